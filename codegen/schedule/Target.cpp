@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Names of CPUs and what they need.
+#include "codegen/schedule/Target.h"
+
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/TargetParser/Host.h"
+#include "llvm/TargetParser/X86TargetParser.h"
+#include <algorithm>
+
+using namespace tamis;
+
+namespace {
+// Of a CPU's features, those that the code generator may use for kernels; naming the rest (such as "64bit" or timers)
+// would only make plans refuse machines that can run them.
+const char *const kRelevant[] = {"avx",       "avx2",       "avx512bf16", "avx512bitalg", "avx512bw", "avx512cd",
+                                 "avx512dq",  "avx512f",    "avx512fp16", "avx512ifma",   "avx512vbmi", "avx512vbmi2",
+                                 "avx512vl",  "avx512vnni", "avx512vpopcntdq", "avxvnni", "bmi",      "bmi2",
+                                 "cmov",      "f16c",       "fma",        "lzcnt",        "movbe",    "popcnt",
+                                 "sse3",      "sse4.1",     "sse4.2",     "ssse3"};
+} // namespace
+
+llvm::Expected<CpuTarget> CpuTarget::parse(llvm::StringRef name) {
+  CpuTarget target;
+  target.name = name.str();
+  target.triple = "x86_64-unknown-linux-gnu";
+  target.cpu = name == "host" ? llvm::sys::getHostCPUName().str() : name.str();
+  if (llvm::X86::parseArchX86(target.cpu, /*Only64Bit=*/true) == llvm::X86::CK_None)
+    return llvm::createStringError("unknown cpu target '%s'; known are host, x86-64-v2, x86-64-v3, x86-64-v4 and "
+                                   "LLVM's names of x86-64 processors such as znver4",
+                                   target.name.c_str());
+  llvm::SmallVector<llvm::StringRef> features;
+  llvm::X86::getFeaturesForCPU(target.cpu, features);
+  llvm::StringMap<bool> host;
+  if (name == "host")
+    host = llvm::sys::getHostCPUFeatures(); // a virtual machine may hide what its processor has
+  for (const char *feature : kRelevant)
+    if (llvm::is_contained(features, feature) && (name != "host" || host.lookup(feature)))
+      target.features.push_back(feature);
+  auto has = [&](const char *feature) { return llvm::is_contained(target.features, feature); };
+  target.lanes = has("avx512f") && has("avx512vl") && has("avx512dq") && has("avx512bw") ? 16 : has("avx2") ? 8 : 4;
+  target.registers = target.lanes == 16 ? 32 : 16;
+  std::sort(target.features.begin(), target.features.end());
+  return target;
+}

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Weights of a model, mapped from their files.
+#pragma once
+
+#include "lib/support/DimExpr.h"
+#include "mlir/IR/BuiltinTypes.h"
+#include "llvm/ADT/ArrayRef.h"
+#include "llvm/ADT/StringMap.h"
+#include "llvm/Support/Error.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include <memory>
+
+namespace tamis {
+
+/// The bytes behind every `model.weight`, by key. Files are mapped once and never copied; the mapping lives as long as
+/// the store. Little-endian, row-major. Reading is thread-safe; adding is not.
+class WeightStore {
+public:
+  /// Maps `path` whole and keeps the mapping; the same path is mapped once.
+  /// Errors: the file cannot be opened or is not a regular file.
+  llvm::Expected<llvm::ArrayRef<char>> mapFile(llvm::StringRef path);
+
+  /// Declares the weight `key`; `bytes` must lie in a mapped file or be kept by keep().
+  /// Errors: the key exists already, or the size does not fit the type.
+  llvm::Error add(llvm::StringRef key, mlir::RankedTensorType type, llvm::ArrayRef<char> bytes);
+
+  /// Keeps a copy for bytes that lie in no file (a small initializer of a message).
+  llvm::ArrayRef<char> keep(llvm::ArrayRef<char> bytes);
+
+  struct Weight {
+    mlir::RankedTensorType type; ///< static shape, no encoding
+    llvm::ArrayRef<char> bytes;
+  };
+  /// Null when there is no such key.
+  const Weight *find(llvm::StringRef key) const;
+  size_t size() const { return weights.size(); }
+
+private:
+  llvm::StringMap<std::unique_ptr<llvm::MemoryBuffer>> files;
+  std::vector<std::unique_ptr<llvm::MemoryBuffer>> kept;
+  llvm::StringMap<Weight> weights;
+};
+
+/// Bytes of one element in memory: bool is one byte. Zero for a type that has no storage form.
+int64_t elementBytes(mlir::Type type);
+
+/// Reads a .safetensors file (header length, JSON header, tensors) and adds every tensor under its own name.
+/// Errors: as facts of the format demand: header length past the file or over 100 MB, JSON that is malformed, unknown
+/// element types, offsets that overlap, leave holes past the file, or disagree with the shape.
+/// Source: the format description of the safetensors project.
+llvm::Error addSafetensors(WeightStore &store, llvm::StringRef path, mlir::MLIRContext *context);
+
+} // namespace tamis
