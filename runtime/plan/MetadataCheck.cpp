@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// One function a table of Plan.fbs.
+
+#include "runtime/plan/MetadataCheck.h"
+#include "runtime/memory/Block.h"
+#include "runtime/status/Status.h"
+
+namespace tamis::runtime {
+
+namespace {
+/// The metadata under check, and the numbers its indices are held against.
+class Checker {
+public:
+  Checker(const plan::Plan &plan, const FileFrame &frame, tamis_error *error)
+      : plan(plan), frame(frame), error(error), registers(plan.sizes()->size()) {}
+
+  tamis_status run();
+
+private:
+  tamis_status sections();
+  tamis_status symbols();
+  tamis_status sizes();
+  tamis_status tensors(const flatbuffers::Vector<flatbuffers::Offset<plan::Tensor>> &list, const char *kind);
+  tamis_status constants();
+  tamis_status kernels();
+  tamis_status dispatches();
+  tamis_status buffer(const plan::BufferRef &reference, const char *dispatch);
+  tamis_status arena();
+
+  /// Fails unless `number` is a register; `what` and `name` say whose.
+  tamis_status isRegister(uint32_t number, const char *what, const char *name) {
+    if (number < registers)
+      return TAMIS_OK;
+    return damaged("%s '%s' names register %u of %u", what, name, number, registers);
+  }
+  /// The FlatBuffers verifier aligns a vector's length but not the 8-byte fields of structs after it.
+  template <typename T> tamis_status isAligned(const flatbuffers::Vector<const T *> &structs) {
+    if (structs.size() == 0 || reinterpret_cast<uintptr_t>(structs.Data()) % alignof(T) == 0)
+      return TAMIS_OK;
+    return damaged("the plan's metadata is malformed: a table is not aligned");
+  }
+  template <typename... Arguments> tamis_status damaged(const char *format, Arguments... arguments);
+
+  const plan::Plan &plan;
+  const FileFrame &frame;
+  tamis_error *const error;
+  const uint32_t registers;
+  const plan::Section *weights = nullptr;
+};
+} // namespace
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+#pragma GCC diagnostic ignored "-Wformat-security"
+template <typename... Arguments> tamis_status Checker::damaged(const char *format, Arguments... arguments) {
+  return fail(error, TAMIS_DAMAGED_PLAN, format, arguments...);
+}
+#pragma GCC diagnostic pop
+
+using Bytes = unsigned long long;
+
+/// Whether two ranges that lie in the file share a byte.
+static bool overlap(uint64_t offset, uint64_t size, uint64_t otherOffset, uint64_t otherSize) {
+  return offset < otherOffset + otherSize && otherOffset < offset + size;
+}
+
+tamis_status Checker::sections() {
+  const auto &list = *plan.sections();
+  constexpr uint32_t most = 256; // the pairwise check below is quadratic
+  if (list.size() > most)
+    return damaged("the plan has %u sections, at most %u are allowed", list.size(), most);
+  for (uint32_t i = 0; i < list.size(); ++i) {
+    const plan::Section &section = *list[i];
+    const char *name = section.name()->c_str();
+    if (section.kind() < plan::SectionKind_MIN || section.kind() > plan::SectionKind_MAX)
+      return damaged("section '%s' is of unknown kind %d", name, int(section.kind()));
+    uint64_t alignment = section.alignment();
+    if (alignment < Block::kAlignment || alignment & (alignment - 1) || section.offset() % alignment)
+      return damaged("section '%s' at %llu is aligned to %llu, wanted is a power of two from %zu up", name,
+                     Bytes(section.offset()), Bytes(alignment), Block::kAlignment);
+    if (section.offset() < frame.headerSize || section.offset() > frame.fileSize ||
+        section.size() > frame.fileSize - section.offset())
+      return damaged("section '%s' is out of bounds: offset %llu, size %llu in a file of %llu", name,
+                     Bytes(section.offset()), Bytes(section.size()), Bytes(frame.fileSize));
+    if (overlap(section.offset(), section.size(), frame.metadataOffset, frame.metadataSize))
+      return damaged("section '%s' overlaps the metadata", name);
+    for (uint32_t j = 0; j < i; ++j)
+      if (overlap(section.offset(), section.size(), list[j]->offset(), list[j]->size()))
+        return damaged("sections '%s' and '%s' overlap", list[j]->name()->c_str(), name);
+    if (section.kind() != plan::SectionKind_Weights)
+      continue;
+    if (weights)
+      return damaged("the plan has two sections of weights");
+    weights = &section;
+  }
+  return TAMIS_OK;
+}
+
+tamis_status Checker::sizes() {
+  TAMIS_TRY(isAligned(*plan.sizes()));
+  for (uint32_t i = 0; i < registers; ++i) {
+    const plan::SizeInst &inst = *plan.sizes()->Get(i);
+    switch (inst.op()) {
+    case plan::SizeOp_Constant:
+      break;
+    case plan::SizeOp_Symbol:
+      if (inst.imm() < 0 || uint64_t(inst.imm()) >= plan.symbols()->size())
+        return damaged("size %u names symbol %lld of %u", i, static_cast<long long>(inst.imm()),
+                       plan.symbols()->size());
+      break;
+    case plan::SizeOp_AlignUp:
+      if (inst.imm() <= 0 || inst.imm() & (inst.imm() - 1))
+        return damaged("size %u is aligned to %lld, no power of two", i, static_cast<long long>(inst.imm()));
+      if (inst.a() >= i)
+        return damaged("size %u is computed from size %u", i, inst.a());
+      break;
+    case plan::SizeOp_Add:
+    case plan::SizeOp_Sub:
+    case plan::SizeOp_Mul:
+    case plan::SizeOp_FloorDiv:
+    case plan::SizeOp_CeilDiv:
+    case plan::SizeOp_Max:
+    case plan::SizeOp_Min:
+      if (inst.a() >= i || inst.b() >= i)
+        return damaged("size %u is computed from sizes %u and %u", i, inst.a(), inst.b());
+      break;
+    default:
+      return damaged("size %u has unknown operation %d", i, int(inst.op()));
+    }
+  }
+  for (const plan::Check *check : *plan.checks()) {
+    TAMIS_TRY(isRegister(check->left(), "check", check->message()->c_str()));
+    TAMIS_TRY(isRegister(check->right(), "check", check->message()->c_str()));
+  }
+  return isRegister(plan.arena_size(), "plan", plan.model()->c_str());
+}
+
+tamis_status Checker::tensors(const flatbuffers::Vector<flatbuffers::Offset<plan::Tensor>> &list, const char *kind) {
+  constexpr uint32_t maximumRank = 64;
+  for (const plan::Tensor *tensor : list) {
+    const char *name = tensor->name()->c_str();
+    if (tensor->element() <= plan::ElementType_None || tensor->element() > plan::ElementType_MAX)
+      return damaged("%s '%s' has unknown element type %d", kind, name, int(tensor->element()));
+    if (tensor->dims()->size() != tensor->dim_names()->size() || tensor->dims()->size() > maximumRank)
+      return damaged("%s '%s' has %u dims, %u names of them, at most %u are allowed", kind, name,
+                     tensor->dims()->size(), tensor->dim_names()->size(), maximumRank);
+    for (uint32_t dim : *tensor->dims())
+      TAMIS_TRY(isRegister(dim, kind, name));
+  }
+  return TAMIS_OK;
+}
+
+tamis_status Checker::symbols() {
+  for (uint32_t i = 0; i < plan.symbols()->size(); ++i) {
+    const plan::Symbol &symbol = *plan.symbols()->Get(i);
+    if (symbol.min() < 0 || symbol.max() < symbol.min())
+      return damaged("symbol '%s' ranges from %lld to %lld", symbol.name()->c_str(),
+                     static_cast<long long>(symbol.min()), static_cast<long long>(symbol.max()));
+    bool bound = symbol.min() == symbol.max();
+    for (const plan::Tensor *input : *plan.inputs())
+      for (uint32_t dim : *input->dims()) {
+        const plan::SizeInst &inst = *plan.sizes()->Get(dim);
+        bound |= inst.op() == plan::SizeOp_Symbol && uint64_t(inst.imm()) == i;
+      }
+    if (!bound)
+      return damaged("symbol '%s' is no dimension of an input", symbol.name()->c_str());
+  }
+  return TAMIS_OK;
+}
+
+tamis_status Checker::constants() {
+  TAMIS_TRY(isAligned(*plan.constants()));
+  for (uint32_t i = 0; i < plan.constants()->size(); ++i) {
+    const plan::Constant &constant = *plan.constants()->Get(i);
+    if (!weights)
+      return damaged("the plan has constants but no section of weights");
+    if (constant.offset() % Block::kAlignment || constant.offset() > weights->size() ||
+        constant.size() > weights->size() - constant.offset())
+      return damaged("constant %u is out of bounds: offset %llu, size %llu in weights of %llu", i,
+                     Bytes(constant.offset()), Bytes(constant.size()), Bytes(weights->size()));
+  }
+  return TAMIS_OK;
+}
+
+tamis_status Checker::kernels() {
+  for (const plan::Kernel *kernel : *plan.kernels()) {
+    TAMIS_TRY(isAligned(*kernel->code()));
+    for (const plan::KernelCode *code : *kernel->code())
+      if (code->section() >= plan.sections()->size() ||
+          plan.sections()->Get(code->section())->kind() != plan::SectionKind_Code)
+        return damaged("kernel '%s' lies in section %u, which is no code", kernel->name()->c_str(), code->section());
+  }
+  return TAMIS_OK;
+}
+
+tamis_status Checker::buffer(const plan::BufferRef &reference, const char *dispatch) {
+  uint32_t count = 0;
+  const char *kind = nullptr;
+  switch (reference.kind()) {
+  case plan::BufferKind_Input:
+    count = plan.inputs()->size(), kind = "input";
+    break;
+  case plan::BufferKind_Output:
+    count = plan.outputs()->size(), kind = "output";
+    break;
+  case plan::BufferKind_Arena:
+    count = registers, kind = "register";
+    break;
+  case plan::BufferKind_Constant:
+    count = plan.constants()->size(), kind = "constant";
+    break;
+  default:
+    return damaged("dispatch '%s' has a buffer of unknown kind %d", dispatch, int(reference.kind()));
+  }
+  if (reference.index() >= count)
+    return damaged("dispatch '%s' names %s %u of %u", dispatch, kind, reference.index(), count);
+  return TAMIS_OK;
+}
+
+tamis_status Checker::dispatches() {
+  for (const plan::Dispatch *dispatch : *plan.dispatches()) {
+    const char *name = dispatch->name()->c_str();
+    if (dispatch->kernel() >= plan.kernels()->size())
+      return damaged("dispatch '%s' names kernel %u of %u", name, dispatch->kernel(), plan.kernels()->size());
+    for (uint32_t number : {dispatch->grid(), dispatch->scratch(), dispatch->flops(), dispatch->bytes()})
+      TAMIS_TRY(isRegister(number, "dispatch", name));
+    TAMIS_TRY(isAligned(*dispatch->buffers()));
+    for (const plan::BufferRef *reference : *dispatch->buffers())
+      TAMIS_TRY(buffer(*reference, name));
+  }
+  return TAMIS_OK;
+}
+
+tamis_status Checker::arena() {
+  for (const plan::ArenaBuffer *buffer : *plan.arena()) {
+    const char *name = buffer->name()->c_str();
+    TAMIS_TRY(isRegister(buffer->offset(), "arena buffer", name));
+    TAMIS_TRY(isRegister(buffer->size(), "arena buffer", name));
+    if (buffer->first() > buffer->last() || buffer->last() >= plan.dispatches()->size())
+      return damaged("arena buffer '%s' lives from dispatch %u to %u of %u", name, buffer->first(), buffer->last(),
+                     plan.dispatches()->size());
+  }
+  return TAMIS_OK;
+}
+
+tamis_status Checker::run() {
+  TAMIS_TRY(sections());
+  TAMIS_TRY(sizes());
+  TAMIS_TRY(tensors(*plan.inputs(), "input"));
+  TAMIS_TRY(tensors(*plan.outputs(), "output"));
+  TAMIS_TRY(symbols());
+  TAMIS_TRY(constants());
+  TAMIS_TRY(kernels());
+  TAMIS_TRY(dispatches());
+  return arena();
+}
+
+tamis_status checkMetadata(const plan::Plan &plan, const FileFrame &frame, tamis_error *error) {
+  return Checker(plan, frame, error).run();
+}
+
+} // namespace tamis::runtime
