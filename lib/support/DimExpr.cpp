@@ -2,6 +2,7 @@
 // Symbolic tensor sizes: canonical polynomials, their text, their value.
 #include "lib/support/DimExpr.h"
 
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/MathExtras.h"
 #include <algorithm>
@@ -104,15 +105,26 @@ DimExpr DimExpr::floorDiv(const DimExpr &a, const DimExpr &b) {
   return makeCall("floordiv", a, b);
 }
 
+bool DimExpr::isNeverNegative() const {
+  for (const auto &[monomial, coefficient] : polynomial)
+    if (coefficient < 0 || llvm::any_of(monomial, [](const std::string &factor) { return factor.back() == ')'; }))
+      return false; // a call may be negative
+  return true;
+}
+
 DimExpr DimExpr::max(const DimExpr &a, const DimExpr &b) {
-  if (auto difference = (a - b).constant())
-    return *difference >= 0 ? a : b;
+  if ((a - b).isNeverNegative())
+    return a;
+  if ((b - a).isNeverNegative())
+    return b;
   return a.str() < b.str() ? makeCall("max", a, b) : makeCall("max", b, a);
 }
 
 DimExpr DimExpr::min(const DimExpr &a, const DimExpr &b) {
-  if (auto difference = (a - b).constant())
-    return *difference <= 0 ? a : b;
+  if ((a - b).isNeverNegative())
+    return b;
+  if ((b - a).isNeverNegative())
+    return a;
   return a.str() < b.str() ? makeCall("min", a, b) : makeCall("min", b, a);
 }
 

@@ -60,6 +60,8 @@ public:
   static std::optional<Call> parseCall(llvm::StringRef factor);
 
 private:
+  /// Symbols are sizes, so a sum of products of symbols with positive factors is never negative. False when not sure.
+  bool isNeverNegative() const;
   void addTerm(const Monomial &monomial, int64_t coefficient);
   static DimExpr makeCall(llvm::StringRef name, const DimExpr &a, const DimExpr &b);
   std::map<Monomial, int64_t> polynomial; // no zero coefficients

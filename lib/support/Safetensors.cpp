@@ -7,7 +7,7 @@
 #include "llvm/Support/Endian.h"
 #include <algorithm>
 
-// The compiler is built without exceptions; a syntax error gives a discarded value.
+// No exceptions here: a syntax error gives a discarded value.
 #define JSON_NOEXCEPTION
 #include <nlohmann/json.hpp>
 

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Station 1: which importer a path is for.
+#include "lib/import/Import.h"
+
+#include "dialects/model/ModelDialect.h"
+#include "lib/import/Importers.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/BuiltinAttributes.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Path.h"
+
+using namespace mlir;
+using namespace tamis;
+
+Location tamis::fileLocation(StringRef path, MLIRContext *context) { return FileLineColLoc::get(context, path, 0, 0); }
+
+LogicalResult tamis::reportError(Location loc, llvm::Error error) {
+  return emitError(loc) << llvm::toString(std::move(error));
+}
+
+ImportedModule tamis::importModel(StringRef path, const ImportOptions &options, MLIRContext *context,
+                                  WeightStore &weights) {
+  context->loadDialect<model::ModelDialect, func::FuncDialect>();
+  Location loc = fileLocation(path, context);
+  llvm::sys::fs::file_status status;
+  if (path.contains('\0'))
+    return emitError(loc) << "the path holds a zero byte";
+  if (std::error_code code = llvm::sys::fs::status(path, status))
+    return emitError(loc) << "cannot open the model: " << code.message();
+  switch (status.type()) {
+  case llvm::sys::fs::file_type::directory_file:
+    return importHuggingFace(path, options, context, weights);
+  case llvm::sys::fs::file_type::regular_file:
+    break;
+  default:
+    return emitError(loc) << "found neither a regular file nor a folder";
+  }
+  StringRef extension = llvm::sys::path::extension(path);
+  if (extension == ".mlir")
+    return importText(path, options, context, weights);
+  if (extension == ".safetensors" || extension == ".gguf" || extension == ".json")
+    return emitError(loc) << "found a " << extension << " file but an .onnx file, an .mlir file or a folder with "
+                          << "config.json and model.safetensors is wanted";
+  return importOnnx(path, options, context, weights);
+}

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// A textual graph of the model dialect, with its weights in a safetensors file beside it.
+#include "lib/import/Importers.h"
+
+#include "dialects/model/ModelDialect.h"
+#include "lib/import/SizeRules.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/Verifier.h"
+#include "mlir/Parser/Parser.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Path.h"
+
+using namespace mlir;
+using namespace tamis;
+
+namespace {
+/// Ranges of the user's replace those of the text. A fixed size stays a symbol, of one value: the text's types name it.
+LogicalResult applyRanges(func::FuncOp function, const ImportOptions &options) {
+  SmallVector<model::Symbol> symbols = model::symbolsOf(function);
+  for (const model::Symbol &given : options.dims) {
+    auto it = llvm::find_if(symbols, [&](const model::Symbol &symbol) { return symbol.name == given.name; });
+    if (it == symbols.end()) {
+      InFlightDiagnostic error = function.emitError() << "the model has no dynamic size '" << given.name << "'";
+      for (const model::Symbol &symbol : symbols)
+        error << (&symbol == symbols.begin() ? "; its dynamic sizes are '" : ", '") << symbol.name << "'";
+      return error;
+    }
+    if (given.min < 0 || given.min > given.max)
+      return function.emitError() << "size '" << given.name << "' is given the range " << given.min << ".."
+                                  << given.max << ", which is empty or negative";
+    it->min = given.min;
+    it->max = given.max;
+  }
+  model::setSymbols(function, symbols);
+  return success();
+}
+
+/// Every symbol that types name is declared, and every argument and result has a name of its own.
+LogicalResult checkInterface(func::FuncOp function) {
+  llvm::StringSet<> declared, names;
+  for (const model::Symbol &symbol : model::symbolsOf(function))
+    if (!declared.insert(symbol.name).second)
+      return function.emitError() << "declares size '" << symbol.name << "' twice in model.symbols";
+  auto check = [&](Type type, Attribute name, const char *what, unsigned i) -> LogicalResult {
+    auto text = dyn_cast_or_null<StringAttr>(name);
+    if (!text || text.empty())
+      return function.emitError() << what << " " << i << " has no model.name";
+    if (!names.insert((Twine(what) + text.getValue()).str()).second)
+      return function.emitError() << "two " << what << "s are named '" << text.getValue() << "'";
+    auto tensor = dyn_cast<RankedTensorType>(type);
+    if (!tensor)
+      return function.emitError() << what << " '" << text.getValue() << "' is no ranked tensor";
+    if (!tensor.hasStaticShape() && !isa_and_nonnull<model::DimsAttr>(tensor.getEncoding()))
+      return function.emitError() << what << " '" << text.getValue() << "' has dynamic sizes without #model.dims";
+    llvm::StringSet<> used;
+    for (const DimExpr &dim : model::dimsOf(tensor))
+      dim.collectSymbols(used);
+    for (const auto &symbol : used.keys())
+      if (!declared.contains(symbol))
+        return function.emitError() << what << " '" << text.getValue() << "' has a size '" << symbol
+                                    << "' that model.symbols does not declare";
+    return success();
+  };
+  for (unsigned i = 0; i < function.getNumArguments(); ++i)
+    if (failed(check(function.getArgument(i).getType(), function.getArgAttr(i, "model.name"), "argument", i)))
+      return failure();
+  for (unsigned i = 0; i < function.getNumResults(); ++i)
+    if (failed(check(function.getResultTypes()[i], function.getResultAttr(i, "model.name"), "result", i)))
+      return failure();
+  return success();
+}
+
+LogicalResult checkWeights(ModuleOp module, StringRef weightsPath, bool haveFile, const WeightStore &weights) {
+  bool fine = true;
+  module.walk([&](model::WeightOp op) {
+    const WeightStore::Weight *weight = weights.find(op.getKey());
+    if (!weight) {
+      InFlightDiagnostic error = op.emitError() << "names the weight '" << op.getKey() << "', which ";
+      if (haveFile)
+        error << "'" << weightsPath << "' does not hold";
+      else
+        error << "no file holds: there is no '" << weightsPath << "'";
+      fine = false;
+    } else if (weight->type != op.getType()) {
+      op.emitError() << "names the weight '" << op.getKey() << "' of " << weight->type << " as one of " << op.getType();
+      fine = false;
+    }
+  });
+  return success(fine);
+}
+} // namespace
+
+ImportedModule tamis::importText(StringRef path, const ImportOptions &options, MLIRContext *context,
+                                 WeightStore &weights) {
+  OwningOpRef<ModuleOp> module = parseSourceFile<ModuleOp>(path, ParserConfig(context));
+  if (!module)
+    return failure(); // the parser has said why
+  auto function = module->lookupSymbol<func::FuncOp>("main");
+  if (!function || function.isDeclaration())
+    return emitError(fileLocation(path, context)) << "found no func.func @main";
+  llvm::SmallString<128> weightsPath(path);
+  llvm::sys::path::replace_extension(weightsPath, "safetensors");
+  bool haveFile = llvm::sys::fs::exists(weightsPath);
+  if (haveFile)
+    if (llvm::Error error = addSafetensors(weights, weightsPath, context))
+      return reportError(fileLocation(weightsPath, context), std::move(error));
+  if (failed(applyRanges(function, options)) || failed(checkInterface(function)) ||
+      failed(checkWeights(*module, weightsPath, haveFile, weights)))
+    return failure();
+  return std::move(module);
+}
