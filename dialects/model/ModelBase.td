@@ -74,7 +74,7 @@ class Model_Enum<string name, string summary, list<string> words>
   let genSpecializedAttr = 0;
 }
 class Model_EnumAttr<EnumAttrInfo info, string attrMnemonic> : EnumAttr<Model_Dialect, info, attrMnemonic> {
-  let assemblyFormat = "$value";
+  let assemblyFormat = "`` $value"; // no space of its own before the word
 }
 
 // Names follow ONNX and torch where they agree. "not", "and", "or", "xor" are C++ words, hence the prefix.

@@ -271,6 +271,27 @@ struct ElementwiseOfBroadcast : OpRewritePattern<ElementwiseOp> {
   }
 };
 
+/// Axes of size one in front of an operand come by themselves where another operand has as many axes.
+struct ElementwiseOfOnes : OpRewritePattern<ElementwiseOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(ElementwiseOp op, PatternRewriter &rewriter) const override {
+    size_t rank = cast<RankedTensorType>(op.getType()).getRank();
+    for (OpOperand &operand : op->getOpOperands()) {
+      auto reshape = operand.get().getDefiningOp<ReshapeOp>();
+      Dims to = dimsOf(operand.get().getType()), from = reshape ? dimsOf(reshape.getInput().getType()) : Dims();
+      bool onlyAddsOnes = reshape && from.size() < to.size() && ArrayRef(to).take_back(from.size()) == ArrayRef(from);
+      bool othersHaveRank = llvm::any_of(op->getOpOperands(), [&](OpOperand &other) {
+        return &other != &operand && size_t(cast<RankedTensorType>(other.get().getType()).getRank()) == rank;
+      });
+      if (!onlyAddsOnes || !othersHaveRank)
+        continue;
+      rewriter.modifyOpInPlace(op, [&] { operand.set(reshape.getInput()); });
+      return success();
+    }
+    return rewriter.notifyMatchFailure(op, "has no operand with needless axes");
+  }
+};
+
 /// cast(cast(x)) is one cast where the type between them holds all numbers of x's type; what decides zero or not passes
 /// through any widening.
 struct MergeCasts : OpRewritePattern<CastOp> {
@@ -302,10 +323,36 @@ struct CastOfBroadcast : OpRewritePattern<CastOp> {
     return success();
   }
 };
+
+/// reduce(broadcast(x)) is broadcast(reduce(x)) where what is repeated is not what is reduced.
+struct ReduceOfBroadcast : OpRewritePattern<ReduceOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(ReduceOp op, PatternRewriter &rewriter) const override {
+    auto broadcast = op.getInput().getDefiningOp<BroadcastOp>();
+    if (!broadcast)
+      return rewriter.notifyMatchFailure(op, "operand is no broadcast");
+    Dims wide = dimsOf(broadcast.getType()), narrow = dimsOf(broadcast.getInput().getType());
+    if (narrow.size() != wide.size())
+      return rewriter.notifyMatchFailure(op, "operand gains axes");
+    for (int64_t axis : op.getAxes()) {
+      if (narrow[axis] != wide[axis])
+        return rewriter.notifyMatchFailure(op, "reduces copies");
+      narrow[axis] = 1;
+    }
+    auto type = tensorType(elementOf(op.getType()), narrow);
+    Value small = ReduceOp::create(rewriter, op.getLoc(), type, op.getKind(), broadcast.getInput(), op.getAxes());
+    rewriter.replaceOpWithNewOp<BroadcastOp>(op, op.getType(), small);
+    return success();
+  }
+};
 } // namespace
 
+void ReduceOp::getCanonicalizationPatterns(RewritePatternSet &patterns, MLIRContext *context) {
+  patterns.add<ReduceOfBroadcast>(context);
+}
+
 void ElementwiseOp::getCanonicalizationPatterns(RewritePatternSet &patterns, MLIRContext *context) {
-  patterns.add<ElementwiseOfBroadcast, MergeScalars, SelectOfNot, SimplifyElementwise>(context);
+  patterns.add<ElementwiseOfBroadcast, ElementwiseOfOnes, MergeScalars, SelectOfNot, SimplifyElementwise>(context);
 }
 
 void CastOp::getCanonicalizationPatterns(RewritePatternSet &patterns, MLIRContext *context) {

@@ -9,17 +9,19 @@ def Model_ElementwiseOp : Model_Op<"elementwise", [Pure]> {
   let summary = "one function of matching elements";
   let description = [{
     Operands are broadcast to the result by NumPy's rule. Functions by number of operands:
-    - one: `neg abs exp log sqrt rsqrt reciprocal erf tanh sigmoid sin cos floor ceil round sign isnan isinf logical_not`
-      (`round`: ties to even; `sign` of NaN is NaN; `isnan`, `isinf` give bool).
+    - one: `neg abs exp log sqrt rsqrt reciprocal erf tanh sigmoid sin cos floor ceil round sign isnan isinf
+      logical_not` (`round`: ties to even; `sign` of NaN is NaN; `isnan`, `isinf` give bool).
     - two: `add sub mul div pow mod fmod minimum maximum logical_and logical_or logical_xor equal not_equal less
-      less_equal greater greater_equal`. Integers wrap; their `div` drops the fraction, and `div`, `mod` and `fmod` by zero give
-      0; their `pow` with a negative exponent is 1 over the power without its fraction, 0 for base 0. `mod` has the sign of the divisor, `fmod` that of the dividend;
-      `minimum` and `maximum` give NaN when an operand is NaN, and -0 is below +0; comparisons give bool, false with NaN but
-      for `not_equal`.
+      less_equal greater greater_equal`. Integers wrap; their `div` drops the fraction, and `div`, `mod` and `fmod` by
+      zero give 0; their `pow` with a negative exponent is 1 over the power without its fraction, 0 for base 0. `mod`
+      has the sign of the divisor, `fmod` that of the dividend; `minimum` and `maximum` give NaN when an operand is
+      NaN, and -0 is below +0; comparisons give bool, false with NaN but for `not_equal`.
     - three: `select`: the second where the first (bool) holds, else the third.
-    - (C1) the number of operands is the function's. - (C2) operands have one element type, but the condition of `select`.
+    - (C1) the number of operands is the function's. - (C2) operands have one element type, but the condition of
+      `select`.
     - (C3) the result has the broadcast sizes, and bool or the operands' element type as the function says.
-    - (C4) the function exists for the element type: floats only for `exp` to `cos`, `isnan`, `isinf`; bool for `logical_*`.
+    - (C4) the function exists for the element type: floats only for `exp` to `cos`, `isnan`, `isinf`; bool for
+      `logical_*`.
     ```mlir
     %y = model.elementwise add %x, %bias : (tensor<2x3xf32>, tensor<3xf32>) -> tensor<2x3xf32>
     ```
@@ -49,8 +51,8 @@ def Model_ReduceOp : Model_Op<"reduce", [Pure]> {
   let summary = "one number from all elements along axes";
   let description = [{
     Reduced axes stay with size one. Over no element `sum` and `mean` give 0 and NaN, `prod` 1, `max` and `min` the
-    lowest and highest value of the type, which for floats are the infinities. `max` and `min` give NaN when an element is NaN.
-    Integers wrap; their `mean` is the wrapped sum divided as `div` does (0 over no element).
+    lowest and highest value of the type, which for floats are the infinities. `max` and `min` give NaN when an element
+    is NaN. Integers wrap; their `mean` is the wrapped sum divided as `div` does (0 over no element).
     - (C1) axes exist, ascending, each once. - (C2) the result has the operand's sizes with one at `axes`.
     ```mlir
     %m = model.reduce mean %x axes [2] : tensor<2x3x4xf32> -> tensor<2x3x1xf32>
@@ -60,6 +62,7 @@ def Model_ReduceOp : Model_Op<"reduce", [Pure]> {
   let results = (outs Model_NumberTensor:$result);
   let assemblyFormat = "$kind $input `axes` $axes attr-dict `:` type($input) `->` type($result)";
   let hasFolder = 1;
+  let hasCanonicalizer = 1;
 }
 
 def Model_SoftmaxOp : Model_Op<"softmax", [Pure, SameOperandsAndResultType]> {

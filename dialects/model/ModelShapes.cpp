@@ -30,7 +30,8 @@ RankedTensorType tensorType(Type element, ArrayRef<DimExpr> dims) {
     shape.push_back(number ? *number : ShapedType::kDynamic);
     texts.push_back(StringAttr::get(element.getContext(), dim.str()));
   }
-  return RankedTensorType::get(shape, element, dynamic ? Attribute(DimsAttr::get(element.getContext(), texts)) : Attribute());
+  return RankedTensorType::get(shape, element,
+                               dynamic ? Attribute(DimsAttr::get(element.getContext(), texts)) : Attribute());
 }
 
 std::optional<Dims> broadcastDims(ArrayRef<DimExpr> a, ArrayRef<DimExpr> b) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Sizes of tensors as expressions: between types and DimExpr, and the size rules that verifiers, importers and passes share.
+// Sizes of tensors as expressions: between types and DimExpr, and the size rules that verifiers, importers and passes
+// share.
 #pragma once
 
 #include "lib/support/DimExpr.h"
@@ -12,8 +13,8 @@ namespace tamis::model {
 
 using Dims = llvm::SmallVector<DimExpr>;
 
-/// The sizes of a tensor. A `?` without `#model.dims` gives the symbol "_unnamed0", "_unnamed1", ... by axis, equal between
-/// tensors; ops of the model dialect take no such tensors.
+/// The sizes of a tensor. A `?` without `#model.dims` gives the symbol "_unnamed0", "_unnamed1", ... by axis, equal
+/// between tensors; ops of the model dialect take no such tensors.
 Dims dimsOf(mlir::Type tensor);
 
 /// The tensor type of these sizes: static where the expression is a number, with `#model.dims` when any is not.

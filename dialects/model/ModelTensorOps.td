@@ -148,8 +148,8 @@ def Model_ConcatOp : Model_Op<"concat", [Pure]> {
 def Model_GatherOp : Model_Op<"gather", [Pure]> {
   let summary = "pick slices along an axis by index";
   let description = [{
-    `result[a.., i.., b..] = data[a.., indices[i..], b..]`, `a` the axes before `axis`, `b` those after it. A negative index
-    counts from the end; one outside of [-n, n) is an error at run time.
+    `result[a.., i.., b..] = data[a.., indices[i..], b..]`, `a` the axes before `axis`, `b` those after it. A negative
+    index counts from the end; one outside of [-n, n) is an error at run time.
     - (C1) `axis` exists. - (C2) sizes as above.
     ```mlir
     %g = model.gather %data, %ids axis 0 : tensor<30522x384xf32>,
@@ -158,15 +158,16 @@ def Model_GatherOp : Model_Op<"gather", [Pure]> {
   }];
   let arguments = (ins Model_Tensor:$data, Model_IndexTensor:$indices, ConfinedAttr<I64Attr, [IntNonNegative]>:$axis);
   let results = (outs Model_Tensor:$result);
-  let assemblyFormat = "$data `,` $indices `axis` $axis attr-dict `:` type($data) `,` type($indices) `->` type($result)";
+  let assemblyFormat = [{ $data `,` $indices `axis` $axis attr-dict `:` type($data) `,` type($indices)
+                          `->` type($result) }];
   let hasFolder = 1;
 }
 
 def Model_GatherNdOp : Model_Op<"gather_nd", [Pure]> {
   let summary = "pick slices by index tuples";
   let description = [{
-    The last axis of `indices` (static size r) holds tuples into the r axes of `data` after the first `batch_dims`, which
-    both share: `result[c.., i.., b..] = data[c.., indices[c.., i.., :].., b..]`. Indices as in `model.gather`.
+    The last axis of `indices` (static size r) holds tuples into the r axes of `data` after the first `batch_dims`,
+    which both share: `result[c.., i.., b..] = data[c.., indices[c.., i.., :].., b..]`. Indices as in `model.gather`.
     - (C1) sizes as above; `batch_dims + r` is at most the rank of `data`.
     ```mlir
     %g = model.gather_nd %data, %at batch_dims 0 : tensor<4x5xi1>, tensor<7x2xi64> -> tensor<7xi1>
@@ -183,8 +184,8 @@ def Model_GatherNdOp : Model_Op<"gather_nd", [Pure]> {
 def Model_CastOp : Model_Op<"cast", [Pure]> {
   let summary = "the same numbers in another element type";
   let description = [{
-    Float to integer drops the fraction; out of range it saturates and NaN becomes 0. Integer to a narrower integer keeps
-    the low bits. To bool: is not zero. From bool: 0 or 1. To a narrower float: to nearest, ties to even.
+    Float to integer drops the fraction; out of range it saturates and NaN becomes 0. Integer to a narrower integer
+    keeps the low bits. To bool: is not zero. From bool: 0 or 1. To a narrower float: to nearest, ties to even.
     - (C1) same sizes.
     ```mlir
     %f = model.cast %mask : tensor<2x4xi64> -> tensor<2x4xf32>

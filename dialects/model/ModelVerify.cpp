@@ -9,7 +9,9 @@ using namespace tamis;
 using namespace tamis::model;
 
 namespace {
-Type elementOf(Value value) { return cast<RankedTensorType>(value.getType()).getElementType(); }
+Type elementOf(Value value) {
+  return cast<RankedTensorType>(value.getType()).getElementType();
+}
 
 LogicalResult expectElement(Operation *op, Type found, Type wanted) {
   if (found != wanted)
@@ -24,7 +26,9 @@ LogicalResult expectDims(Operation *op, Value result, ArrayRef<DimExpr> wanted) 
   return success();
 }
 
-std::optional<DimExpr> parseSize(Attribute text) { return DimExpr::parse(cast<StringAttr>(text).getValue()); }
+std::optional<DimExpr> parseSize(Attribute text) {
+  return DimExpr::parse(cast<StringAttr>(text).getValue());
+}
 } // namespace
 
 LogicalResult WeightOp::verify() {
@@ -33,7 +37,9 @@ LogicalResult WeightOp::verify() {
   return success();
 }
 
-LogicalResult ConstantOp::verify() { return success(); }
+LogicalResult ConstantOp::verify() {
+  return success();
+}
 
 LogicalResult SizesOp::verify() {
   auto type = cast<RankedTensorType>(getType());
@@ -165,7 +171,9 @@ LogicalResult GatherNdOp::verify() {
   return expectDims(*this, getResult(), wanted);
 }
 
-LogicalResult CastOp::verify() { return expectDims(*this, getResult(), dimsOf(getInput().getType())); } // C1
+LogicalResult CastOp::verify() {
+  return expectDims(*this, getResult(), dimsOf(getInput().getType()));
+} // C1
 
 static size_t operandCount(ElementwiseKind kind) {
   return kind == ElementwiseKind::select ? 3 : kind <= ElementwiseKind::logical_not ? 1 : 2;
@@ -191,8 +199,8 @@ LogicalResult ElementwiseOp::verify() {
   }
   using K = ElementwiseKind;
   bool isBool = element.isInteger(1), isFloat = isa<FloatType>(element);
-  bool floatOnly = (kind >= K::exp && kind <= K::cos && kind != K::sqrt) || kind == K::sqrt || kind == K::isnan ||
-                   kind == K::isinf;
+  bool floatOnly =
+      (kind >= K::exp && kind <= K::cos && kind != K::sqrt) || kind == K::sqrt || kind == K::isnan || kind == K::isinf;
   bool boolOnly = kind == K::logical_not || (kind >= K::logical_and && kind <= K::logical_xor);
   bool anyType = select || kind == K::equal || kind == K::not_equal;
   if ((floatOnly && !isFloat) || (boolOnly && !isBool) || (isBool && !boolOnly && !anyType)) // C4
@@ -203,7 +211,9 @@ LogicalResult ElementwiseOp::verify() {
   return expectDims(*this, getResult(), dims); // C3
 }
 
-LogicalResult ActivationOp::verify() { return success(); }
+LogicalResult ActivationOp::verify() {
+  return success();
+}
 
 LogicalResult ReduceOp::verify() {
   Dims dims = dimsOf(getInput().getType());
@@ -299,7 +309,8 @@ LogicalResult AttentionOp::verify() {
                          << str(value);
   int64_t heads = getHeads(), kvHeads = getKvHeads();
   auto q = query[2].constant(), k = key[2].constant(), v = value[2].constant();
-  if (!q || !k || !v || heads % kvHeads || *q % heads || *k % kvHeads || *v % kvHeads || *q / heads != *k / kvHeads) // C1
+  if (!q || !k || !v || heads % kvHeads || *q % heads || *k % kvHeads || *v % kvHeads ||
+      *q / heads != *k / kvHeads) // C1
     return emitOpError() << "cannot split " << str(query) << ", " << str(key) << " and " << str(value) << " into "
                          << heads << " heads over " << kvHeads;
   if (query[0] != key[0] || key[0] != value[0] || key[1] != value[1]) // C2

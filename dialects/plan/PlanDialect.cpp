@@ -45,6 +45,16 @@ LogicalResult ConstantOp::verify() {
   return success();
 }
 
+LogicalResult ViewOp::verify() {
+  auto from = cast<RankedTensorType>(getInput().getType()), to = cast<RankedTensorType>(getType());
+  if (from.getElementType() != to.getElementType())
+    return emitOpError() << "takes elements of " << from.getElementType() << " but gives " << to.getElementType();
+  // Dynamic sizes are the model dialect's to compare; it checked them before the view was made.
+  if (from.hasStaticShape() && to.hasStaticShape() && from.getNumElements() != to.getNumElements()) // C1
+    return emitOpError() << "takes " << from.getNumElements() << " elements but gives " << to.getNumElements();
+  return success();
+}
+
 LogicalResult DispatchOp::verify() {
   for (StringAttr text : {getGridAttr(), getScratchAttr(), getFlopsAttr(), getBytesAttr()})
     if (!tamis::DimExpr::parse(text.getValue())) // C2

@@ -30,7 +30,7 @@ class Plan_Enum<string name, string summary, list<string> words>
 }
 def Plan_KernelKind : Plan_Enum<"KernelKind", "how a kernel is generated", ["linear", "attention", "rows", "map"]>;
 def Plan_Layout : Plan_Enum<"Layout", "how a constant lies in memory", ["rows", "panels"]>;
-def Plan_LayoutAttr : EnumAttr<Plan_Dialect, Plan_Layout, "layout"> { let assemblyFormat = "$value"; }
+def Plan_LayoutAttr : EnumAttr<Plan_Dialect, Plan_Layout, "layout"> { let assemblyFormat = "`` $value"; }
 
 def Plan_KernelAttr : AttrDef<Plan_Dialect, "Kernel"> {
   let mnemonic = "kernel";
@@ -71,6 +71,7 @@ def Plan_ViewOp : Plan_Op<"view", [Pure]> {
   let arguments = (ins AnyRankedTensor:$input);
   let results = (outs AnyRankedTensor:$result);
   let assemblyFormat = "$input attr-dict `:` type($input) `->` type($result)";
+  let hasVerifier = 1;
 }
 
 def Plan_DispatchOp : Plan_Op<"dispatch", [DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// One function an op, grouped in files as the ops' .td files; private to the evaluator.
+#pragma once
+
+#include "dialects/model/ModelDialect.h"
+#include "lib/reference/HostTensor.h"
+#include "lib/support/Weights.h"
+#include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/StringMap.h"
+#include "llvm/Support/Error.h"
+
+namespace tamis::reference {
+
+/// What an op may read: values computed so far, and the sizes.
+struct Scope {
+  const WeightStore &weights;
+  llvm::StringMap<int64_t> symbols;
+  llvm::DenseMap<mlir::Value, HostTensor> computed{}; ///< by results and arguments
+  /// Results of `model.weight`: the bytes stay where they are.
+  llvm::DenseMap<mlir::Value, const WeightStore::Weight *> mapped{};
+
+  TensorView view(mlir::Value value) const;
+  /// Nothing when a symbol is unknown or the value overflows.
+  std::optional<int64_t> evaluate(const DimExpr &expr) const;
+  std::optional<int64_t> evaluate(llvm::StringRef expr) const;
+};
+
+/// `model.gather (model.mlir:12:8): message`.
+llvm::Error fail(mlir::Operation *op, const llvm::Twine &message);
+
+/// Calls `visit(i, source)` for each element i of `shape` in row-major order, `source` the sum of `start` and the
+/// products of its index with `strides`.
+void forEachElement(llvm::ArrayRef<int64_t> shape, llvm::ArrayRef<int64_t> strides, int64_t start,
+                    llvm::function_ref<void(int64_t i, int64_t source)> visit);
+/// Elements from one index of an axis to the next, row-major.
+llvm::SmallVector<int64_t> rowMajorStrides(llvm::ArrayRef<int64_t> shape);
+/// Strides that read a tensor of `from` as one of `to` by NumPy's broadcasting rule.
+llvm::SmallVector<int64_t> broadcastStrides(llvm::ArrayRef<int64_t> from, llvm::ArrayRef<int64_t> to);
+
+// Each fills `result`, which comes with its type and zeros.
+llvm::Error evaluateOp(model::ConstantOp op, const Scope &scope, HostTensor &result);
+llvm::Error evaluateOp(model::SizesOp op, const Scope &scope, HostTensor &result);
+llvm::Error evaluateOp(model::IotaOp op, const Scope &scope, HostTensor &result);
+llvm::Error evaluateOp(model::ReshapeOp op, const Scope &scope, HostTensor &result);
+llvm::Error evaluateOp(model::TransposeOp op, const Scope &scope, HostTensor &result);
+llvm::Error evaluateOp(model::BroadcastOp op, const Scope &scope, HostTensor &result);
+llvm::Error evaluateOp(model::SliceOp op, const Scope &scope, HostTensor &result);
+llvm::Error evaluateOp(model::ConcatOp op, const Scope &scope, HostTensor &result);
+llvm::Error evaluateOp(model::GatherOp op, const Scope &scope, HostTensor &result);
+llvm::Error evaluateOp(model::GatherNdOp op, const Scope &scope, HostTensor &result);
+llvm::Error evaluateOp(model::CastOp op, const Scope &scope, HostTensor &result);
+
+llvm::Error evaluateOp(model::ElementwiseOp op, const Scope &scope, HostTensor &result);
+llvm::Error evaluateOp(model::ActivationOp op, const Scope &scope, HostTensor &result);
+llvm::Error evaluateOp(model::ReduceOp op, const Scope &scope, HostTensor &result);
+llvm::Error evaluateOp(model::SoftmaxOp op, const Scope &scope, HostTensor &result);
+llvm::Error evaluateOp(model::MatmulOp op, const Scope &scope, HostTensor &result);
+
+llvm::Error evaluateOp(model::LinearOp op, const Scope &scope, HostTensor &result);
+llvm::Error evaluateOp(model::NormOp op, const Scope &scope, HostTensor &result);
+llvm::Error evaluateOp(model::EmbeddingOp op, const Scope &scope, HostTensor &result);
+llvm::Error evaluateOp(model::AttentionOp op, const Scope &scope, HostTensor &result);
+
+} // namespace tamis::reference
