@@ -2,6 +2,8 @@
 // How kernels are cut into register tiles.
 #include "codegen/schedule/Schedule.h"
 
+#include <algorithm>
+
 using namespace tamis;
 
 RegisterTile tamis::linearTile(const CpuTarget &target) {
@@ -10,4 +12,10 @@ RegisterTile tamis::linearTile(const CpuTarget &target) {
   if (target.lanes == 16)
     return {8, 3};
   return {target.registers == 32 ? 8u : 4u, 3};
+}
+
+int64_t tamis::linearRows(int64_t K) {
+  constexpr int64_t inputBytes = 512 << 10, least = 96, most = 512, unit = 8; // a multiple of all tiles' rows
+  int64_t rows = inputBytes / (std::max<int64_t>(K, 1) * int64_t(sizeof(float)));
+  return std::clamp(rows / unit * unit, least, most);
 }

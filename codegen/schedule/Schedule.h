@@ -13,9 +13,9 @@ namespace tamis {
 /// Register tiles of 8 x 3 and 4 x 3 vectors use 28 of 32 and 16 of 16 registers.
 inline constexpr int64_t kPanelColumns = 48;
 
-/// Rows of one work group of a linear: 96 rows of K = 384 are 144 KiB and stay in a second-level cache while all panels
-/// pass by. Measured against none: +1 to +5 points of peak at 1024 rows.
-inline constexpr int64_t kLinearRows = 96;
+/// Rows of one work group of a linear of depth K: as many as keep its input in half a megabyte, 96 to 512. They stay in
+/// the second-level cache while all panels pass by, so that weights are read from further away once a block.
+int64_t linearRows(int64_t K);
 
 /// Query rows of one work group of attention. Each group packs the keys of its head, so groups are large.
 inline constexpr int64_t kAttentionQueries = 512;

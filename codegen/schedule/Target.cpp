@@ -28,13 +28,18 @@ llvm::Expected<CpuTarget> CpuTarget::parse(llvm::StringRef name) {
     return llvm::createStringError("unknown cpu target '%s'; known are host, x86-64-v2, x86-64-v3, x86-64-v4 and "
                                    "LLVM's names of x86-64 processors such as znver4",
                                    target.name.c_str());
-  llvm::SmallVector<llvm::StringRef> features;
-  llvm::X86::getFeaturesForCPU(target.cpu, features);
+  llvm::SmallVector<llvm::StringRef> named;
+  llvm::X86::getFeaturesForCPU(target.cpu, named);
+  llvm::StringMap<bool> features; // the levels name what is new in them; "avx512bw" implies "avx512f" and so on
+  for (llvm::StringRef feature : named)
+    llvm::X86::updateImpliedFeatures(feature, /*Enabled=*/true, features);
+  for (llvm::StringRef feature : named)
+    features[feature] = true;
   llvm::StringMap<bool> host;
   if (name == "host")
     host = llvm::sys::getHostCPUFeatures(); // a virtual machine may hide what its processor has
   for (const char *feature : kRelevant)
-    if (llvm::is_contained(features, feature) && (name != "host" || host.lookup(feature)))
+    if (features.lookup(feature) && (name != "host" || host.lookup(feature)))
       target.features.push_back(feature);
   auto has = [&](const char *feature) { return llvm::is_contained(target.features, feature); };
   target.lanes = has("avx512f") && has("avx512vl") && has("avx512dq") && has("avx512bw") ? 16 : has("avx2") ? 8 : 4;

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Takes kernels of attention apart and lays out their scratch.
+#include "codegen/tile/AttentionKernel.h"
+
+using namespace mlir;
+using namespace tamis;
+using namespace tamis::model;
+
+namespace {
+FailureOr<ColumnRange> columnRange(AttentionOp op, Value operand) {
+  ColumnRange range;
+  Value source = operand;
+  if (auto slice = operand.getDefiningOp<SliceOp>()) {
+    source = slice.getInput();
+    Dims from = dimsOf(source.getType()), to = dimsOf(operand.getType());
+    auto start = [&](size_t axis) { return DimExpr::parse(cast<StringAttr>(slice.getStarts()[axis]).getValue()); };
+    for (size_t axis = 0; axis < from.size(); ++axis) {
+      bool last = axis + 1 == from.size();
+      bool whole = start(axis) == DimExpr(0) && from[axis] == to[axis];
+      if (slice.getSteps()[axis] != 1 || (!last && !whole) || !start(axis)->constant())
+        return slice.emitOpError("picks more than columns, which a kernel of attention cannot read in place");
+    }
+    range.firstColumn = *start(from.size() - 1)->constant();
+  }
+  range.source = dyn_cast<BlockArgument>(source);
+  auto type = cast<RankedTensorType>(source.getType());
+  if (!range.source || type.getRank() != 3 || type.isDynamicDim(2))
+    return op.emitOpError("has an operand that is neither an argument of its kernel nor columns of one");
+  if (!type.getElementType().isF32())
+    return op.emitOpError() << "has an operand of type " << type << " but f32 is wanted";
+  range.rowStride = type.getDimSize(2);
+  return range;
+}
+
+FailureOr<AttentionMask> maskOf(AttentionOp op) {
+  AttentionMask mask;
+  if (!op.getMask())
+    return mask;
+  mask.source = dyn_cast<BlockArgument>(op.getMask());
+  auto type = cast<RankedTensorType>(op.getMask().getType());
+  mask.isBool = type.getElementType().isInteger(1);
+  if (!mask.source || !(mask.isBool || type.getElementType().isF32()))
+    return op.emitOpError() << "has a mask of type " << type << " but an argument of f32 or i1 is wanted";
+  Dims dims = dimsOf(type);
+  mask.perBatch = !dims[0].isConstant(1);
+  mask.perHead = !dims[1].isConstant(1);
+  mask.perQuery = !dims[2].isConstant(1);
+  mask.perKey = !dims[3].isConstant(1);
+  return mask;
+}
+} // namespace
+
+FailureOr<AttentionKernel> AttentionKernel::analyse(func::FuncOp function) {
+  AttentionKernel kernel;
+  auto ops = function.getOps<AttentionOp>();
+  if (ops.empty() || !llvm::hasSingleElement(function.getBody()))
+    return function.emitOpError("has no model.attention to tile");
+  AttentionOp op = kernel.op = *ops.begin();
+  for (Operation &other : function.front().without_terminator())
+    if (&other != op && !isa<SliceOp>(other))
+      return other.emitOpError("cannot be computed with a model.attention");
+  Operation *terminator = function.front().getTerminator();
+  if (terminator->getNumOperands() != 1 || terminator->getOperand(0) != op.getResult())
+    return function.emitOpError("returns something else than the result of its model.attention");
+  auto query = columnRange(op, op.getQuery()), key = columnRange(op, op.getKey()), value = columnRange(op, op.getValue());
+  auto mask = maskOf(op);
+  if (failed(query) || failed(key) || failed(value) || failed(mask))
+    return failure();
+  kernel.query = *query;
+  kernel.key = *key;
+  kernel.value = *value;
+  kernel.mask = *mask;
+  Dims queryDims = dimsOf(op.getQuery().getType()), valueDims = dimsOf(op.getValue().getType());
+  kernel.batch = queryDims[0];
+  kernel.queries = queryDims[1];
+  kernel.keys = valueDims[1];
+  kernel.heads = op.getHeads();
+  kernel.groupSize = op.getHeads() / op.getKvHeads();
+  kernel.D = *queryDims[2].constant() / op.getHeads();
+  kernel.E = *valueDims[2].constant() / op.getKvHeads();
+  return kernel;
+}
+
+AttentionSchedule AttentionSchedule::of(const CpuTarget &target) {
+  // 64 keys are 4 vectors of 16 lanes; fewer registers take 6 shorter vectors in two chunks of 3.
+  return {target.lanes, target.registers, /*rows=*/8, /*keyVectors=*/target.lanes == 16 ? 4u : 6u};
+}
+
+AttentionScratch::AttentionScratch(const AttentionSchedule &schedule, int64_t D, int64_t E) {
+  using S = AttentionSchedule;
+  int64_t next = 0;
+  auto take = [&](int64_t elements) {
+    int64_t begin = next;
+    next += llvm::alignTo(elements, S::kMostLanes);
+    return begin;
+  };
+  queries = take(S::kBlockQueries * llvm::alignTo(D, S::kMostLanes));
+  output = take(S::kBlockQueries * llvm::alignTo(E, S::kMostLanes));
+  maxima = take(S::kBlockQueries);
+  limits = take(S::kBlockQueries);
+  sums = take(S::kBlockQueries * S::kMostLanes);
+  scores = take(S::kMostRows * S::kMostBlockKeys);
+  weights = take(S::kMostRows * S::kMostBlockKeys);
+  tileBias = take(S::kMostRows * S::kMostBlockKeys);
+  blocks = next;
+  next = 0;
+  take(D * schedule.blockKeys());
+  blockValues = take(schedule.blockKeys() * llvm::alignTo(E, S::kMostLanes));
+  blockBias = take(schedule.blockKeys());
+  blockSize = next;
+}
+
+DimExpr AttentionScratch::bytes(int64_t D, int64_t E, const DimExpr &keyCount) {
+  using S = AttentionSchedule;
+  // The last block may be all padding but one key, and each of the block's parts is rounded up to a vector.
+  int64_t elementsOfKey = D + int64_t(llvm::alignTo(E, S::kMostLanes)) + 1, rounding = 3;
+  DimExpr padded = keyCount + S::kMostBlockKeys;
+  AttentionScratch widest({S::kMostLanes, 32, S::kMostRows, S::kMostBlockKeys / S::kMostLanes}, D, E);
+  return (padded * (elementsOfKey + rounding) + widest.blocks) * int64_t(sizeof(float));
+}

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// A kernel of one attention, taken apart.
+#pragma once
+
+#include "codegen/schedule/Schedule.h"
+#include "dialects/model/ModelDialect.h"
+#include "dialects/model/ModelShapes.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
+namespace tamis {
+
+/// Rows of a matrix side by side with others in one buffer.
+struct ColumnRange {
+  mlir::BlockArgument source;
+  int64_t rowStride = 0;   ///< columns of the buffer
+  int64_t firstColumn = 0; ///< of the range
+};
+
+/// How a mask is read: an axis of size one is the same for all.
+struct AttentionMask {
+  mlir::BlockArgument source; ///< null: no mask
+  bool isBool = false;
+  bool perBatch = false, perHead = false, perQuery = false, perKey = false;
+  explicit operator bool() const { return bool(source); }
+};
+
+struct AttentionKernel {
+  model::AttentionOp op;
+  ColumnRange query, key, value;
+  AttentionMask mask;
+  DimExpr batch, queries, keys;
+  int64_t heads = 0, groupSize = 0; ///< groupSize: heads that share a key head
+  int64_t D = 0, E = 0;             ///< columns of a head: of query and key, of value and result
+
+  /// Fails with a diagnostic on what tileAttention does not take.
+  static llvm::FailureOr<AttentionKernel> analyse(mlir::func::FuncOp kernel);
+};
+
+/// How the loops of attention are cut.
+struct AttentionSchedule {
+  unsigned lanes, registers;
+  unsigned rows;       ///< queries of a tile
+  unsigned keyVectors; ///< vectors of keys in a block
+  int64_t blockKeys() const { return int64_t(keyVectors) * lanes; }
+
+  static AttentionSchedule of(const CpuTarget &target);
+
+  /// Queries that pass over a block of keys while it is in the first-level cache.
+  static constexpr int64_t kBlockQueries = 64;
+  /// Bounds over all targets, for the size of scratch.
+  static constexpr int64_t kMostLanes = 16, kMostRows = 8, kMostBlockKeys = 64;
+};
+
+/// Where things lie in a thread's scratch, in f32 elements; every part begins at 64 bytes.
+struct AttentionScratch {
+  int64_t queries;  ///< [kBlockQueries][D rounded up to lanes], scaled
+  int64_t output;   ///< [kBlockQueries][E rounded up to lanes]
+  int64_t maxima;   ///< [kBlockQueries] that scores are relative to
+  int64_t limits;   ///< [kBlockQueries] scores above which the maximum is raised
+  int64_t sums;     ///< [kBlockQueries][lanes], partial sums of weights
+  int64_t scores;   ///< [rows][blockKeys]
+  int64_t weights;  ///< [rows][blockKeys]
+  int64_t tileBias; ///< [rows][blockKeys], masks that differ by query
+  int64_t blocks;   ///< [blocks], each as below
+
+  // Parts of a block of keys, from its beginning.
+  int64_t blockValues; ///< [blockKeys][E rounded up to lanes]; before it [D][blockKeys] of keys
+  int64_t blockBias;   ///< [blockKeys], what is added to the scores of a key
+  int64_t blockSize;   ///< elements of a block
+
+  AttentionScratch(const AttentionSchedule &schedule, int64_t D, int64_t E);
+  /// Bytes for `keys` keys, enough for every target.
+  static DimExpr bytes(int64_t D, int64_t E, const DimExpr &keys);
+};
+
+} // namespace tamis

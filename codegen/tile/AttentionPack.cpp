@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// What attention prepares in scratch: keys transposed, queries scaled, masks as numbers to add.
+#include "codegen/tile/AttentionTiler.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include <cmath>
+#include <limits>
+
+using namespace mlir;
+using namespace tamis;
+
+/// A butterfly of two-input shuffles: after the step of `bit`, blocks of that many rows and lanes have changed places.
+SmallVector<Value> AttentionTiler::transpose(llvm::ArrayRef<Value> input) {
+  SmallVector<Value> rows(input);
+  for (unsigned bit = 1; bit < lanes; bit *= 2) {
+    SmallVector<int64_t> low, high;
+    for (unsigned lane = 0; lane < lanes; ++lane) {
+      low.push_back(lane & bit ? lanes + lane - bit : lane);
+      high.push_back(lane & bit ? lanes + lane : lane + bit);
+    }
+    for (unsigned i = 0; i < lanes; ++i) {
+      if (i & bit)
+        continue;
+      Value first = rows[i], second = rows[i | bit];
+      rows[i] = vector::ShuffleOp::create(b, first, second, low);
+      rows[i | bit] = vector::ShuffleOp::create(b, first, second, high);
+    }
+  }
+  return rows;
+}
+
+Value AttentionTiler::maskOffset(const Group &group, Value query, Value key) {
+  const AttentionMask &mask = kernel.mask;
+  Value offset = mask.perBatch ? group.batch : b.index(0);
+  auto next = [&](bool differs, Value size, Value index) {
+    if (differs)
+      offset = b.add(b.mul(offset, size), index);
+  };
+  next(mask.perHead, b.index(kernel.heads), group.head);
+  next(mask.perQuery, queries, query);
+  next(mask.perKey, keys, key);
+  return offset;
+}
+
+/// What a vector of the mask adds to scores in base 2.
+Value AttentionTiler::maskBias(Value maskVector) {
+  Value excluded = b.splat(kExcluded, lanes);
+  if (kernel.mask.isBool) {
+    Value zero = arith::ConstantOp::create(b, b.getZeroAttr(maskVector.getType()));
+    Value keeps = arith::CmpIOp::create(b, arith::CmpIPredicate::ne, maskVector, zero);
+    return arith::SelectOp::create(b, keeps, b.splat(0, lanes), excluded);
+  }
+  Value limited = math.atLeast(maskVector, kLowestMask);
+  Value scaled = arith::MulFOp::create(b, limited, b.splat(M_LOG2E, lanes));
+  Value infinity = b.splat(-std::numeric_limits<double>::infinity(), lanes);
+  Value isExcluded = arith::CmpFOp::create(b, arith::CmpFPredicate::OEQ, maskVector, infinity);
+  return arith::SelectOp::create(b, isExcluded, excluded, scaled);
+}
+
+/// Keys [0, endKey), transposed, and a bias a key: the mask where it is the same for all queries; the last
+/// block is filled up with excluded keys.
+void AttentionTiler::packKeys(const Group &group) {
+  Value vectors = b.divFloor(b.add(group.endKey, lanes - 1), b.index(lanes));
+  Value base = b.mul(group.batch, b.mul(keys, kernel.key.rowStride));
+  base = b.add(b.add(base, b.mul(group.keyHead, kernel.D)), kernel.key.firstColumn);
+  Value buffer = b.argument(kernel.key.source.getArgNumber());
+  Value last = b.sub(keys, b.index(1));
+  b.loop(b.index(0), vectors, 1, [&](Value vector) {
+    Value block = b.divFloor(vector, b.index(schedule.keyVectors));
+    Value column = b.mul(b.rem(vector, b.index(schedule.keyVectors)), lanes);
+    Value firstKey = b.mul(vector, lanes);
+    SmallVector<Value> rowOffsets;
+    for (unsigned i = 0; i < lanes; ++i) // beyond the last key, the last key again: what is there has no weight
+      rowOffsets.push_back(b.add(base, b.mul(b.minimum(b.add(firstKey, i), last), kernel.key.rowStride)));
+    Value target = b.add(b.add(b.mul(block, place.blockSize), column), place.blocks);
+    for (int64_t d = 0; d < kernel.D; d += lanes) {
+      int64_t valid = std::min<int64_t>(lanes, kernel.D - d);
+      SmallVector<Value> rows;
+      for (Value offset : rowOffsets)
+        rows.push_back(load(buffer, b.add(offset, d), valid));
+      auto columns = transpose(rows);
+      for (int64_t i = 0; i < valid; ++i)
+        store(columns[i], scratch, b.add(target, (d + i) * blockKeys));
+    }
+    Value valid = b.minimum(b.sub(keys, firstKey), b.index(lanes));
+    Value exists = vector::CreateMaskOp::create(b, VectorType::get({int64_t(lanes)}, b.getI1Type()), valid);
+    Value bias = b.splat(0, lanes);
+    if (kernel.mask && !kernel.mask.perQuery) {
+      Value mask = b.argument(kernel.mask.source.getArgNumber());
+      Value offset = maskOffset(group, b.index(0), firstKey);
+      Type element = cast<MemRefType>(mask.getType()).getElementType();
+      auto type = b.vectorType(lanes, element);
+      if (kernel.mask.perKey) {
+        Value nothing = arith::ConstantOp::create(b, b.getZeroAttr(type));
+        bias = maskBias(vector::MaskedLoadOp::create(b, type, mask, offset, exists, nothing));
+      } else {
+        bias = maskBias(b.broadcast(b.load(mask, offset), lanes));
+      }
+    }
+    store(arith::SelectOp::create(b, exists, bias, b.splat(kExcluded, lanes)), scratch,
+          b.add(target, place.blockBias));
+  });
+}
+
+/// Values [0, endKey), rows one after the other: apart, rows of a wide buffer fall on few sets of the first-level cache.
+void AttentionTiler::packValues(const Group &group) {
+  Value buffer = b.argument(kernel.value.source.getArgNumber());
+  Value base = b.mul(group.batch, b.mul(keys, kernel.value.rowStride));
+  base = b.add(b.add(base, b.mul(group.keyHead, kernel.E)), kernel.value.firstColumn);
+  b.loop(b.index(0), group.endKey, blockKeys, [&](Value firstKey) {
+    Value target = b.mul(b.divFloor(firstKey, b.index(blockKeys)), place.blockSize);
+    target = b.add(target, place.blocks + place.blockValues);
+    Value count = b.minimum(b.index(blockKeys), b.sub(group.endKey, firstKey));
+    b.loop(b.index(0), count, 1, [&](Value key) {
+      Value source = b.add(base, b.mul(b.add(firstKey, key), kernel.value.rowStride));
+      for (int64_t e = 0; e < kernel.E; e += lanes)
+        store(load(buffer, b.add(source, e), std::min<int64_t>(lanes, kernel.E - e)), scratch,
+              b.add(target, b.add(b.mul(key, paddedE), e)));
+    });
+  });
+}
+
+/// Rows of one tile of a mask that differs by query, as numbers to add.
+void AttentionTiler::fillTileBias(const Block &block, Value row) {
+  Value mask = b.argument(kernel.mask.source.getArgNumber());
+  auto type = b.vectorType(lanes, cast<MemRefType>(mask.getType()).getElementType());
+  Value lastQuery = b.sub(queries, b.index(1));
+  b.loop(b.index(0), b.index(schedule.rows), 1, [&](Value i) {
+    Value query = b.minimum(b.add(block.firstQuery, b.add(row, i)), lastQuery);
+    for (unsigned j = 0; j < block.keyVectors; ++j) {
+      Value key = b.add(block.firstKey, j * lanes);
+      Value valid = signedMin(b.sub(keys, key), b.index(lanes));
+      Value exists = vector::CreateMaskOp::create(b, VectorType::get({int64_t(lanes)}, b.getI1Type()), valid);
+      Value offset = maskOffset(block.group, query, key);
+      Value bias;
+      if (kernel.mask.perKey) {
+        Value nothing = arith::ConstantOp::create(b, b.getZeroAttr(type));
+        bias = maskBias(vector::MaskedLoadOp::create(b, type, mask, offset, exists, nothing));
+      } else {
+        bias = maskBias(b.broadcast(b.load(mask, offset), lanes));
+      }
+      bias = arith::SelectOp::create(b, exists, bias, b.splat(kExcluded, lanes));
+      store(bias, scratch, at(place.tileBias, b.add(b.mul(i, blockKeys), j * lanes)));
+    }
+  });
+}
+
+/// Queries [firstQuery, firstQuery + rows), scaled; the last tile is filled up with the last query.
+void AttentionTiler::packQueries(const Group &group, Value firstQuery, Value rows) {
+  Value buffer = b.argument(kernel.query.source.getArgNumber());
+  Value base = b.mul(group.batch, b.mul(queries, kernel.query.rowStride));
+  base = b.add(b.add(base, b.mul(group.head, kernel.D)), kernel.query.firstColumn);
+  Value last = b.sub(group.endQuery, b.index(1));
+  Value scale = b.splat(kernel.op.getScale().convertToDouble() * M_LOG2E, lanes);
+  Value padded = b.mul(b.divFloor(b.add(rows, schedule.rows - 1), b.index(schedule.rows)), schedule.rows);
+  b.loop(b.index(0), padded, 1, [&](Value row) {
+    Value source = b.add(base, b.mul(b.minimum(b.add(firstQuery, row), last), kernel.query.rowStride));
+    for (int64_t d = 0; d < kernel.D; d += lanes) {
+      Value query = load(buffer, b.add(source, d), std::min<int64_t>(lanes, kernel.D - d));
+      store(arith::MulFOp::create(b, query, scale), scratch, at(place.queries, b.add(b.mul(row, paddedD), d)));
+    }
+    for (int64_t e = 0; e < kernel.E; e += lanes)
+      store(b.splat(0, lanes), scratch, at(place.output, b.add(b.mul(row, paddedE), e)));
+    store(b.splat(0, lanes), scratch, at(place.sums, b.mul(row, lanes)));
+    Value excluded = arith::ConstantOp::create(b, b.getF32FloatAttr(float(kExcluded)));
+    b.store(excluded, scratch, at(place.maxima, row));
+    b.store(excluded, scratch, at(place.limits, row)); // the slack is lost in a number of this size
+  });
+}

@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Which ops of a model are computed together.
+#include "codegen/tile/ClusterOps.h"
+
+#include "codegen/tile/ConstantExpression.h"
+#include "codegen/tile/Linear.h"
+#include "codegen/tile/Rows.h"
+#include "dialects/model/ModelDialect.h"
+#include "dialects/model/ModelShapes.h"
+#include "lib/support/Weights.h"
+#include "llvm/ADT/SetVector.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace tamis;
+using plan::KernelKind;
+
+namespace {
+
+/// Ops that only say where an element comes from.
+bool isView(Operation *op) {
+  return isa<model::ReshapeOp, model::TransposeOp, model::BroadcastOp, model::SliceOp>(op);
+}
+
+/// Ops that are cheaper to repeat than to store.
+bool isGenerator(Operation *op) { return isa<model::IotaOp, model::SizesOp>(op); }
+
+/// Each element of the result reads one element of each operand, or few.
+bool isPointwise(Operation *op) {
+  return isView(op) || isGenerator(op) ||
+         isa<model::ElementwiseOp, model::ActivationOp, model::CastOp, model::ConcatOp, model::GatherOp,
+             model::GatherNdOp, model::EmbeddingOp>(op);
+}
+
+/// Cheap enough to compute once for every element of a larger result.
+bool isCheap(Operation *op) {
+  if (isa<model::ActivationOp>(op))
+    return false;
+  auto elementwise = dyn_cast<model::ElementwiseOp>(op);
+  if (!elementwise)
+    return isPointwise(op);
+  using K = model::ElementwiseKind;
+  switch (elementwise.getKind()) {
+  case K::exp:
+  case K::log:
+  case K::erf:
+  case K::tanh:
+  case K::sigmoid:
+  case K::sin:
+  case K::cos:
+  case K::pow:
+    return false;
+  default:
+    return true;
+  }
+}
+
+/// Columns of the last axis: a slice that attention reads in place.
+bool isColumnRange(Operation *op) {
+  auto slice = dyn_cast_or_null<model::SliceOp>(op);
+  if (!slice)
+    return false;
+  auto from = model::dimsOf(slice.getInput().getType()), to = model::dimsOf(slice.getType());
+  for (size_t axis = 0; axis < from.size(); ++axis) {
+    auto start = DimExpr::parse(cast<StringAttr>(slice.getStarts()[axis]).getValue());
+    bool last = axis + 1 == from.size();
+    if (!start || !start->constant() || slice.getSteps()[axis] != 1 || (!last && from[axis] != to[axis]))
+      return false;
+  }
+  return true;
+}
+
+class Clusterer {
+public:
+  explicit Clusterer(func::FuncOp function) : function(function) {}
+
+  std::vector<Cluster> run() {
+    repeatGenerators();
+    for (Operation &op : function.front())
+      if (auto linear = dyn_cast<model::LinearOp>(op))
+        startLinear(linear);
+    for (Operation &op : function.front())
+      if (auto attention = dyn_cast<model::AttentionOp>(op))
+        startAttention(attention);
+    for (Operation &op : function.front())
+      if (isRowOp(&op))
+        startRows(&op);
+    for (Operation &op : llvm::reverse(function.front()))
+      joinMap(&op);
+    return ordered();
+  }
+
+private:
+  /// Generators get one copy a user, so that each can be fused.
+  void repeatGenerators() {
+    SmallVector<Operation *> generators;
+    for (Operation &op : function.front())
+      if (isGenerator(&op))
+        generators.push_back(&op);
+    OpBuilder builder(function.getContext());
+    for (Operation *op : generators)
+      while (!op->use_empty() && !op->hasOneUse()) {
+        builder.setInsertionPointAfter(op);
+        op->use_begin()->set(builder.clone(*op)->getResult(0));
+      }
+  }
+
+  void add(unsigned cluster, Operation *op) {
+    clusterOf[op] = cluster;
+    clusters[cluster].ops.push_back(op);
+  }
+  unsigned start(KernelKind kind, Operation *op) {
+    clusters.push_back({kind, {}});
+    add(clusters.size() - 1, op);
+    return clusters.size() - 1;
+  }
+  bool isFree(Operation *op) {
+    return op && isa<model::ModelDialect>(op->getDialect()) && !clusterOf.count(op) &&
+           !constantExpression(op->getResult(0));
+  }
+
+  void startLinear(model::LinearOp linear) {
+    unsigned cluster = start(KernelKind::linear, linear);
+    for (Operation *last = linear; last->hasOneUse(); last = *last->user_begin()) {
+      Operation *user = *last->user_begin();
+      if (!isFree(user) || !canFuseIntoLinear(user, last->getResult(0)))
+        break;
+      add(cluster, user);
+    }
+  }
+
+  void startAttention(model::AttentionOp attention) {
+    unsigned cluster = start(KernelKind::attention, attention);
+    for (Value operand : {attention.getQuery(), attention.getKey(), attention.getValue()}) {
+      Operation *slice = operand.getDefiningOp();
+      bool ours = slice && llvm::all_of(slice->getUsers(), [&](Operation *user) { return user == attention; });
+      if (isColumnRange(slice) && ours && isFree(slice))
+        add(cluster, slice);
+    }
+  }
+
+  static bool isRowOp(Operation *op) {
+    if (isa<model::NormOp>(op))
+      return true;
+    return isa<model::SoftmaxOp>(op);
+  }
+
+  void startRows(Operation *op) {
+    if (!isFree(op))
+      return;
+    unsigned cluster = start(KernelKind::rows, op);
+    for (Operation *last = op; last->hasOneUse(); last = *last->user_begin()) {
+      Operation *user = *last->user_begin();
+      if (!isFree(user) || !canFuseIntoRows(user, op))
+        break;
+      add(cluster, user);
+    }
+    // Producers that nothing else reads, nearest first.
+    SmallVector<Operation *> worklist{op};
+    while (!worklist.empty()) {
+      Operation *reader = worklist.pop_back_val();
+      for (Value operand : reader->getOperands()) {
+        Operation *producer = operand.getDefiningOp();
+        if (!isFree(producer) || !producer->hasOneUse() || !canFuseIntoRows(producer, op) || readsMap(producer, op))
+          continue;
+        add(cluster, producer);
+        worklist.push_back(producer);
+      }
+    }
+  }
+
+  /// Whether an operand of `op` is left to a map: then the map computes `op` too, rather than a kernel more.
+  bool readsMap(Operation *op, Operation *rowOp) {
+    return llvm::any_of(op->getOperands(), [&](Value operand) {
+      Operation *producer = operand.getDefiningOp();
+      return isFree(producer) && isPointwise(producer) &&
+             !(producer->hasOneUse() && canFuseIntoRows(producer, rowOp));
+    });
+  }
+
+  /// Visited from the last op to the first: an op joins the map of its readers when all of them are in one, and when
+  /// computing it there repeats nothing expensive.
+  void joinMap(Operation *op) {
+    if (!isFree(op) || op->use_empty())
+      return;
+    std::optional<unsigned> target;
+    bool join = isPointwise(op);
+    for (Operation *user : op->getUsers()) {
+      auto it = clusterOf.find(user);
+      if (it == clusterOf.end() || clusters[it->second].kind != KernelKind::map || (target && *target != it->second)) {
+        join = false;
+        break;
+      }
+      target = it->second;
+      bool sums = isa<model::MatmulOp>(user), reduces = isa<model::ReduceOp>(user);
+      if ((sums && !isView(op)) || (reduces && !isCheap(op)))
+        join = false;
+    }
+    if (!join && isa<model::ReshapeOp>(op))
+      return; // a view between dispatches
+    if (join && !isCheap(op)) {
+      // Not when a broadcast or a gather would compute it again and again.
+      Operation *root = clusters[*target].ops.front();
+      join = model::dimsOf(root->getResult(0).getType()) == model::dimsOf(op->getResult(0).getType());
+    }
+    if (join)
+      add(*target, op);
+    else
+      start(KernelKind::map, op);
+  }
+
+  std::vector<Cluster> ordered() {
+    DenseMap<Operation *, unsigned> position;
+    for (auto [i, op] : llvm::enumerate(function.front()))
+      position[&op] = i;
+    auto before = [&](Operation *a, Operation *b) { return position[a] < position[b]; };
+    for (Cluster &cluster : clusters)
+      llvm::sort(cluster.ops, before);
+    // The last op of a cluster comes after everything the cluster reads.
+    llvm::sort(clusters, [&](const Cluster &a, const Cluster &b) { return before(a.ops.back(), b.ops.back()); });
+    return std::move(clusters);
+  }
+
+  func::FuncOp function;
+  std::vector<Cluster> clusters;
+  DenseMap<Operation *, unsigned> clusterOf;
+};
+
+DimExpr elements(Value value) { return product(model::dimsOf(value.getType())); }
+
+DimExpr flopsOf(Operation *op) {
+  return llvm::TypeSwitch<Operation *, DimExpr>(op)
+      .Case([](model::LinearOp linear) {
+        auto weight = cast<RankedTensorType>(linear.getWeight().getType());
+        return elements(linear.getInput()) * 2 * weight.getDimSize(linear.getTransposed() ? 0 : 1);
+      })
+      .Case([](model::MatmulOp matmul) {
+        return elements(matmul) * 2 * model::dimsOf(matmul.getLhs().getType()).back();
+      })
+      .Case([](model::AttentionOp attention) {
+        // Two products of every query with every key, over the widths of keys and of values.
+        auto query = model::dimsOf(attention.getQuery().getType()), out = model::dimsOf(attention.getType());
+        return query[0] * query[1] * model::dimsOf(attention.getKey().getType())[1] * 2 * (query[2] + out[2]);
+      })
+      .Case([](model::NormOp norm) { return elements(norm) * 8; })
+      .Case([](model::SoftmaxOp softmax) { return elements(softmax) * 4; })
+      .Case([](model::ReduceOp reduce) { return elements(reduce.getInput()); })
+      .Case<model::ElementwiseOp, model::ActivationOp>([](Operation *op) { return elements(op->getResult(0)); })
+      .Default([](Operation *) { return DimExpr(0); });
+}
+
+/// The word for an op in a kernel's name.
+std::string wordOf(Operation *op) {
+  return llvm::TypeSwitch<Operation *, std::string>(op)
+      .Case([](model::ElementwiseOp e) { return stringifyElementwiseKind(e.getKind()).str(); })
+      .Case([](model::ActivationOp a) { return stringifyActivationKind(a.getKind()).str(); })
+      .Case([](model::NormOp n) { return stringifyNormKind(n.getKind()).str() + "_norm"; })
+      .Case([](model::ReduceOp r) { return "reduce_" + stringifyReduceKind(r.getKind()).str(); })
+      .Default([](Operation *op) { return op->getName().stripDialect().str(); });
+}
+
+} // namespace
+
+std::vector<Cluster> tamis::formClusters(func::FuncOp function) { return Clusterer(function).run(); }
+
+std::string tamis::nameOf(const Cluster &cluster) {
+  // What computes comes first; views are named only when there is nothing else.
+  SmallVector<std::string> words;
+  std::string shape;
+  for (Operation *op : cluster.ops) {
+    if (auto linear = dyn_cast<model::LinearOp>(op)) {
+      auto weight = cast<RankedTensorType>(linear.getWeight().getType());
+      bool transposed = linear.getTransposed();
+      shape = "_" + std::to_string(weight.getDimSize(transposed)) + "x" + std::to_string(weight.getDimSize(!transposed));
+    }
+    bool quiet = isView(op) || isGenerator(op);
+    if (!quiet || (op == cluster.ops.back() && words.empty()))
+      if (std::string word = wordOf(op); words.empty() || words.back() != word)
+        words.push_back(word);
+  }
+  if (words.size() > 4)
+    words = {words.front(), words[1], "and_more", words.back()};
+  return llvm::join(words, "_") + shape;
+}
+
+Cost tamis::costOf(const Cluster &cluster) {
+  Cost cost;
+  llvm::SetVector<Value> read;
+  llvm::DenseSet<Operation *> inside(cluster.ops.begin(), cluster.ops.end());
+  auto bytes = [](Value value) {
+    return elements(value) * elementBytes(cast<RankedTensorType>(value.getType()).getElementType());
+  };
+  for (Operation *op : cluster.ops) {
+    cost.flops = cost.flops + flopsOf(op);
+    for (Value operand : op->getOperands()) {
+      bool table = isa<model::EmbeddingOp, model::GatherOp>(op) && operand == op->getOperand(0);
+      if ((!operand.getDefiningOp() || !inside.contains(operand.getDefiningOp())) && !table)
+        read.insert(operand);
+      else if (table)
+        cost.bytes = cost.bytes + bytes(op->getResult(0)); // the rows that are looked up, not the table
+    }
+  }
+  for (Value value : read)
+    cost.bytes = cost.bytes + bytes(value);
+  cost.bytes = cost.bytes + bytes(cluster.ops.back()->getResult(0));
+  return cost;
+}

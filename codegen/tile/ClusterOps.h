@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Which ops of a model are computed together.
+#pragma once
+
+#include "dialects/plan/PlanDialect.h"
+#include "lib/support/DimExpr.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "llvm/ADT/SmallVector.h"
+#include <string>
+#include <vector>
+
+namespace tamis {
+
+/// Ops that become one kernel, in program order; only the last one's result is used outside.
+struct Cluster {
+  plan::KernelKind kind;
+  llvm::SmallVector<mlir::Operation *> ops;
+};
+
+/// Partitions the ops of a model function into clusters, in an order in which they can run. Reshapes between clusters and
+/// weight-only expressions are in none. May clone cheap ops that several clusters read.
+std::vector<Cluster> formClusters(mlir::func::FuncOp function);
+
+/// A name after what the cluster does: `linear_gelu_384x1536`.
+std::string nameOf(const Cluster &cluster);
+
+/// Floating-point operations, and bytes read and written, of the whole cluster.
+struct Cost {
+  DimExpr flops, bytes;
+};
+Cost costOf(const Cluster &cluster);
+
+} // namespace tamis

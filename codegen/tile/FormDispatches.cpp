@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Groups the model's ops into kernels and dispatches them in order.
+#include "codegen/tile/ClusterOps.h"
+#include "codegen/tile/ConstantExpression.h"
+#include "codegen/tile/Launch.h"
+#include "codegen/tile/Passes.h"
+#include "dialects/model/ModelDialect.h"
+#include "dialects/model/ModelShapes.h"
+#include "dialects/plan/PlanDialect.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/IRMapping.h"
+#include "llvm/ADT/SetVector.h"
+#include "llvm/ADT/StringExtras.h"
+
+namespace tamis {
+#define GEN_PASS_DEF_FORMDISPATCHES
+#include "codegen/tile/Passes.h.inc"
+} // namespace tamis
+
+using namespace mlir;
+using namespace tamis;
+
+namespace {
+
+/// Constants up to this size are written into the kernels that read them, so that LLVM sees their values.
+constexpr int64_t kInlineElements = 16;
+
+bool isInlineConstant(Value value) {
+  auto constant = value.getDefiningOp<model::ConstantOp>();
+  return constant && constant.getValue().getNumElements() <= kInlineElements;
+}
+
+/// Names of the source model's nodes behind a location, in order and without repeats.
+void collectSources(Location loc, llvm::SetVector<StringRef> &names) {
+  if (auto name = dyn_cast<NameLoc>(loc))
+    names.insert(name.getName().getValue());
+  else if (auto fused = dyn_cast<FusedLoc>(loc))
+    for (Location part : fused.getLocations())
+      collectSources(part, names);
+}
+
+class Former {
+public:
+  Former(ModuleOp module, func::FuncOp main) : module(module), main(main), builder(main.getContext()) {
+    builder.setInsertionPointToStart(module.getBody());
+    kernels = ModuleOp::create(builder, module.getLoc(), plan::kKernelModule);
+  }
+
+  LogicalResult run() {
+    lowerRuntimeLinears();
+    separateOutputs();
+    for (Cluster &cluster : formClusters(main))
+      if (failed(outline(cluster)))
+        return failure();
+    return finish();
+  }
+
+  unsigned numDispatches = 0, numKernels = 0;
+
+private:
+  /// A linear whose weight is computed at run time has no panels: it is a product of matrices like any other.
+  void lowerRuntimeLinears() {
+    SmallVector<model::LinearOp> linears;
+    for (auto linear : main.getOps<model::LinearOp>())
+      if (!constantExpression(linear.getWeight()) || !cast<RankedTensorType>(linear.getType()).getElementType().isF32())
+        linears.push_back(linear);
+    for (model::LinearOp linear : linears) {
+      builder.setInsertionPoint(linear);
+      Location loc = linear.getLoc();
+      auto weightType = cast<RankedTensorType>(linear.getWeight().getType());
+      Value weight = linear.getWeight(), input = linear.getInput();
+      if (linear.getTransposed())
+        weight = model::TransposeOp::create(
+            builder, loc,
+            RankedTensorType::get({weightType.getDimSize(1), weightType.getDimSize(0)}, weightType.getElementType()), weight,
+            builder.getDenseI64ArrayAttr({1, 0}));
+      // Vectors become matrices of one row.
+      auto resultDims = model::dimsOf(linear.getType()), inputDims = model::dimsOf(input.getType());
+      Type element = weightType.getElementType();
+      if (inputDims.size() == 1) {
+        inputDims.insert(inputDims.begin(), DimExpr(1));
+        resultDims.insert(resultDims.begin(), DimExpr(1));
+        input = model::ReshapeOp::create(builder, loc, model::tensorType(element, inputDims), input);
+      }
+      Type productType = model::tensorType(element, resultDims);
+      Value result = model::MatmulOp::create(builder, loc, productType, input, weight);
+      if (linear.getBias())
+        result = model::ElementwiseOp::create(builder, loc, productType, model::ElementwiseKind::add,
+                                              ValueRange{result, linear.getBias()});
+      if (productType != linear.getType())
+        result = model::ReshapeOp::create(builder, loc, linear.getType(), result);
+      linear.replaceAllUsesWith(result);
+      linear.erase();
+    }
+  }
+
+  /// Every result of the program must be written by a dispatch of its own: copies inputs, constants and repeats.
+  void separateOutputs() {
+    Operation *terminator = main.front().getTerminator();
+    builder.setInsertionPoint(terminator);
+    DenseSet<Value> taken;
+    for (OpOperand &operand : terminator->getOpOperands()) {
+      Value origin = operand.get();
+      while (auto reshape = origin.getDefiningOp<model::ReshapeOp>())
+        origin = reshape.getInput();
+      if (!isa<BlockArgument>(origin) && !constantExpression(origin) && taken.insert(origin).second)
+        continue;
+      // A cast to the same type: the one op that computes nothing.
+      operand.set(model::CastOp::create(builder, operand.get().getLoc(), operand.get().getType(), operand.get()));
+    }
+  }
+
+  /// The plan's form of a weight-only value.
+  Value constant(Value value, const ConstantExpression &expression, plan::Layout layout, RankedTensorType type) {
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPointToStart(&main.front());
+    auto pieces = builder.getArrayAttr(expression.pieces);
+    auto transposed = builder.getDenseBoolArrayAttr(expression.transposed);
+    auto key = std::make_tuple(Attribute(pieces), Attribute(transposed), expression.axis, int(layout), Type(type));
+    Value &known = constants[key];
+    if (!known)
+      known = plan::ConstantOp::create(builder, value.getLoc(), type, plan::LayoutAttr::get(builder.getContext(), layout),
+                                       pieces, transposed, builder.getI64IntegerAttr(expression.axis));
+    return known;
+  }
+
+  LogicalResult outline(Cluster &cluster) {
+    Operation *root = cluster.ops.back();
+    llvm::SetVector<Operation *> inside(cluster.ops.begin(), cluster.ops.end());
+
+    // Operands from outside, and what stands for them inside.
+    SmallVector<Value> operands;
+    SmallVector<Type> types;
+    SmallVector<std::pair<Value, unsigned>> arguments; // value of the program, argument of the kernel
+    DenseMap<Value, unsigned> known;
+    model::LinearOp linear;
+    unsigned panels = 0; // the operand that is the linear's weight
+    for (Operation *op : cluster.ops) {
+      if (auto found = dyn_cast<model::LinearOp>(op))
+        linear = found;
+      for (OpOperand &use : op->getOpOperands()) {
+        Value value = use.get();
+        bool panel = linear && op == linear && value == linear.getWeight();
+        if ((value.getDefiningOp() && inside.contains(value.getDefiningOp())) || (!panel && known.contains(value)) ||
+            (!panel && isInlineConstant(value)))
+          continue;
+        auto type = cast<RankedTensorType>(value.getType());
+        auto expression = constantExpression(value);
+        if (panel) {
+          if (linear.getTransposed()) {
+            expression = expression->transpose();
+            type = RankedTensorType::get({type.getDimSize(1), type.getDimSize(0)}, type.getElementType());
+          }
+          panels = operands.size();
+          operands.push_back(constant(value, *expression, plan::Layout::panels, type));
+        } else {
+          known[value] = operands.size();
+          arguments.push_back({value, operands.size()});
+          operands.push_back(expression ? constant(value, *expression, plan::Layout::rows, type) : value);
+        }
+        types.push_back(type);
+      }
+    }
+
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPointToEnd(kernels.getBody());
+    auto kernel = func::FuncOp::create(builder, builder.getUnknownLoc(), "kernel",
+                                       builder.getFunctionType(types, root->getResultTypes()));
+    if (auto symbols = main->getAttr("model.symbols"))
+      kernel->setAttr("model.symbols", symbols);
+    builder.setInsertionPointToEnd(kernel.addEntryBlock());
+    IRMapping map;
+    for (auto [value, index] : arguments)
+      map.map(value, kernel.getArgument(index));
+    llvm::SetVector<StringRef> sources;
+    for (Operation *op : cluster.ops) {
+      for (Value value : op->getOperands())
+        if (isInlineConstant(value) && !map.contains(value))
+          map.map(value, builder.clone(*value.getDefiningOp())->getResult(0));
+      if (op == linear) {
+        Value bias = linear.getBias() ? map.lookup(linear.getBias()) : Value();
+        auto direct = model::LinearOp::create(builder, op->getLoc(), linear.getType(), map.lookup(linear.getInput()),
+                                              kernel.getArgument(panels), bias, /*transposed=*/false);
+        map.map(linear.getResult(), direct.getResult());
+      } else {
+        builder.clone(*op, map);
+      }
+      collectSources(op->getLoc(), sources);
+    }
+    func::ReturnOp::create(builder, builder.getUnknownLoc(), map.lookup(root->getResult(0)));
+
+    Cost cost = costOf(cluster);
+    auto launch = launchOf(kernel, cluster.kind);
+    if (failed(launch))
+      return failure();
+    kernel->setAttr(plan::kKernelAttr, plan::KernelAttr::get(builder.getContext(), cluster.kind));
+    StringRef name = share(kernel, nameOf(cluster));
+
+    builder.setInsertionPoint(root);
+    SmallVector<Attribute> sourceNames;
+    for (StringRef source : sources)
+      sourceNames.push_back(builder.getStringAttr(source));
+    SmallVector<Location> locations;
+    for (Operation *op : cluster.ops)
+      locations.push_back(op->getLoc());
+    auto dispatch = plan::DispatchOp::create(
+        builder, builder.getFusedLoc(locations), root->getResultTypes(),
+        FlatSymbolRefAttr::get(builder.getContext(), name), operands, builder.getStringAttr(launch->grid.str()),
+        builder.getStringAttr(launch->scratchBytes.str()), builder.getArrayAttr(sourceNames),
+        builder.getStringAttr(cost.flops.str()), builder.getStringAttr(cost.bytes.str()), DenseI64ArrayAttr());
+    root->getResult(0).replaceAllUsesWith(dispatch.getResult(0));
+    for (Operation *op : llvm::reverse(cluster.ops))
+      if (op->use_empty())
+        op->erase();
+    ++numDispatches;
+    return success();
+  }
+
+  /// Gives the kernel its name, or drops it when an equal one exists; gives the name to call.
+  StringRef share(func::FuncOp kernel, StringRef base) {
+    std::string text;
+    llvm::raw_string_ostream stream(text);
+    kernel.print(stream, OpPrintingFlags().elideLargeElementsAttrs(1 << 20).useLocalScope());
+    auto [it, inserted] = shared.try_emplace(text, "");
+    if (!inserted) {
+      kernel.erase();
+      return it->second;
+    }
+    unsigned &count = names[base];
+    it->second = count++ ? (base + "_" + Twine(count)).str() : base.str();
+    kernel.setName(it->second);
+    ++numKernels;
+    return it->second;
+  }
+
+  /// Views and constants for what is left, and no `model` op after it.
+  LogicalResult finish() {
+    SmallVector<Operation *> rest;
+    for (Operation &op : main.front())
+      if (isa<model::ModelDialect>(op.getDialect()))
+        rest.push_back(&op);
+    for (Operation *op : rest) {
+      auto reshape = dyn_cast<model::ReshapeOp>(op);
+      if (!reshape || op->use_empty())
+        continue;
+      builder.setInsertionPoint(op);
+      Value input = reshape.getInput();
+      if (auto expression = constantExpression(input))
+        input = constant(input, *expression, plan::Layout::rows, cast<RankedTensorType>(input.getType()));
+      op->getResult(0).replaceAllUsesWith(plan::ViewOp::create(builder, op->getLoc(), reshape.getType(), input));
+    }
+    for (Operation *op : llvm::reverse(rest)) {
+      if (!op->use_empty())
+        return op->emitOpError("is in no dispatch");
+      op->erase();
+    }
+    return success();
+  }
+
+  ModuleOp module, kernels;
+  func::FuncOp main;
+  OpBuilder builder;
+  DenseMap<std::tuple<Attribute, Attribute, int64_t, int, Type>, Value> constants;
+  llvm::StringMap<std::string> shared;
+  llvm::StringMap<unsigned> names;
+};
+
+struct FormDispatches : tamis::impl::FormDispatchesBase<FormDispatches> {
+  void runOnOperation() override {
+    ModuleOp module = getOperation();
+    auto main = module.lookupSymbol<func::FuncOp>("main");
+    if (!main) {
+      module.emitError("expected a function @main");
+      return signalPassFailure();
+    }
+    if (!main.getBody().hasOneBlock()) {
+      main.emitError("expected one block in @main");
+      return signalPassFailure();
+    }
+    Former former(module, main);
+    if (failed(former.run()))
+      return signalPassFailure();
+    numDispatches += former.numDispatches;
+    numKernels += former.numKernels;
+  }
+};
+
+} // namespace

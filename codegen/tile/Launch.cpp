@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// From a kernel in model form to its launch and its tiled form, by kind.
+#include "codegen/tile/Launch.h"
+
+#include "codegen/tile/Attention.h"
+#include "codegen/tile/Linear.h"
+#include "codegen/tile/Map.h"
+#include "codegen/tile/Rows.h"
+
+using namespace mlir;
+using namespace tamis;
+
+FailureOr<Launch> tamis::launchOf(func::FuncOp kernel, plan::KernelKind kind) {
+  switch (kind) {
+  case plan::KernelKind::linear:
+    return linearLaunch(kernel);
+  case plan::KernelKind::attention:
+    return attentionLaunch(kernel);
+  case plan::KernelKind::rows:
+    return rowsLaunch(kernel);
+  case plan::KernelKind::map:
+    return mapLaunch(kernel);
+  }
+  llvm_unreachable("unknown kernel kind");
+}
+
+LogicalResult tamis::tileKernel(func::FuncOp kernel, const CpuTarget &target) {
+  auto attribute = kernel->getAttrOfType<plan::KernelAttr>(plan::kKernelAttr);
+  if (!attribute)
+    return kernel.emitError("expected a kernel that carries plan.kernel");
+  switch (attribute.getKind()) {
+  case plan::KernelKind::linear:
+    return tileLinear(kernel, target);
+  case plan::KernelKind::attention:
+    return tileAttention(kernel, target);
+  case plan::KernelKind::rows:
+    return tileRows(kernel, target);
+  case plan::KernelKind::map:
+    return tileMap(kernel, target);
+  }
+  llvm_unreachable("unknown kernel kind");
+}

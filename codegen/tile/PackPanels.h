@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The packed form of a linear's weight.
+#pragma once
+
+#include <cstdint>
+
+namespace tamis {
+
+/// A matrix in memory: element (k, n) is `data[k * rowStride + n * columnStride]`; strides count elements.
+struct StridedMatrix {
+  const float *data;
+  int64_t rowStride, columnStride;
+};
+
+/// Bytes of a packed K x N matrix of f32.
+int64_t packedPanelBytes(int64_t K, int64_t N);
+
+/// Packs a K x N matrix as [ceil(N / kPanelColumns)][K][kPanelColumns], columns beyond N zero. `out` holds
+/// packedPanelBytes(K, N) bytes, aligned to 4. Runs at about the speed of memory.
+void packPanels(const StridedMatrix &matrix, int64_t K, int64_t N, char *out);
+
+} // namespace tamis

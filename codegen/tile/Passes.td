@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Passes of the tile phase: tensors become kernels over grids of work groups.
+#ifndef TAMIS_TILE_PASSES
+#define TAMIS_TILE_PASSES
+
+include "mlir/Pass/PassBase.td"
+
+def FormDispatches : Pass<"tamis-form-dispatches", "::mlir::ModuleOp"> {
+  let summary = "group the model's ops into kernels and dispatch them in order";
+  let description = [{
+    Each group becomes a function of the module `@kernels` and a `plan.dispatch`. A linear takes with it the activation,
+    residual and other elementwise ops that follow it, an attention the column ranges it reads, a norm or softmax the
+    elementwise ops around it; what is left is grouped into maps that compute every element from their operands. Equal
+    groups share one kernel. Weights become `plan.constant`, those of linears in panels; reshapes become `plan.view`.
+
+    Requires: the graph phase. Leaves: no `model` op outside of `@kernels`.
+
+    ```mlir
+    %0 = model.linear %x, %w bias %b : ...
+    %1 = model.activation gelu %0 : ...
+    // becomes
+    %1 = plan.dispatch @linear_gelu_384x1536(%x, %w, %b) grid ... sources [...] : ...
+    ```
+  }];
+  let dependentDialects = ["::tamis::plan::PlanDialect"];
+  let statistics = [Statistic<"numDispatches", "dispatches", "dispatches formed">,
+                    Statistic<"numKernels", "kernels", "different kernels among them">];
+}
+
+def TileKernels : Pass<"tamis-tile-kernels", "::mlir::ModuleOp"> {
+  let summary = "turn kernels of tensors into loops over vectors, for one target";
+  let description = [{
+    Adds a module named after the target to the program, with the tiled form of every function of `@kernels`: flat
+    buffers, sizes, a range of work groups (codegen/tile/KernelBuilder.h).
+
+    Requires: tamis-form-dispatches. Leaves: `@kernels` as it was, for the next target; `tamis-drop-kernels` removes it.
+
+    ```mlir
+    module @kernels { func.func @linear_gelu_384x1536(%x: tensor<...>, ...) -> tensor<...> { ... } }
+    // gains
+    module @"x86-64-v3" { func.func @linear_gelu_384x1536(%x: memref<...>, ..., %begin: index, ...) -> i32 { ... } }
+    ```
+  }];
+  let options = [Option<"target", "target", "std::string", "\"x86-64-v3\"", "CPU level or name">];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::memref::MemRefDialect",
+                           "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect", "::mlir::linalg::LinalgDialect",
+                           "::mlir::cf::ControlFlowDialect", "::mlir::LLVM::LLVMDialect"];
+}
+
+def DropKernels : Pass<"tamis-drop-kernels", "::mlir::ModuleOp"> {
+  let summary = "remove the kernels' tensor form";
+  let description = [{
+    Removes the module `@kernels` once every target has its own.
+
+    Requires: tamis-tile-kernels for each target. Leaves: the program and one module a target.
+
+    ```mlir
+    module @kernels { ... }
+    // is gone
+    ```
+  }];
+}
+
+#endif
