@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// A whole compilation, from a model's path to a plan's.
+#include "lib/driver/Compile.h"
+
+#include "mlir/IR/AsmState.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/ToolOutputFile.h"
+#include <chrono>
+
+using namespace mlir;
+using namespace tamis;
+
+std::string tamis::compilerVersion() { return "tamis " TAMIS_VERSION; }
+
+namespace {
+
+/// Runs phases, tells of them and dumps after them.
+class Compilation {
+public:
+  Compilation(const CompileOptions &options, MLIRContext *context, WeightStore &weights)
+      : options(options), context(context), weights(weights) {}
+
+  FailureOr<CompileResult> run() {
+    if (failed(parseTargets()) || failed(runPhases()))
+      return failure();
+    return std::move(result);
+  }
+
+private:
+  LogicalResult error(const Twine &message) { return emitError(UnknownLoc::get(context), message); }
+
+  LogicalResult parseTargets() {
+    for (const std::string &name : options.targets) {
+      auto target = CpuTarget::parse(name);
+      if (!target)
+        return error(llvm::toString(target.takeError()));
+      if (llvm::none_of(targets, [&](const CpuTarget &known) { return known.name == target->name; }))
+        targets.push_back(std::move(*target));
+    }
+    // The runtime takes the first section that the machine can run.
+    llvm::stable_sort(targets, [](const CpuTarget &a, const CpuTarget &b) {
+      return std::tuple(a.lanes, a.features.size()) > std::tuple(b.lanes, b.features.size());
+    });
+    return success();
+  }
+
+  LogicalResult runPhases() {
+    for (Phase phase : kPhases) {
+      auto start = std::chrono::steady_clock::now();
+      if (options.progress)
+        options.progress(phase, -1);
+      if (failed(runPhase(phase)) || failed(dump(phase)))
+        return failure();
+      if (options.progress)
+        options.progress(phase, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+      if (phase == options.last)
+        break;
+    }
+    return success();
+  }
+
+  LogicalResult runPasses(llvm::function_ref<void(OpPassManager &)> add) {
+    PassManager manager(context);
+    if (options.configure && failed(options.configure(manager)))
+      return failure();
+    add(manager);
+    return manager.run(*result.module);
+  }
+
+  LogicalResult runPhase(Phase phase) {
+    switch (phase) {
+    case Phase::import: {
+      auto module = importModel(options.model, options.import, context, weights);
+      if (failed(module))
+        return failure();
+      result.module = std::move(*module);
+      return success();
+    }
+    case Phase::graph:
+      return runPasses(addGraphPhase);
+    case Phase::tile:
+      return runPasses([&](OpPassManager &manager) { addTilePhase(manager, targets); });
+    case Phase::target:
+      return runTargetPhase(*result.module, targets, code);
+    case Phase::plan:
+      return runPlanPhase();
+    }
+    llvm_unreachable("unknown phase");
+  }
+
+  LogicalResult runPlanPhase() {
+    if (failed(runPasses(addPlanPhase)))
+      return failure();
+    if (options.output.empty())
+      return success();
+    PlanOrigin origin{compilerVersion(), llvm::sys::path::filename(options.model).str()};
+    if (auto error = writePlan(*result.module, weights, code, origin, options.output))
+      return this->error(llvm::toString(std::move(error)));
+    return success();
+  }
+
+  /// NAME.N.PHASE.mlir, with large constants elided.
+  LogicalResult dump(Phase phase) {
+    if (options.dumpPhases.empty())
+      return success();
+    if (std::error_code code = llvm::sys::fs::create_directories(options.dumpPhases))
+      return error("cannot make the folder '" + options.dumpPhases + "': " + code.message());
+    std::string name = (llvm::sys::path::stem(options.model) + "." + Twine(int(phase) + 1) + "." + phaseName(phase) + ".mlir").str();
+    SmallString<128> path(options.dumpPhases);
+    llvm::sys::path::append(path, name);
+    std::error_code code;
+    llvm::ToolOutputFile file(path, code, llvm::sys::fs::OF_Text);
+    if (code)
+      return error("cannot write '" + path + "': " + code.message());
+    result.module->print(file.os(), OpPrintingFlags().elideLargeElementsAttrs(64));
+    file.keep();
+    return success();
+  }
+
+  const CompileOptions &options;
+  MLIRContext *context;
+  WeightStore &weights;
+  std::vector<CpuTarget> targets;
+  std::vector<CodeSection> code;
+  CompileResult result;
+};
+
+} // namespace
+
+FailureOr<CompileResult> tamis::compileModel(const CompileOptions &options, MLIRContext *context,
+                                             WeightStore &weights) {
+  return Compilation(options, context, weights).run();
+}

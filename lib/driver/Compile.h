@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// A whole compilation, from a model's path to a plan's.
+#pragma once
+
+#include "lib/driver/Pipeline.h"
+#include "mlir/IR/MLIRContext.h"
+#include "llvm/ADT/STLFunctionalExtras.h"
+#include <functional>
+#include <string>
+
+namespace tamis {
+
+struct CompileOptions {
+  std::string model;                 ///< what importModel takes
+  std::string output;                ///< the plan; empty to write none
+  std::vector<std::string> targets;  ///< names for CpuTarget::parse; the plan lists the most demanding first
+  ImportOptions import;
+  Phase last = Phase::plan;          ///< stop after this phase
+  std::string dumpPhases;            ///< folder for NAME.N.PHASE.mlir; empty for none
+  /// Called before and after each phase, with the seconds it took (negative before).
+  std::function<void(Phase, double)> progress;
+  /// Called on each pass manager before it runs: printing and timing flags.
+  std::function<mlir::LogicalResult(mlir::PassManager &)> configure;
+};
+
+/// What a compilation leaves behind, beside the file.
+struct CompileResult {
+  mlir::OwningOpRef<mlir::ModuleOp> module; ///< after the last phase
+};
+
+/// Runs the phases up to `options.last` and writes the plan when that is `plan`. Errors are diagnostics of `context`;
+/// nothing is written then. `context` needs the dialects of registerAll. Not thread-safe in one context.
+mlir::FailureOr<CompileResult> compileModel(const CompileOptions &options, mlir::MLIRContext *context,
+                                            WeightStore &weights);
+
+/// What plans say they were compiled by: "tamis 0.1.0".
+std::string compilerVersion();
+
+} // namespace tamis

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The table of contents: the phases of a compilation, in order, one function each.
+#include "lib/driver/Pipeline.h"
+
+#include "codegen/cpu/CompileKernels.h"
+#include "codegen/plan/Passes.h"
+#include "codegen/tile/Passes.h"
+#include "mlir/Transforms/Passes.h"
+#include "passes/graph/Passes.h"
+#include "llvm/BinaryFormat/ELF.h"
+
+using namespace mlir;
+using namespace tamis;
+
+llvm::StringRef tamis::phaseName(Phase phase) {
+  switch (phase) {
+  case Phase::import:
+    return "import";
+  case Phase::graph:
+    return "graph";
+  case Phase::tile:
+    return "tile";
+  case Phase::target:
+    return "target";
+  case Phase::plan:
+    return "plan";
+  }
+  llvm_unreachable("unknown phase");
+}
+
+std::optional<Phase> tamis::parsePhase(llvm::StringRef name) {
+  for (Phase phase : kPhases)
+    if (phaseName(phase) == name)
+      return phase;
+  return std::nullopt;
+}
+
+void tamis::addGraphPhase(OpPassManager &manager) { graph::buildGraphPipeline(manager); }
+
+void tamis::addTilePhase(OpPassManager &manager, llvm::ArrayRef<CpuTarget> targets) {
+  manager.addPass(createFormDispatches());
+  for (const CpuTarget &target : targets)
+    manager.addPass(createTileKernels(TileKernelsOptions{target.name}));
+  manager.addPass(createDropKernels());
+}
+
+LogicalResult tamis::runTargetPhase(ModuleOp module, llvm::ArrayRef<CpuTarget> targets,
+                                    std::vector<CodeSection> &code) {
+  for (const CpuTarget &target : targets) {
+    auto kernels = module.lookupSymbol<ModuleOp>(target.name);
+    if (!kernels)
+      continue; // nothing to compute
+    auto image = compileKernels(kernels, target);
+    if (!image)
+      return module.emitError("cannot generate code for ") << target.name << ": " << llvm::toString(image.takeError());
+    CodeSection &section = code.emplace_back();
+    section.name = target.name;
+    section.machine = llvm::ELF::EM_X86_64;
+    section.features = target.features;
+    section.image.assign(image->bytes.begin(), image->bytes.end());
+    for (const KernelImage::Kernel &kernel : image->kernels)
+      section.kernels.push_back({kernel.name, kernel.entry, kernel.size});
+  }
+  return success();
+}
+
+void tamis::addPlanPhase(OpPassManager &manager) { manager.addPass(createPlaceBuffers()); }

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The table of contents: the phases of a compilation, in order, one function each.
+#pragma once
+
+#include "codegen/plan/PlanWriter.h"
+#include "codegen/schedule/Target.h"
+#include "lib/import/Import.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/Pass/PassManager.h"
+#include "llvm/ADT/StringRef.h"
+#include <optional>
+#include <vector>
+
+namespace tamis {
+
+/// Stations of a compilation. One word each, the same in code, flags, dumps and docs.
+enum class Phase { import, graph, tile, target, plan };
+inline constexpr Phase kPhases[] = {Phase::import, Phase::graph, Phase::tile, Phase::target, Phase::plan};
+llvm::StringRef phaseName(Phase phase);
+std::optional<Phase> parsePhase(llvm::StringRef name);
+
+/// graph, `model` -> `model`. Guarantees: constants folded; norms, activations, attention, linears and embeddings raised to
+/// their ops; no reshape or transpose left that an op could read through; dead code gone.
+void addGraphPhase(mlir::OpPassManager &manager);
+
+/// tile, tensors -> tiles. Guarantees: `main` holds plan ops alone; one module a target holds each kernel as a function
+/// over a range of work groups, on flat buffers.
+void addTilePhase(mlir::OpPassManager &manager, llvm::ArrayRef<CpuTarget> targets);
+
+/// target, tiles -> LLVM. Guarantees: kernels are in the LLVM dialect behind the ABI of a plan; `code` holds, target by
+/// target, an image that needs no relocation and calls nothing outside of itself.
+mlir::LogicalResult runTargetPhase(mlir::ModuleOp module, llvm::ArrayRef<CpuTarget> targets,
+                                   std::vector<CodeSection> &code);
+
+/// plan, modules -> `plan` -> file. Guarantees: every result of a dispatch has its place in the arena.
+void addPlanPhase(mlir::OpPassManager &manager);
+
+} // namespace tamis

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The one list of dialects and passes.
+#include "lib/driver/Register.h"
+
+#include "dialects/model/ModelDialect.h"
+#include "dialects/plan/PlanDialect.h"
+#include "mlir/InitAllDialects.h"
+#include "mlir/InitAllExtensions.h"
+#include "mlir/InitAllPasses.h"
+#include "passes/graph/Passes.h"
+
+void tamis::registerAll(mlir::DialectRegistry &registry) {
+  mlir::registerAllDialects(registry);
+  mlir::registerAllExtensions(registry);
+  registry.insert<model::ModelDialect, plan::PlanDialect>();
+
+  mlir::registerAllPasses();
+  graph::registerGraphPasses();
+}

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// tamis compile: a model becomes a plan.
+
+#include "tools/tamis/Command.h"
+#include "tools/tamis/Compiler.h"
+#include "tools/tamis/Table.h"
+#include "tools/tamis/Terminal.h"
+#include <chrono>
+#include <filesystem>
+#include <memory>
+
+namespace tamis::tool {
+
+namespace {
+struct Options {
+  std::string model, output, targets = "cpu", lastPhase, dumpFolder;
+  std::vector<std::string> dims;
+  int threads = 0;
+  bool bytecode = false, quiet = false, verbose = false;
+};
+
+/// Phases as they go: the one at work on the terminal's line, those done with their time.
+class PhaseReport {
+public:
+  explicit PhaseReport(const Options &options)
+      : shown(!options.quiet && (options.verbose || hasTerminal())), line(shown && hasTerminal()) {}
+
+  void operator()(const char *phase, double seconds) {
+    if (!shown)
+      return;
+    if (seconds < 0)
+      return line.show(format("%-8s ...", phase));
+    line.clear();
+    fprintf(stderr, "%-8s %10s\n", phase, secondsText(seconds).c_str());
+  }
+  void finish() { line.clear(); }
+
+private:
+  bool shown;
+  ProgressLine line;
+};
+} // namespace
+
+/// "x86-64-v4" and the like, from "cpu", "host", "cpu:znver4,x86-64-v3".
+static std::vector<std::string> parseTargets(const std::string &text) {
+  std::vector<std::string> targets;
+  for (std::string &part : CLI::detail::split(text, ',')) {
+    if (part == "cpu")
+      targets.insert(targets.end(), {"x86-64-v4", "x86-64-v3"});
+    else
+      targets.push_back(part.substr(0, 4) == "cpu:" ? part.substr(4) : part);
+  }
+  return targets;
+}
+
+/// What CLI11 did not know: flags of MLIR, or mistakes.
+static Result<std::vector<std::string>> takeMlirFlags(const CLI::App &app) {
+  std::vector<std::string> flags;
+  for (const std::string &text : app.remaining()) {
+    bool known = false;
+    for (const char *prefix : {"--mlir-", "-mlir-", "--debug", "-debug"})
+      known |= !text.rfind(prefix, 0);
+    if (!known)
+      return Error(TAMIS_INVALID_ARGUMENT, text[0] == '-' ? "unknown option '" + text + "'"
+                                                          : "one model is compiled at a time, '" + text + "' is another");
+    flags.push_back(text);
+  }
+  return flags;
+}
+
+static std::string summaryLine(const Options &options, const CompileSummary &summary, double seconds) {
+  std::error_code ignored;
+  auto bytes = double(std::filesystem::file_size(options.output, ignored));
+  return format("%s: %zu dispatches of %zu kernels, %s, compiled in %s\n", options.output.c_str(), summary.dispatches,
+                summary.kernels, bytesText(bytes).c_str(), secondsText(seconds).c_str());
+}
+
+static int compile(const CLI::App &app, const Options &options) {
+  auto start = std::chrono::steady_clock::now();
+  CompileRequest request;
+  request.model = options.model;
+  request.output = options.output;
+  request.targets = parseTargets(options.targets);
+  request.lastPhase = options.lastPhase;
+  request.bytecode = options.bytecode;
+  request.dumpFolder = options.dumpFolder;
+  request.threads = options.threads;
+  if (Result<std::vector<std::string>> flags = takeMlirFlags(app); flags)
+    request.mlirFlags = std::move(*flags);
+  else
+    return failUsage(flags.error().message() + "; tamis compile --help lists the options");
+  if (Result<std::vector<DimRange>> dims = parseDimRanges(options.dims); dims)
+    request.dims = std::move(*dims);
+  else
+    return failUsage(dims.error().message());
+  if (options.output.empty() && options.lastPhase.empty())
+    return failUsage("-o PLAN is missing, and no --compile-to");
+  if (options.bytecode && options.lastPhase.empty())
+    return failUsage("--emit-bytecode is for --compile-to");
+  if (request.output.empty())
+    request.output = "-";
+
+  Result<Compiler *> compiler = loadCompiler();
+  if (!compiler)
+    return fail(compiler.error());
+  PhaseReport report(options);
+  request.progress = std::ref(report);
+  CompileSummary summary;
+  bool done = (*compiler)->compile(request, summary);
+  report.finish();
+  if (!done)
+    return kFailure;
+  double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  if (!options.quiet && options.lastPhase.empty())
+    fputs(summaryLine(options, summary, seconds).c_str(), stdout);
+  return kSuccess;
+}
+
+Command addCompileCommand(CLI::App &parent) {
+  CLI::App *app = parent.add_subcommand("compile", "Compile a model into a plan");
+  auto options = std::make_shared<Options>();
+  app->allow_extras(); // MLIR's flags
+  app->add_option("MODEL", options->model, "ONNX file, Hugging Face folder, or textual graph (.mlir)")
+      ->required();
+  app->add_option("-o,--output", options->output, "the plan; with --compile-to the IR")->option_text("FILE");
+  app->add_option("--target", options->targets,
+                  "what to generate code for, separated by commas: cpu (x86-64-v4 and x86-64-v3 in one plan), host, "
+                  "x86-64-v2, x86-64-v3, x86-64-v4, cpu:NAME such as cpu:znver4")
+      ->option_text("LIST [cpu]");
+  addList(*app, "--dim", options->dims, "range of a named size, or the size itself; may be repeated")
+      ->option_text("NAME=LOW..HIGH | NAME=NUMBER");
+  app->add_option("--threads", options->threads, "threads of the compiler; 0 means one for each CPU")
+      ->check(CLI::Range(0, 1024))
+      ->option_text("N [0]");
+  app->add_flag("-q,--quiet", options->quiet, "print errors alone");
+  app->add_flag("-v,--verbose", options->verbose, "print phases and their times in a pipe, too");
+
+  app->add_option("--compile-to", options->lastPhase,
+                  "stop after a phase (import, graph, tile, target, plan) and print the IR, on standard output or to -o")
+      ->option_text("PHASE")
+      ->check(CLI::IsMember({"import", "graph", "tile", "target", "plan"}))
+      ->group("Looking inside");
+  app->add_flag("--emit-bytecode", options->bytecode, "with --compile-to: MLIR's binary form")->group("Looking inside");
+  app->add_option("--dump-phases", options->dumpFolder, "write MODEL.N.PHASE.mlir after each phase into a folder")
+      ->option_text("FOLDER")
+      ->group("Looking inside");
+  app->footer("MLIR's flags for printing, timing and statistics are understood, too, written with '=':\n"
+              "  --mlir-print-ir-after-all  --mlir-print-ir-after=PASS  --mlir-print-debuginfo  --mlir-timing  ...\n"
+              "`tamis-opt --help` describes them.");
+  return {app, [app, options] { return compile(*app, *options); }};
+}
+
+} // namespace tamis::tool

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The compiler as commands see it. It lives in a module of its own, loaded when a command needs it: MLIR and LLVM take
+// longer to load than a plan takes to run.
+
+#ifndef TAMIS_TOOLS_TAMIS_COMPILER_H
+#define TAMIS_TOOLS_TAMIS_COMPILER_H
+
+#include "tools/tamis-run/Inputs.h"
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace tamis::tool {
+
+/// The range of a named size, both bounds included.
+struct DimRange {
+  std::string name;
+  int64_t min, max;
+};
+
+struct CompileRequest {
+  std::string model;                  ///< a file or folder
+  std::string output;                 ///< the plan, or the IR with `lastPhase`; "-" is standard output (IR alone)
+  std::vector<std::string> targets;   ///< names of CPUs
+  std::vector<DimRange> dims;
+  std::string lastPhase;              ///< empty: all phases, and a plan; else stop there and print IR
+  bool bytecode = false;              ///< IR in MLIR's binary form
+  std::string dumpFolder;             ///< empty for none
+  std::vector<std::string> mlirFlags; ///< MLIR's own, "--mlir-print-ir-after-all"
+  int threads = 0;                    ///< of the compiler; 0 means one for each CPU
+  std::function<void(const char *phase, double seconds)> progress; ///< seconds are negative before the phase
+};
+
+struct CompileSummary {
+  size_t dispatches = 0, kernels = 0;
+};
+
+/// A model read by the compiler and run by the reference evaluator. One thread at a time. Errors while reading have been
+/// printed; those of a run are results.
+class ReferenceModel : public Signature {
+public:
+  virtual std::vector<tamis_tensor_info> outputs() const = 0;
+
+  /// Called with a value that was computed: what computed it, and the value, which lives during the call only.
+  struct Value {
+    std::string name;                 ///< of the dispatch; empty for a node
+    std::vector<std::string> sources; ///< nodes of the model
+    Tensor tensor;
+  };
+  using Observer = std::function<void(const Value &)>;
+
+  /// The outputs of the model as it was read, op by op. `observer` sees the value of every op.
+  virtual Result<std::vector<npy::Array>> run(const std::vector<Tensor> &inputs, const Observer &observer = {}) = 0;
+
+  /// Runs what a plan of this model runs, after the phases that choose what is computed together: `observer` sees the
+  /// value of every dispatch, in order.
+  virtual Result<std::vector<npy::Array>> runDispatches(const std::vector<Tensor> &inputs, const Observer &observer) = 0;
+};
+
+/// Diagnostics go to standard error as "error: MODEL: NODE: MESSAGE".
+class Compiler {
+public:
+  virtual ~Compiler() = default;
+  /// False after an error, when nothing has been written.
+  virtual bool compile(const CompileRequest &request, CompileSummary &summary) = 0;
+  /// Null after an error.
+  virtual std::unique_ptr<ReferenceModel> read(const std::string &model, const std::vector<DimRange> &dims) = 0;
+  /// The phases of a compilation, in order.
+  virtual std::vector<std::string> phases() const = 0;
+};
+
+/// Loads the compiler, once a process. An error when it is not installed beside this program.
+Result<Compiler *> loadCompiler();
+
+/// Compiles `model` for this machine alone into a temporary file and loads it; the file is gone afterwards.
+Result<Plan> compileForHost(const std::string &model, const LoadOptions &options);
+
+/// Whether the file at `path` is a plan, by its first bytes or by its name's ending.
+bool isPlan(const std::string &path);
+
+/// Parses "NAME=LOW..HIGH" and "NAME=NUMBER".
+Result<std::vector<DimRange>> parseDimRanges(const std::vector<std::string> &texts);
+
+} // namespace tamis::tool
+
+/// The module's one symbol: the compiler, which lives as long as the process. Ends in the number of this interface.
+extern "C" tamis::tool::Compiler *tamis_compiler_1();
+
+#endif // TAMIS_TOOLS_TAMIS_COMPILER_H

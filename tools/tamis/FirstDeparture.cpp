@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Where a plan first computes something else than its model.
+
+#include "tools/tamis/FirstDeparture.h"
+#include "tools/tamis/Comparison.h"
+#include "tools/tamis/ExposedPlan.h"
+#include "tools/tamis/Inspection.h"
+#include "tools/tamis/Table.h"
+#include <map>
+
+namespace tamis::tool {
+
+static std::string describe(const Comparison &comparison) {
+  return format("largest error %.3g at %s, %.3g of the value there, mean %.3g, cosine %.8f", comparison.maximum,
+                indexText(comparison.index).c_str(), comparison.scaled, comparison.mean, comparison.cosine);
+}
+
+static bool departs(const Comparison &comparison, double tolerance) {
+  return !comparison.mismatch.empty() || !(comparison.scaled <= tolerance);
+}
+
+namespace {
+/// Sees the values of the model's dispatches and compares each with the plan's.
+class Follower {
+public:
+  Follower(const Case &given, const ExposedPlan &exposed, const std::vector<Tensor> &values)
+      : given(given), exposed(exposed), values(values), dispatches(given.plan.dispatches()) {}
+
+  void operator()(const ReferenceModel::Value &right) {
+    size_t number = next++;
+    if (result.found || !problem.empty())
+      return;
+    if (number >= dispatches.size() || !sameSources(dispatches[number], right.sources)) {
+      problem = number >= dispatches.size()
+                    ? format("the model compiles to more dispatches than the plan's %zu", dispatches.size())
+                    : format("dispatch %zu computes %s in the plan and %s in the model", number,
+                             nodesText(dispatches[number].sources, dispatches[number].source_count).c_str(),
+                             join(right.sources).c_str());
+      return;
+    }
+    const Tensor &found = values[exposed.outputOf(number)];
+    // Only the bytes of an intermediate value are known.
+    bool sameBytes = found.bytes() == right.tensor.bytes();
+    Comparison comparison =
+        compare(sameBytes ? Tensor(right.tensor.elementType(), found.data(), right.tensor.dims()) : found, right.tensor);
+    if (!comparison.mismatch.empty() || comparison.scaled > largest.scaled)
+      largest = comparison, largestAt = number;
+    if (departs(comparison, given.tolerance))
+      result = {true, text("the first dispatch to depart is", number, comparison)};
+  }
+
+  Result<Departure> finish() const {
+    if (!problem.empty())
+      return Error(TAMIS_INVALID_ARGUMENT, "the plan and the model cannot be followed side by side: " + problem +
+                                               "; was the plan made of this model, by this compiler");
+    if (next < dispatches.size())
+      return Error(TAMIS_INVALID_ARGUMENT, format("the model compiles to %zu dispatches, the plan has %zu", next,
+                                                  dispatches.size()));
+    if (result.found || dispatches.empty())
+      return result;
+    return Departure{false, text("every dispatch computes what its nodes should; furthest off is", largestAt, largest)};
+  }
+
+private:
+  static bool sameSources(const tamis_dispatch_info &info, const std::vector<std::string> &sources) {
+    return std::vector<std::string>(info.sources, info.sources + info.source_count) == sources;
+  }
+  std::string text(const char *what, size_t number, const Comparison &comparison) const {
+    const tamis_dispatch_info &info = dispatches[number];
+    return format("%s %zu of %zu, %s\n  nodes: %s\n  %s", what, number, dispatches.size(), info.name,
+                  nodesText(info.sources, info.source_count).c_str(),
+                  comparison.mismatch.empty() ? describe(comparison).c_str() : comparison.mismatch.c_str());
+  }
+
+  const Case &given;
+  const ExposedPlan &exposed;
+  const std::vector<Tensor> &values;
+  std::vector<tamis_dispatch_info> dispatches;
+  size_t next = 0, largestAt = 0;
+  Comparison largest;
+  std::string problem;
+  Departure result{false, ""};
+};
+} // namespace
+
+Result<Departure> firstDeparture(const Case &given) {
+  Result<ExposedPlan> exposed = ExposedPlan::make(given.plan, {});
+  if (!exposed)
+    return exposed.error();
+  Result<Context> context = exposed->plan().context(given.threads);
+  if (!context)
+    return context.error();
+  Result<std::vector<Tensor>> values = context->run(given.inputs);
+  if (!values)
+    return values.error();
+  Follower follower(given, *exposed, *values);
+  Result<std::vector<npy::Array>> outputs = given.model.runDispatches(given.inputs, std::ref(follower));
+  if (!outputs)
+    return outputs.error();
+  return follower.finish();
+}
+
+Result<Departure> firstImportDeparture(const Case &given, const OnnxRuntimeJudge &judge,
+                                       const std::vector<npy::NamedTensor> &inputs) {
+  Result<std::vector<NamedArray>> nodes = judge.nodeValues(inputs);
+  if (!nodes)
+    return nodes.error();
+  std::map<std::string, size_t> numbers;
+  for (size_t i = 0; i < nodes->size(); ++i)
+    numbers[(*nodes)[i].name] = i;
+  // A node may become several ops; the last one of its shape is its value.
+  std::map<size_t, Comparison> compared;
+  auto observe = [&](const ReferenceModel::Value &value) {
+    auto known = value.sources.size() == 1 ? numbers.find(value.sources[0]) : numbers.end();
+    if (known == numbers.end())
+      return;
+    Comparison comparison = compare(value.tensor, (*nodes)[known->second].array.tensor());
+    if (comparison.mismatch.empty())
+      compared[known->second] = std::move(comparison);
+  };
+  Result<std::vector<npy::Array>> outputs = given.model.run(given.inputs, observe);
+  if (!outputs)
+    return outputs.error();
+  for (const auto &[number, comparison] : compared)
+    if (departs(comparison, given.tolerance))
+      return Departure{true, "the first node that the importer reads otherwise than ONNX Runtime is " +
+                                 (*nodes)[number].name + "\n  " + describe(comparison)};
+  return Departure{false, format("%zu of ONNX Runtime's %zu nodes were compared with the imported model, and agree",
+                                 compared.size(), nodes->size())};
+}
+
+} // namespace tamis::tool

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Where a plan first computes something else than its model.
+
+#ifndef TAMIS_TOOLS_TAMIS_FIRSTDEPARTURE_H
+#define TAMIS_TOOLS_TAMIS_FIRSTDEPARTURE_H
+
+#include "tools/tamis/Compiler.h"
+#include "tools/tamis/OnnxRuntimeJudge.h"
+#include <string>
+#include <vector>
+
+namespace tamis::tool {
+
+/// What is compared, and from where on two values differ.
+struct Case {
+  const Plan &plan;
+  ReferenceModel &model;
+  const std::vector<Tensor> &inputs; ///< in the plan's order, which is the model's
+  int threads;
+  double tolerance; ///< of a difference, over the larger of 1 and the right value's size
+};
+
+/// What was found: two or three lines for people, without a line feed at the end.
+struct Departure {
+  bool found;
+  std::string text;
+};
+
+/// Compares what each dispatch of the plan computes with what the model's dispatches should give, in order, and names the
+/// first that departs with the nodes it computes.
+Result<Departure> firstDeparture(const Case &given);
+
+/// Compares what the model's nodes give on the reference evaluator with what they give in ONNX Runtime: the departure of
+/// an importer. `names` are the inputs'.
+Result<Departure> firstImportDeparture(const Case &given, const OnnxRuntimeJudge &judge,
+                                       const std::vector<npy::NamedTensor> &inputs);
+
+} // namespace tamis::tool
+
+#endif // TAMIS_TOOLS_TAMIS_FIRSTDEPARTURE_H

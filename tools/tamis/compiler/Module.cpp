@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The compiler's module: what `tamis` loads when a command needs more than the runtime.
+#include "lib/driver/Compile.h"
+#include "lib/driver/Register.h"
+#include "tools/tamis/Compiler.h"
+#include "tools/tamis/compiler/Diagnostics.h"
+#include "tools/tamis/compiler/EvaluatedModel.h"
+#include "tools/tamis/compiler/OutputFile.h"
+
+#include "dialects/plan/PlanDialect.h"
+#include "mlir/Bytecode/BytecodeWriter.h"
+#include "mlir/IR/AsmState.h"
+#include "mlir/Support/Timing.h"
+#include "llvm/ADT/StringSet.h"
+#include "llvm/Support/CommandLine.h"
+#include "llvm/Support/ThreadPool.h"
+#include "llvm/Support/raw_ostream.h"
+
+using namespace mlir;
+using namespace tamis;
+using namespace tamis::tool;
+
+namespace {
+
+bool printError(const Twine &message) {
+  llvm::errs() << "error: " << message << '\n';
+  return false;
+}
+
+/// MLIR's own flags, which are process-wide. Contexts read theirs when they are made.
+bool parseMlirFlags(ArrayRef<std::string> flags) {
+  SmallVector<const char *> arguments{"tamis compile"};
+  for (const std::string &flag : flags)
+    arguments.push_back(flag.c_str());
+  std::string message;
+  llvm::raw_string_ostream stream(message);
+  llvm::cl::ResetAllOptionOccurrences();
+  if (llvm::cl::ParseCommandLineOptions(arguments.size(), arguments.data(), "", &stream))
+    return true;
+  return printError(StringRef(message).trim());
+}
+
+CompileSummary summaryOf(ModuleOp module) {
+  CompileSummary summary;
+  llvm::StringSet<> kernels;
+  module.walk([&](plan::DispatchOp dispatch) {
+    ++summary.dispatches;
+    kernels.insert(dispatch.getKernel());
+  });
+  summary.kernels = kernels.size();
+  return summary;
+}
+
+/// A context of `threads` threads; the pool outlives it.
+struct Session {
+  Session(const DialectRegistry &registry, int threads)
+      : context(registry, threads == 0 ? MLIRContext::Threading::ENABLED : MLIRContext::Threading::DISABLED) {
+    if (threads > 1) {
+      pool = std::make_unique<llvm::DefaultThreadPool>(llvm::hardware_concurrency(threads));
+      context.setThreadPool(*pool);
+    }
+  }
+  std::unique_ptr<llvm::DefaultThreadPool> pool;
+  MLIRContext context;
+};
+
+class LoadedCompiler : public Compiler {
+public:
+  LoadedCompiler() {
+    registerAll(registry);
+    registerAsmPrinterCLOptions();
+    registerMLIRContextCLOptions();
+    registerPassManagerCLOptions();
+    registerDefaultTimingManagerCLOptions();
+  }
+
+  bool compile(const CompileRequest &request, CompileSummary &summary) override {
+    if (!parseMlirFlags(request.mlirFlags))
+      return false;
+    CompileOptions options;
+    options.model = request.model;
+    options.targets = request.targets;
+    options.dumpPhases = request.dumpFolder;
+    for (const DimRange &dim : request.dims)
+      options.import.dims.push_back({dim.name, dim.min, dim.max});
+    bool printsIr = !request.lastPhase.empty();
+    if (printsIr) {
+      std::optional<Phase> phase = parsePhase(request.lastPhase);
+      if (!phase)
+        return printError("no phase is called '" + request.lastPhase + "'");
+      options.last = *phase;
+    } else {
+      options.output = request.output;
+    }
+    if (request.output != "-")
+      if (llvm::Error error = checkWritable(request.output))
+        return printError(llvm::toString(std::move(error)));
+
+    DefaultTimingManager timing;
+    applyDefaultTimingManagerCLOptions(timing);
+    TimingScope scope = timing.getRootScope();
+    Session session(registry, request.threads);
+    DiagnosticPrinter printer(&session.context, request.model);
+    options.configure = [&](PassManager &manager) {
+      manager.enableTiming(scope);
+      return applyPassManagerCLOptions(manager);
+    };
+    if (request.progress)
+      options.progress = [&](Phase phase, double seconds) { request.progress(phaseName(phase).data(), seconds); };
+    WeightStore weights;
+    auto result = compileModel(options, &session.context, weights);
+    if (failed(result)) {
+      if (!printer.errors())
+        printError(request.model + ": compilation failed without a reason, which is a bug in tamis");
+      return false;
+    }
+    summary = summaryOf(*result->module);
+    return !printsIr || printIr(*result->module, request);
+  }
+
+  std::unique_ptr<ReferenceModel> read(const std::string &model, const std::vector<DimRange> &dims) override {
+    if (!parseMlirFlags({}))
+      return nullptr;
+    ImportOptions options;
+    for (const DimRange &dim : dims)
+      options.dims.push_back({dim.name, dim.min, dim.max});
+    return EvaluatedModel::read(registry, model, options);
+  }
+
+  std::vector<std::string> phases() const override {
+    std::vector<std::string> names;
+    for (Phase phase : kPhases)
+      names.push_back(phaseName(phase).str());
+    return names;
+  }
+
+private:
+  bool printIr(ModuleOp module, const CompileRequest &request) {
+    auto print = [&](raw_ostream &out) {
+      if (request.bytecode)
+        return succeeded(writeBytecodeToFile(module, out));
+      module.print(out);
+      return true;
+    };
+    if (llvm::Error error = writeOutput(request.output, print))
+      return printError(llvm::toString(std::move(error)));
+    return true;
+  }
+
+  DialectRegistry registry;
+};
+
+} // namespace
+
+extern "C" Compiler *tamis_compiler_1() {
+  static LoadedCompiler compiler;
+  return &compiler;
+}
