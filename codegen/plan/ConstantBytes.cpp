@@ -4,6 +4,7 @@
 
 #include "codegen/tile/PackPanels.h"
 #include "mlir/IR/BuiltinAttributes.h"
+#include "llvm/ADT/ScopeExit.h"
 
 using namespace mlir;
 using namespace tamis;
@@ -112,6 +113,11 @@ llvm::Error tamis::writeConstant(plan::ConstantOp constant, const WeightStore &w
   if (total != bytesOf(type))
     return llvm::createStringError("the pieces of a constant hold %lld bytes but its type needs %lld",
                                    static_cast<long long>(total), static_cast<long long>(bytesOf(type)));
+  llvm::scope_exit release([&] {
+    for (const Piece &piece : *pieces)
+      if (piece.owned.empty())
+        weights.release(piece.bytes);
+  });
   bool straight = constant.getAxis() == 0 || pieces->size() == 1;
   straight &= llvm::none_of(*pieces, [](const Piece &piece) { return piece.transposed; });
   if (constant.getLayout() == plan::Layout::rows && straight) {

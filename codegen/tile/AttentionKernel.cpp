@@ -99,15 +99,18 @@ AttentionScratch::AttentionScratch(const AttentionSchedule &schedule, int64_t D,
   maxima = take(S::kBlockQueries);
   limits = take(S::kBlockQueries);
   sums = take(S::kBlockQueries * S::kMostLanes);
+  int64_t shift = getenv("SHIFT") ? atoi(getenv("SHIFT")) : -1;
+  if (shift >= 0) next = llvm::alignTo(next, 1024) + shift;
   scores = take(S::kMostRows * S::kMostBlockKeys);
   weights = take(S::kMostRows * S::kMostBlockKeys);
   tileBias = take(S::kMostRows * S::kMostBlockKeys);
+  if (shift >= 0) next = llvm::alignTo(next, 1024);
   blocks = next;
   next = 0;
   take(D * schedule.blockKeys());
   blockValues = take(schedule.blockKeys() * llvm::alignTo(E, S::kMostLanes));
   blockBias = take(schedule.blockKeys());
-  blockSize = next;
+  blockSize = shift >= 0 ? llvm::alignTo(next, 1024) : next;
 }
 
 DimExpr AttentionScratch::bytes(int64_t D, int64_t E, const DimExpr &keyCount) {
@@ -116,5 +119,5 @@ DimExpr AttentionScratch::bytes(int64_t D, int64_t E, const DimExpr &keyCount) {
   int64_t elementsOfKey = D + int64_t(llvm::alignTo(E, S::kMostLanes)) + 1, rounding = 3;
   DimExpr padded = keyCount + S::kMostBlockKeys;
   AttentionScratch widest({S::kMostLanes, 32, S::kMostRows, S::kMostBlockKeys / S::kMostLanes}, D, E);
-  return (padded * (elementsOfKey + rounding) + widest.blocks) * int64_t(sizeof(float));
+  return (padded * (elementsOfKey + rounding + 32) + widest.blocks) * int64_t(sizeof(float));
 }

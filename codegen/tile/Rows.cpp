@@ -57,7 +57,7 @@ private:
   void normRow() {
     NormOp norm = form.norm;
     bool isLayer = norm.getKind() == NormKind::layer;
-    Value zero = b.splat(0, lanes), count = sizeAsFloat(), mean;
+    Value zero = b.splat(0, lanes), count = lengthAsFloat(), mean;
     if (isLayer) {
       Value sum = sweep(zero, kChains, [&](Step &step, Value chain) { return math.add(chain, input(step, /*first=*/true)); },
                         [&](Value a, Value c) { return math.add(a, c); });
@@ -265,7 +265,7 @@ private:
     return vector::ReductionOp::create(b, vector::CombiningKind::ADD, sums, arith::FastMathFlags::reassoc);
   }
 
-  Value sizeAsFloat() {
+  Value lengthAsFloat() {
     if (auto number = form.length().constant())
       return math.constant(b.getF32Type(), double(*number));
     return arith::SIToFPOp::create(b, b.getF32Type(), arith::IndexCastOp::create(b, b.getI64Type(), length));

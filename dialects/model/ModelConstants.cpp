@@ -24,9 +24,13 @@ static Attribute fromDouble(double number, FloatType type) {
   return FloatAttr::get(type, value);
 }
 
-static Attribute fromBool(bool value, Type type) { return IntegerAttr::get(type, APInt(1, value)); }
+static Attribute fromBool(bool value, Type type) {
+  return IntegerAttr::get(type, APInt(1, value));
+}
 
-static bool isUnsigned(Type type) { return type.isInteger(1) || type.isUnsignedInteger(); }
+static bool isUnsigned(Type type) {
+  return type.isInteger(1) || type.isUnsignedInteger();
+}
 
 static std::optional<double> evaluateFloat(K kind, double x, double y) {
   switch (kind) {
@@ -113,7 +117,11 @@ static std::optional<APInt> evaluateInteger(K kind, const APInt &x, const APInt 
     return isUnsigned ? x : x.abs();
   case K::sign:
     return isUnsigned ? APInt(x.getBitWidth(), !x.isZero())
-                      : APInt(x.getBitWidth(), x.isZero() ? 0 : x.isNegative() ? -1 : 1, /*isSigned=*/true);
+                      : APInt(x.getBitWidth(),
+                              x.isZero()       ? 0
+                              : x.isNegative() ? -1
+                                               : 1,
+                              /*isSigned=*/true);
   case K::floor:
   case K::ceil:
   case K::round:
@@ -193,7 +201,7 @@ Attribute evaluateScalar(K kind, ArrayRef<Attribute> operands, Type result) {
     return fromBool(compare(kind, a == b ? 0 : (plain ? a.ult(b) : a.slt(b)) ? -1 : 1, false), result);
   auto number = evaluateInteger(kind, a, b, plain);
   return number && number->getBitWidth() == result.getIntOrFloatBitWidth() ? IntegerAttr::get(result, *number)
-                                                                             : Attribute();
+                                                                           : Attribute();
 }
 
 Attribute castScalar(Attribute value, Type to) {
@@ -246,19 +254,21 @@ DenseElementsAttr pickElements(DenseElementsAttr source, RankedTensorType type,
 }
 
 TypedAttr uniformValue(Value value) {
-  Operation *op = value.getDefiningOp();
-  if (!op)
-    return {};
-  if (auto constant = dyn_cast<ConstantOp>(op)) {
-    auto elements = dyn_cast<DenseElementsAttr>(constant.getValue());
-    return elements && elements.isSplat() ? dyn_cast<TypedAttr>(elements.getSplatValue<Attribute>()) : TypedAttr();
+  SmallVector<Type> casts; // to apply to the constant, the last first
+  while (Operation *op = value.getDefiningOp()) {
+    if (auto constant = dyn_cast<ConstantOp>(op)) {
+      auto elements = dyn_cast<DenseElementsAttr>(constant.getValue());
+      Attribute scalar = elements && elements.isSplat() ? elements.getSplatValue<Attribute>() : Attribute();
+      while (scalar && !casts.empty())
+        scalar = castScalar(scalar, casts.pop_back_val());
+      return dyn_cast_or_null<TypedAttr>(scalar);
+    }
+    if (isa<CastOp>(op))
+      casts.push_back(cast<RankedTensorType>(value.getType()).getElementType());
+    else if (!isa<ReshapeOp, TransposeOp, BroadcastOp, SliceOp>(op))
+      return {};
+    value = op->getOperand(0);
   }
-  if (isa<ReshapeOp, TransposeOp, BroadcastOp, SliceOp>(op))
-    return uniformValue(op->getOperand(0));
-  if (isa<CastOp>(op))
-    if (TypedAttr inner = uniformValue(op->getOperand(0)))
-      return dyn_cast_or_null<TypedAttr>(
-          castScalar(inner, cast<RankedTensorType>(op->getResult(0).getType()).getElementType()));
   return {};
 }
 

@@ -12,8 +12,9 @@ namespace tamis::model {
 /// size data, far below any weight.
 inline constexpr int64_t kFoldLimit = 64 * 1024;
 
-/// `kind` of scalars (IntegerAttr or FloatAttr, one an operand) as an attribute of type `result`. Floats are computed in
-/// double and rounded once. Null where a folder must not claim a value: an unusual type, a negative integer exponent.
+/// `kind` of scalars (IntegerAttr or FloatAttr, one an operand) as an attribute of type `result`. Floats are computed
+/// in double and rounded once. Null where a folder must not claim a value: an unusual type, a negative integer
+/// exponent.
 mlir::Attribute evaluateScalar(ElementwiseKind kind, llvm::ArrayRef<mlir::Attribute> operands, mlir::Type result);
 
 /// A scalar in another element type, by the rules of `model.cast`.

@@ -4,12 +4,16 @@
 #include "dialects/model/ModelDialect.h"
 #include "dialects/model/ModelShapes.h"
 #include "dialects/model/ModelViews.h"
+#include "llvm/Support/CheckedArithmetic.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 using namespace tamis;
 using namespace tamis::model;
 
-static DenseElementsAttr dense(Attribute attribute) { return dyn_cast_or_null<DenseElementsAttr>(attribute); }
+static DenseElementsAttr dense(Attribute attribute) {
+  return dyn_cast_or_null<DenseElementsAttr>(attribute);
+}
 
 /// Row-major strides of a static shape.
 static SmallVector<int64_t> stridesOf(ArrayRef<int64_t> shape) {
@@ -26,14 +30,16 @@ static DenseElementsAttr pickStrided(DenseElementsAttr source, RankedTensorType 
     return {};
   SmallVector<int64_t> strides = stridesOf(type.getShape());
   return pickElements(source, type, [&](int64_t i) {
-    int64_t at = start;
+    int64_t at = start; // inside of the source, as the ops' verifiers say
     for (size_t axis = 0; axis < steps.size(); ++axis)
       at += i / strides[axis] % type.getDimSize(axis) * steps[axis];
     return at;
   });
 }
 
-OpFoldResult ConstantOp::fold(FoldAdaptor adaptor) { return getValue(); }
+OpFoldResult ConstantOp::fold(FoldAdaptor adaptor) {
+  return getValue();
+}
 
 static std::optional<SmallVector<int64_t>> constantSizes(ArrayAttr texts) {
   SmallVector<int64_t> numbers;
@@ -60,7 +66,8 @@ OpFoldResult IotaOp::fold(FoldAdaptor adaptor) {
     return {};
   SmallVector<Attribute> elements;
   for (int64_t i = 0; i < type.getNumElements(); ++i) {
-    auto element = IntegerAttr::get(IntegerType::get(getContext(), 64), *start->constant() + i * *step->constant());
+    uint64_t value = uint64_t(*start->constant()) + uint64_t(i) * uint64_t(*step->constant()); // wraps as the op does
+    auto element = IntegerAttr::get(IntegerType::get(getContext(), 64), APInt(64, value));
     elements.push_back(castScalar(element, type.getElementType()));
   }
   return DenseElementsAttr::get(type, elements);
@@ -109,7 +116,8 @@ OpFoldResult SliceOp::fold(FoldAdaptor adaptor) {
       llvm::all_of(getSteps(), [](int64_t step) { return step == 1; }))
     return getInput();
   auto elements = dense(adaptor.getInput());
-  if (!elements)
+  auto type = cast<RankedTensorType>(getType());
+  if (!elements || !type.hasStaticShape() || type.getNumElements() == 0) // starts of nothing may be anything
     return {};
   int64_t first = 0;
   SmallVector<int64_t> steps;
@@ -117,7 +125,7 @@ OpFoldResult SliceOp::fold(FoldAdaptor adaptor) {
     first += start * stride;
     steps.push_back(step * stride);
   }
-  return pickStrided(elements, cast<RankedTensorType>(getType()), first, steps);
+  return pickStrided(elements, type, first, steps);
 }
 
 OpFoldResult ConcatOp::fold(FoldAdaptor adaptor) {
@@ -229,8 +237,8 @@ struct MergeTransposes : OpRewritePattern<TransposeOp> {
 template <typename Op> struct ShortenViews : OpRewritePattern<Op> {
   using OpRewritePattern<Op>::OpRewritePattern;
   LogicalResult matchAndRewrite(Op op, PatternRewriter &rewriter) const override {
-    Value shorter = shortenViews(rewriter, op.getLoc(), ViewChain::of(op.getResult()),
-                                 cast<RankedTensorType>(op.getType()));
+    Value shorter =
+        shortenViews(rewriter, op.getLoc(), ViewChain::of(op.getResult()), cast<RankedTensorType>(op.getType()));
     if (!shorter)
       return rewriter.notifyMatchFailure(op, "is as short as it can be");
     rewriter.replaceOp(op, shorter);
@@ -265,15 +273,16 @@ struct SimplifyBroadcast : OpRewritePattern<BroadcastOp> {
     }
     // Axes of size one in front come by themselves.
     auto inner = op.getInput().getDefiningOp<ReshapeOp>();
-    if (!inner || padFront(dimsOf(inner.getInput().getType()), std::max(from.size(), dimsOf(inner.getInput().getType()).size())) != from)
+    if (!inner || padFront(dimsOf(inner.getInput().getType()),
+                           std::max(from.size(), dimsOf(inner.getInput().getType()).size())) != from)
       return rewriter.notifyMatchFailure(op, "repeats elements");
     rewriter.replaceOpWithNewOp<BroadcastOp>(op, op.getType(), inner.getInput());
     return success();
   }
 };
 
-/// reshape(broadcast(x)) that only adds or drops axes of size one is broadcast(reshape(x)): what is repeated stays small
-/// as long as possible, and broadcasts meet the ops that do without them.
+/// reshape(broadcast(x)) that only adds or drops axes of size one is broadcast(reshape(x)): what is repeated stays
+/// small as long as possible, and broadcasts meet the ops that do without them.
 struct ReshapeOfBroadcast : OpRewritePattern<ReshapeOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(ReshapeOp op, PatternRewriter &rewriter) const override {
@@ -344,7 +353,8 @@ struct SliceOfBroadcast : OpRewritePattern<SliceOp> {
     }
     Type element = cast<RankedTensorType>(op.getType()).getElementType();
     Value view = reshapeTo(rewriter, op.getLoc(), broadcast.getInput(), narrow);
-    view = SliceOp::create(rewriter, op.getLoc(), tensorType(element, dims), view, rewriter.getArrayAttr(starts), steps);
+    view =
+        SliceOp::create(rewriter, op.getLoc(), tensorType(element, dims), view, rewriter.getArrayAttr(starts), steps);
     rewriter.replaceOpWithNewOp<BroadcastOp>(op, op.getType(), view);
     return success();
   }
@@ -363,10 +373,11 @@ struct MergeSlices : OpRewritePattern<SliceOp> {
          llvm::zip_equal(op.getStarts(), op.getSteps(), inner.getStarts(), inner.getSteps())) {
       auto outer = DimExpr::parse(cast<StringAttr>(outerStart).getValue());
       auto first = DimExpr::parse(cast<StringAttr>(innerStart).getValue());
-      if (!outer || !first)
-        return rewriter.notifyMatchFailure(op, "starts are malformed");
+      int64_t step;
+      if (!outer || !first || llvm::MulOverflow(outerStep, innerStep, step))
+        return rewriter.notifyMatchFailure(op, "starts are malformed, or steps too large");
       starts.push_back(rewriter.getStringAttr((*first + *outer * DimExpr(innerStep)).str()));
-      steps.push_back(outerStep * innerStep);
+      steps.push_back(step);
     }
     rewriter.replaceOpWithNewOp<SliceOp>(op, op.getType(), inner.getInput(), rewriter.getArrayAttr(starts), steps);
     return success();
@@ -383,9 +394,10 @@ struct SliceOfConcat : OpRewritePattern<SliceOp> {
     int64_t axis = concat.getAxis(), step = op.getSteps()[axis];
     auto parsed = DimExpr::parse(cast<StringAttr>(op.getStarts()[axis]).getValue());
     auto first = parsed ? parsed->constant() : std::nullopt, count = dimsOf(op.getType())[axis].constant();
-    if (!first || !count || *count == 0)
+    auto last = first && count && *count > 0 ? llvm::checkedMulAdd(*count - 1, step, *first) : std::nullopt;
+    if (!last)
       return rewriter.notifyMatchFailure(op, "picks an unknown share");
-    int64_t last = *first + (*count - 1) * step, low = std::min(*first, last), high = std::max(*first, last), begin = 0;
+    int64_t low = std::min(*first, *last), high = std::max(*first, *last), begin = 0;
     for (Value input : concat.getInputs()) {
       auto size = dimsOf(input.getType())[axis].constant();
       if (!size)

@@ -11,7 +11,9 @@ using namespace tamis;
 using namespace tamis::model;
 using K = ElementwiseKind;
 
-static Type elementOf(Type type) { return cast<RankedTensorType>(type).getElementType(); }
+static Type elementOf(Type type) {
+  return cast<RankedTensorType>(type).getElementType();
+}
 
 /// Whether every number of `from` is one of `to`, so that a cast on through `to` may start at `from`.
 static bool holdsAll(Type from, Type to) {
@@ -176,7 +178,8 @@ OpFoldResult ElementwiseOp::fold(FoldAdaptor adaptor) {
   if (Value passed = passedOperand(*this); passed && passed.getType() == type)
     return passed;
   if (auto number = knownResult(*this); number && type.hasStaticShape())
-    return DenseElementsAttr::get(type, castScalar(Builder(getContext()).getF64FloatAttr(*number), type.getElementType()));
+    return DenseElementsAttr::get(type,
+                                  castScalar(Builder(getContext()).getF64FloatAttr(*number), type.getElementType()));
   return {};
 }
 
@@ -245,8 +248,8 @@ struct MergeScalars : OpRewritePattern<ElementwiseOp> {
   }
 };
 
-/// Elementwise ops broadcast by themselves, so operands need not be; where no other operand asks for the size, the result
-/// is computed small and then repeated.
+/// Elementwise ops broadcast by themselves, so operands need not be; where no other operand asks for the size, the
+/// result is computed small and then repeated.
 struct ElementwiseOfBroadcast : OpRewritePattern<ElementwiseOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(ElementwiseOp op, PatternRewriter &rewriter) const override {

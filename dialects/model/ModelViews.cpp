@@ -102,7 +102,9 @@ ViewChain ViewChain::of(Value value) {
   return chain;
 }
 
-bool ViewChain::keepsOrder() const { return flatten(from) == flatten(to); }
+bool ViewChain::keepsOrder() const {
+  return flatten(from) == flatten(to);
+}
 
 namespace {
 /// Reshape to `dims`, transpose by `permutation`, reshape to the result: how every chain can be written.
@@ -147,7 +149,8 @@ static std::optional<SmallVector<int64_t>> cover(ArrayRef<Axis> groups, ArrayRef
       order.push_back(empty.pop_back_val());
     for (ArrayRef<unsigned> rest = axis; !rest.empty();) {
       auto it = startsWith.find(rest[0]);
-      if (it == startsWith.end() || !ArrayRef<unsigned>(rest).take_front(groups[it->second].size()).equals(groups[it->second]))
+      if (it == startsWith.end() ||
+          !ArrayRef<unsigned>(rest).take_front(groups[it->second].size()).equals(groups[it->second]))
         return std::nullopt;
       order.push_back(it->second);
       rest = rest.drop_front(groups[it->second].size());
@@ -203,7 +206,8 @@ Value shortenViews(OpBuilder &builder, Location location, const ViewChain &chain
   Dims sourceDims = dimsOf(source.getType()), resultDims = dimsOf(type);
   std::optional<Plan> best;
   unsigned bestLength = chain.length();
-  for (const std::optional<Plan> &plan : {planBySource(chain), planByResult(chain), std::optional(planByBlocks(chain))}) {
+  for (const std::optional<Plan> &plan :
+       {planBySource(chain), planByResult(chain), std::optional(planByBlocks(chain))}) {
     if (!plan)
       continue;
     Dims blocks = sizesOf(plan->blocks, chain.factors()), moved;

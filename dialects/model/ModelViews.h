@@ -20,7 +20,7 @@ public:
   static ViewChain of(mlir::Value value);
 
   mlir::Value source() const { return root; }
-  unsigned length() const { return ops.size(); }        ///< views between source and value
+  unsigned length() const { return ops.size(); }                  ///< views between source and value
   llvm::ArrayRef<mlir::Operation *> views() const { return ops; } ///< from source to value
   llvm::ArrayRef<DimExpr> factors() const { return sizes; }
   llvm::ArrayRef<Axis> sourceAxes() const { return from; }
@@ -40,8 +40,8 @@ private:
   llvm::SmallVector<Axis> from, to;
 };
 
-/// Regroups the factors in `axes` (row-major) into axes of the sizes `dims`. Where an axis ends inside a factor, `split`
-/// is asked to cut it into an outer part of the given size and the rest, and gives the new index of the rest.
+/// Regroups the factors in `axes` (row-major) into axes of the sizes `dims`. Where an axis ends inside a factor,
+/// `split` is asked to cut it into an outer part of the given size and the rest, and gives the new index of the rest.
 /// Nothing when sizes do not nest.
 std::optional<llvm::SmallVector<ViewChain::Axis>>
 regroupFactors(llvm::ArrayRef<ViewChain::Axis> axes, llvm::ArrayRef<DimExpr> dims, Dims &factors,

@@ -2,6 +2,8 @@
 // The one list of dialects and passes.
 #include "lib/driver/Register.h"
 
+#include "codegen/plan/Passes.h"
+#include "codegen/tile/Passes.h"
 #include "dialects/model/ModelDialect.h"
 #include "dialects/plan/PlanDialect.h"
 #include "mlir/InitAllDialects.h"
@@ -16,4 +18,6 @@ void tamis::registerAll(mlir::DialectRegistry &registry) {
 
   mlir::registerAllPasses();
   graph::registerGraphPasses();
+  registerTamisTilePasses();
+  registerTamisPlanPasses();
 }

@@ -84,6 +84,8 @@ std::optional<DimExpr> DimExpr::exactDiv(const DimExpr &divisor) const {
   const auto &[by, coefficient] = *divisor.polynomial.begin();
   DimExpr quotient;
   for (const auto &[monomial, c] : polynomial) {
+    if (c == INT64_MIN && coefficient == -1) // the quotient does not fit
+      return std::nullopt;
     if (c % coefficient != 0 || !std::includes(monomial.begin(), monomial.end(), by.begin(), by.end()))
       return std::nullopt;
     Monomial rest;
@@ -100,7 +102,7 @@ DimExpr DimExpr::makeCall(llvm::StringRef name, const DimExpr &a, const DimExpr 
 DimExpr DimExpr::floorDiv(const DimExpr &a, const DimExpr &b) {
   if (auto exact = a.exactDiv(b))
     return *exact;
-  if (auto ca = a.constant(), cb = b.constant(); ca && cb && *cb != 0)
+  if (auto ca = a.constant(), cb = b.constant(); ca && cb && *cb != 0 && !(*ca == INT64_MIN && *cb == -1))
     return llvm::divideFloorSigned(*ca, *cb);
   return makeCall("floordiv", a, b);
 }

@@ -3,6 +3,9 @@
 #include "lib/support/Weights.h"
 
 #include "llvm/Support/FileSystem.h"
+#include "llvm/Support/MathExtras.h"
+#include "llvm/Support/Process.h"
+#include <sys/mman.h>
 
 using namespace tamis;
 
@@ -44,6 +47,22 @@ llvm::ArrayRef<char> WeightStore::keep(llvm::ArrayRef<char> bytes) {
 const WeightStore::Weight *WeightStore::find(llvm::StringRef key) const {
   auto it = weights.find(key);
   return it == weights.end() ? nullptr : &it->second;
+}
+
+void WeightStore::release(llvm::ArrayRef<char> bytes) const {
+  for (const auto &file : files) {
+    const llvm::MemoryBuffer &buffer = *file.getValue();
+    // Only a mapping comes back from its file; a small file was read into memory.
+    if (buffer.getBufferKind() != llvm::MemoryBuffer::MemoryBuffer_MMap || bytes.begin() < buffer.getBufferStart() ||
+        bytes.end() > buffer.getBufferEnd())
+      continue;
+    uintptr_t page = llvm::sys::Process::getPageSizeEstimate();
+    uintptr_t first = llvm::alignTo(reinterpret_cast<uintptr_t>(bytes.begin()), page);
+    uintptr_t last = llvm::alignDown(reinterpret_cast<uintptr_t>(bytes.end()), page);
+    if (first < last)
+      madvise(reinterpret_cast<void *>(first), last - first, MADV_DONTNEED);
+    return;
+  }
 }
 
 int64_t tamis::elementBytes(mlir::Type type) {

@@ -35,6 +35,10 @@ public:
   const Weight *find(llvm::StringRef key) const;
   size_t size() const { return weights.size(); }
 
+  /// Tells the system that these bytes of a mapped file will not be read soon, so that a compilation does not hold a whole
+  /// model in memory. They can still be read. Nothing happens for bytes that are not mapped.
+  void release(llvm::ArrayRef<char> bytes) const;
+
 private:
   llvm::StringMap<std::unique_ptr<llvm::MemoryBuffer>> files;
   std::vector<std::unique_ptr<llvm::MemoryBuffer>> kept;

@@ -5,6 +5,7 @@
 #include "dialects/model/ModelConstants.h"
 #include "dialects/model/ModelViews.h"
 #include "passes/graph/Matchers.h"
+#include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/TypeSwitch.h"
 #include "llvm/Support/MathExtras.h"
 
@@ -18,9 +19,14 @@ namespace tamis::graph {
 namespace {
 using Index = std::optional<AffineIndex>;
 
-Index affine(Value value, unsigned depth);
+/// Results by value, so that shared operands are walked once.
+using Known = llvm::DenseMap<Value, Index>;
 
-AffineIndex uniform(DimExpr start, size_t rank) { return {start, SmallVector<DimExpr>(rank, DimExpr(0))}; }
+Index affine(Value value, Known &known, unsigned depth);
+
+AffineIndex uniform(DimExpr start, size_t rank) {
+  return {start, SmallVector<DimExpr>(rank, DimExpr(0))};
+}
 
 /// Reads the steps off the corner and compares all elements.
 Index ofConstant(DenseElementsAttr elements) {
@@ -51,8 +57,8 @@ Index ofConstant(DenseElementsAttr elements) {
   return index;
 }
 
-/// Axes that merge must continue each other (the outer step is the inner step times the inner size); axes that split pass
-/// their step on.
+/// Axes that merge must continue each other (the outer step is the inner step times the inner size); axes that split
+/// pass their step on.
 Index throughReshape(const AffineIndex &input, ArrayRef<DimExpr> from, ArrayRef<DimExpr> to) {
   SmallVector<ViewChain::Axis> axes;
   Dims factors;
@@ -92,13 +98,13 @@ bool isUniform(const AffineIndex &index) {
   return llvm::all_of(index.steps, [](const DimExpr &step) { return step.isConstant(0); });
 }
 
-Index ofElementwise(ElementwiseOp op, unsigned depth) {
+Index ofElementwise(ElementwiseOp op, Known &known, unsigned depth) {
   if (op.getKind() != K::add && op.getKind() != K::sub && op.getKind() != K::mul && op.getKind() != K::neg)
     return std::nullopt;
   size_t rank = typeOf(op.getResult()).getRank();
   SmallVector<AffineIndex> operands;
   for (Value operand : op.getOperands()) {
-    Index index = affine(operand, depth);
+    Index index = affine(operand, known, depth);
     if (!index)
       return std::nullopt;
     operands.push_back(throughBroadcast(*index, dimsOf(operand), rank));
@@ -125,8 +131,8 @@ Index ofElementwise(ElementwiseOp op, unsigned depth) {
   return a;
 }
 
-Index ofSlice(SliceOp op, unsigned depth) {
-  Index index = affine(op.getInput(), depth);
+Index ofSlice(SliceOp op, Known &known, unsigned depth) {
+  Index index = affine(op.getInput(), known, depth);
   if (!index)
     return std::nullopt;
   for (auto [text, by, step] : llvm::zip_equal(op.getStarts(), op.getSteps(), index->steps)) {
@@ -139,11 +145,11 @@ Index ofSlice(SliceOp op, unsigned depth) {
   return index;
 }
 
-Index affine(Value value, unsigned depth) {
+Index ofValue(Value value, Known &known, unsigned depth) {
   Operation *op = value.getDefiningOp();
   RankedTensorType type = typeOf(value);
-  // Chains of index arithmetic are short; the limit keeps shared operands from being walked exponentially often.
-  if (!op || depth > 24 || !type.getElementType().isSignlessInteger() || type.getElementTypeBitWidth() < 32)
+  if (!op || depth > 64 || // chains of index arithmetic are short
+      !type.getElementType().isSignlessInteger() || type.getElementTypeBitWidth() < 32)
     return std::nullopt;
   ++depth;
   return TypeSwitch<Operation *, Index>(op)
@@ -160,11 +166,11 @@ Index affine(Value value, unsigned depth) {
         return start && step ? Index({*start, {*step}}) : std::nullopt;
       })
       .Case([&](ReshapeOp reshape) -> Index {
-        Index index = affine(reshape.getInput(), depth);
+        Index index = affine(reshape.getInput(), known, depth);
         return index ? throughReshape(*index, dimsOf(reshape.getInput()), dimsOf(value)) : std::nullopt;
       })
       .Case([&](TransposeOp transpose) -> Index {
-        Index index = affine(transpose.getInput(), depth);
+        Index index = affine(transpose.getInput(), known, depth);
         if (!index)
           return std::nullopt;
         AffineIndex moved{index->start, {}};
@@ -173,22 +179,31 @@ Index affine(Value value, unsigned depth) {
         return moved;
       })
       .Case([&](BroadcastOp broadcast) -> Index {
-        Index index = affine(broadcast.getInput(), depth);
+        Index index = affine(broadcast.getInput(), known, depth);
         return index ? Index(throughBroadcast(*index, dimsOf(broadcast.getInput()), type.getRank())) : std::nullopt;
       })
-      .Case([&](SliceOp slice) { return ofSlice(slice, depth); })
-      .Case([&](ElementwiseOp elementwise) { return ofElementwise(elementwise, depth); })
+      .Case([&](SliceOp slice) { return ofSlice(slice, known, depth); })
+      .Case([&](ElementwiseOp elementwise) { return ofElementwise(elementwise, known, depth); })
       .Case([&](CastOp cast) -> Index {
         Type from = typeOf(cast.getInput()).getElementType(); // narrowing could wrap
         bool widens = from.isSignlessInteger() && from.getIntOrFloatBitWidth() <= type.getElementTypeBitWidth();
-        return widens ? affine(cast.getInput(), depth) : std::nullopt;
+        return widens ? affine(cast.getInput(), known, depth) : std::nullopt;
       })
       .Default([](Operation *) -> Index { return std::nullopt; });
+}
+
+Index affine(Value value, Known &known, unsigned depth) {
+  if (auto it = known.find(value); it != known.end())
+    return it->second;
+  Index index = ofValue(value, known, depth);
+  known[value] = index;
+  return index;
 }
 } // namespace
 
 Index affineIndexOf(Value value) {
-  Index index = affine(value, 0);
+  Known known;
+  Index index = affine(value, known, 0);
   if (index)
     for (auto [dim, step] : llvm::zip_equal(dimsOf(value), index->steps))
       if (dim.isConstant(1))
@@ -216,8 +231,9 @@ SymbolRanges::Bounds SymbolRanges::boundsOfFactor(StringRef factor) const {
     if (call->name == "max" && a.low && b.low)
       return {std::max(*a.low, *b.low), a.high && b.high ? OptionalInt(std::max(*a.high, *b.high)) : std::nullopt};
     if (call->name == "min" && a.low && b.low)
-      return {std::min(*a.low, *b.low),
-              a.high && b.high ? OptionalInt(std::min(*a.high, *b.high)) : a.high ? a.high : b.high};
+      return {std::min(*a.low, *b.low), a.high && b.high ? OptionalInt(std::min(*a.high, *b.high))
+                                        : a.high         ? a.high
+                                                         : b.high};
     if (call->name == "floordiv" && a.low && *a.low >= 0 && b.low && *b.low > 0)
       return {b.high ? *a.low / *b.high : 0, a.high ? OptionalInt(*a.high / *b.low) : std::nullopt};
     return {};

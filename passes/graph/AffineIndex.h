@@ -29,8 +29,8 @@ public:
   std::optional<int64_t> upperBound(const DimExpr &e) const { return boundsOf(e).high; }
   bool isNonNegative(const DimExpr &e) const { return lowerBound(e).value_or(-1) >= 0; }
 
-  /// Least and greatest element of a tensor of sizes `dims`, as sizes; nothing when the sign of a step is unknown. Holds
-  /// when the tensor has an element.
+  /// Least and greatest element of a tensor of sizes `dims`, as sizes; nothing when the sign of a step is unknown.
+  /// Holds when the tensor has an element.
   std::optional<std::pair<DimExpr, DimExpr>> extremes(const AffineIndex &index, llvm::ArrayRef<DimExpr> dims) const;
 
 private:

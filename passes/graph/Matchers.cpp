@@ -2,6 +2,8 @@
 // Matchers that several graph passes share.
 #include "passes/graph/Matchers.h"
 
+#include "llvm/ADT/SetVector.h"
+
 #include <cmath>
 
 using namespace mlir;
@@ -10,7 +12,9 @@ using K = ElementwiseKind;
 
 namespace tamis::graph {
 
-bool isNearly(double a, double b) { return std::fabs(a - b) <= 1e-4 * std::fabs(b); }
+bool isNearly(double a, double b) {
+  return std::fabs(a - b) <= 1e-4 * std::fabs(b);
+}
 
 ElementwiseOp matchElementwise(Value value, K kind) {
   auto op = value.getDefiningOp<ElementwiseOp>();
@@ -37,18 +41,30 @@ Value matchScaled(Value value, double &factor) {
       by = *left;
     }
   }
-  if (!scaled || scaled.getType() != value.getType() || !std::isfinite(by) || !isa<FloatType>(typeOf(value).getElementType()))
+  if (!scaled || scaled.getType() != value.getType() || !std::isfinite(by) ||
+      !isa<FloatType>(typeOf(value).getElementType()))
     return {};
   factor *= by;
   return scaled;
 }
 
 bool isWeightExpression(Value value) {
-  Operation *op = value.getDefiningOp();
-  if (isa_and_nonnull<WeightOp, ConstantOp>(op))
-    return true;
-  return isa_and_nonnull<ConcatOp, TransposeOp, ReshapeOp, SliceOp, CastOp, ElementwiseOp, BroadcastOp>(op) &&
-         typeOf(value).hasStaticShape() && llvm::all_of(op->getOperands(), isWeightExpression);
+  // Real ones join a handful of weights; the limit keeps hostile graphs from being walked again and again.
+  constexpr size_t maxOps = 64;
+  llvm::SmallSetVector<Operation *, 8> ops;
+  auto add = [&](Value operand) {
+    Operation *op = operand.getDefiningOp();
+    bool fits = isa_and_nonnull<WeightOp, ConstantOp>(op) ||
+                (isa_and_nonnull<ConcatOp, TransposeOp, ReshapeOp, SliceOp, CastOp, ElementwiseOp, BroadcastOp>(op) &&
+                 typeOf(operand).hasStaticShape());
+    return fits && (ops.insert(op), ops.size() <= maxOps);
+  };
+  if (!add(value))
+    return false;
+  for (size_t i = 0; i < ops.size(); ++i)
+    if (!llvm::all_of(ops[i]->getOperands(), add))
+      return false;
+  return true;
 }
 
 static Dims withoutOnes(ArrayRef<DimExpr> dims) {
@@ -62,11 +78,13 @@ bool fitsParameter(Value value, ArrayRef<DimExpr> dims) {
     return false;
   Dims own = dimsOf(value);
   // Aligned at the last axis, as broadcasting does: [1, n] and [n] stand for n columns, [n, 1] does not.
-  if (own.size() > dims.size() && !llvm::all_of(ArrayRef(own).drop_back(dims.size()), [](const DimExpr &d) { return d.isConstant(1); }))
+  if (own.size() > dims.size() &&
+      !llvm::all_of(ArrayRef(own).drop_back(dims.size()), [](const DimExpr &d) { return d.isConstant(1); }))
     return false;
   if (own.size() >= dims.size() && ArrayRef(own).take_back(dims.size()) == dims)
     return true;
-  if (own.size() < dims.size() && withoutOnes(ArrayRef(dims).drop_back(own.size())).empty() && ArrayRef(dims).take_back(own.size()) == ArrayRef(own))
+  if (own.size() < dims.size() && withoutOnes(ArrayRef(dims).drop_back(own.size())).empty() &&
+      ArrayRef(dims).take_back(own.size()) == ArrayRef(own))
     return true;
   return uniformNumber(value) && withoutOnes(own).empty();
 }
@@ -78,6 +96,12 @@ Value asParameter(OpBuilder &builder, Value value, ArrayRef<DimExpr> dims) {
   if (typeOf(value).getNumElements() == type.getNumElements())
     return reshapeTo(builder, value.getLoc(), value, dims);
   return makeUniform(builder, value.getLoc(), type, *uniformNumber(value));
+}
+
+LogicalResult applyPatterns(Operation *root, RewritePatternSet &&patterns) {
+  GreedyRewriteConfig config;
+  config.setMaxIterations(GreedyRewriteConfig::kNoLimit);
+  return applyPatternsGreedily(root, std::move(patterns), config);
 }
 
 Value reshapeTo(OpBuilder &builder, Location loc, Value value, ArrayRef<DimExpr> dims) {

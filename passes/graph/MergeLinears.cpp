@@ -17,7 +17,8 @@ Operation *meetingPoint(LinearOp linear) {
   for (Value value = linear.getResult(); value.hasOneUse();) {
     Operation *user = *value.user_begin();
     bool alone = isa<ReshapeOp, TransposeOp, CastOp, ActivationOp, SliceOp, NormOp, ElementwiseOp>(user) &&
-                 llvm::all_of(user->getOperands(), [&](Value operand) { return operand == value || isWeightExpression(operand); });
+                 llvm::all_of(user->getOperands(),
+                              [&](Value operand) { return operand == value || isWeightExpression(operand); });
     if (!alone)
       return user;
     value = user->getResult(0);
@@ -38,7 +39,8 @@ void hoist(Value value, Operation *before) {
 class Merger {
 public:
   explicit Merger(MutableArrayRef<LinearOp> linears)
-      : linears(linears), first(linears.front()), builder(linears.front()), element(typeOf(first.getWeight()).getElementType()) {
+      : linears(linears), first(linears.front()), builder(linears.front()),
+        element(typeOf(first.getWeight()).getElementType()) {
     Trail trail;
     for (LinearOp linear : linears) {
       trail.add(linear);
@@ -65,7 +67,8 @@ public:
     for (auto [linear, width] : llvm::zip_equal(linears, columns)) {
       starts.back() = builder.getStringAttr(std::to_string(start));
       start += width;
-      auto slice = SliceOp::create(builder, linear.getLoc(), linear.getType(), all, builder.getArrayAttr(starts), steps);
+      auto slice =
+          SliceOp::create(builder, linear.getLoc(), linear.getType(), all, builder.getArrayAttr(starts), steps);
       linear.getResult().replaceAllUsesWith(slice);
     }
     for (LinearOp linear : linears)
@@ -108,7 +111,8 @@ struct MergeLinearsPass : impl::MergeLinearsBase<MergeLinearsPass> {
     for (Block &block : getOperation().getBody()) {
       llvm::MapVector<std::pair<Value, Operation *>, SmallVector<LinearOp>> groups;
       for (auto linear : block.getOps<LinearOp>()) {
-        bool known = isWeightExpression(linear.getWeight()) && (!linear.getBias() || isWeightExpression(linear.getBias()));
+        bool known =
+            isWeightExpression(linear.getWeight()) && (!linear.getBias() || isWeightExpression(linear.getBias()));
         if (Operation *meeting = known ? meetingPoint(linear) : nullptr)
           groups[{linear.getInput(), meeting}].push_back(linear);
       }

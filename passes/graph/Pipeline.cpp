@@ -22,8 +22,8 @@ void buildGraphPipeline(OpPassManager &manager) {
   // Exporters repeat subgraphs (the size of an axis, x - mean); matchers want one value to be one value, and constants
   // to be seen as such.
   clean();
-  // First, because it removes most ops and needs nothing: what is left of masks and positions decides what attention and
-  // embeddings look like.
+  // First, because it removes most ops and needs nothing: what is left of masks and positions decides what attention
+  // and embeddings look like.
   functions.addPass(createSimplifyIndexing());
   clean();
   functions.addPass(createRaiseEmbedding());

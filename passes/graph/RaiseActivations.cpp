@@ -2,7 +2,6 @@
 // Recognises activation functions.
 #include "passes/graph/Matchers.h"
 #include "passes/graph/Passes.h"
-#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 
 #include <array>
 #include <cmath>
@@ -120,7 +119,8 @@ std::optional<Affine> matchAffine(Value value, Trail &trail) {
 }
 
 /// The factors of a product: numbers in `coefficient`, the others in order.
-void collectFactors(Value value, double &coefficient, SmallVectorImpl<Value> &factors, Trail &trail, unsigned depth = 6) {
+void collectFactors(Value value, double &coefficient, SmallVectorImpl<Value> &factors, Trail &trail,
+                    unsigned depth = 6) {
   if (auto number = uniformNumber(value)) {
     coefficient *= *number;
     return;
@@ -237,8 +237,8 @@ struct RaiseSquaredRelu : OpRewritePattern<ElementwiseOp> {
     trail.add(relu);
     trail.add(op);
     ++count;
-    rewriter.replaceOp(op, ActivationOp::create(rewriter, trail.fuse(rewriter), op.getType(), ActivationKind::relu2,
-                                                relu.getInput()));
+    rewriter.replaceOp(
+        op, ActivationOp::create(rewriter, trail.fuse(rewriter), op.getType(), ActivationKind::relu2, relu.getInput()));
     return success();
   }
   Pass::Statistic &count;
@@ -248,7 +248,7 @@ struct RaiseActivationsPass : impl::RaiseActivationsBase<RaiseActivationsPass> {
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
     patterns.add<RaiseGated, RaiseRelu, RaiseSquaredRelu>(&getContext(), numRaised);
-    if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
+    if (failed(applyPatterns(getOperation(), std::move(patterns))))
       signalPassFailure();
   }
 };

@@ -2,7 +2,6 @@
 // Recognises scaled dot-product attention.
 #include "passes/graph/Matchers.h"
 #include "passes/graph/Passes.h"
-#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 
 #include <cmath>
 
@@ -15,15 +14,15 @@ namespace tamis::graph {
 #include "passes/graph/Passes.h.inc"
 
 namespace {
-/// A score that is replaced by a number at or below this one has weight zero, whether the number replaces it or is added
-/// to it: float32 scores are far smaller than half a unit in the last place of it.
+/// A score that is replaced by a number at or below this one has weight zero, whether the number replaces it or is
+/// added to it: float32 scores are far smaller than half a unit in the last place of it.
 constexpr double kSwallowsScores = -1e30;
 
 /// One step from the scores to the softmax: what is added, and what keeps a score from being replaced.
 struct MaskStep {
-  Value added;          ///< float; null for a selection
-  double factor = 1;    ///< of `added`
-  Value keep;           ///< bool; scores where it does not hold become `fill`
+  Value added;           ///< float; null for a selection
+  double factor = 1;     ///< of `added`
+  Value keep;            ///< bool; scores where it does not hold become `fill`
   bool inverted = false; ///< keep where `keep` is false
   double fill = 0;
 };
@@ -152,8 +151,8 @@ public:
     Dims result{batch, queries, DimExpr(heads) * value[rank - 1]};
     Value mask = buildMask();
     Value out = AttentionOp::create(rewriter, loc, tensorType(typeOf(attention.query).getElementType(), result),
-                                    mergeHeads(attention.query), mergeHeads(key), mergeHeads(values), mask, heads, keyHeads,
-                                    APFloat(attention.scale), /*causal=*/false);
+                                    mergeHeads(attention.query), mergeHeads(key), mergeHeads(values), mask, heads,
+                                    keyHeads, APFloat(attention.scale), /*causal=*/false);
     if (rank == 3)
       return out;
     out = reshapeTo(rewriter, loc, out, {batch, queries, DimExpr(heads), value[rank - 1]});
@@ -183,7 +182,8 @@ private:
     return transposeBy(rewriter, loc, value, swap);
   }
 
-  /// [batch, heads, tokens, width] made by repeating each of g heads: the value before, [batch, g, tokens, width], and g.
+  /// [batch, heads, tokens, width] made by repeating each of g heads: the value before, [batch, g, tokens, width], and
+  /// g.
   std::pair<Value, int64_t> stripRepeat(Value value) {
     Dims dims = dimsOf(value);
     auto reshape = value.getDefiningOp<ReshapeOp>();
@@ -206,7 +206,8 @@ private:
     return reshapeTo(rewriter, loc, value, {dims[0], dims[2], dims[1] * dims[3]});
   }
 
-  /// A mask as rank 4, aligned with [batch, heads, queries, keys]; null sizes of a rank 3 softmax are [batch, queries, keys].
+  /// A mask as rank 4, aligned with [batch, heads, queries, keys]; null sizes of a rank 3 softmax are [batch, queries,
+  /// keys].
   Dims maskDims(Value mask) const {
     Dims dims = dimsOf(mask);
     while (dims.size() < rank)
@@ -243,7 +244,8 @@ private:
 
   /// All steps as one mask, bool when only -inf ever replaces a score.
   Value buildMask() {
-    bool allBool = llvm::all_of(attention.masks, [](const MaskStep &step) { return !step.added && std::isinf(step.fill); });
+    bool allBool =
+        llvm::all_of(attention.masks, [](const MaskStep &step) { return !step.added && std::isinf(step.fill); });
     Value mask;
     for (const MaskStep &step : attention.masks) {
       Value part = step.added ? step.added : step.keep;
@@ -303,7 +305,7 @@ struct RaiseAttentionPass : impl::RaiseAttentionBase<RaiseAttentionPass> {
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
     patterns.add<MatmulToAttention>(&getContext(), numRaised);
-    if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
+    if (failed(applyPatterns(getOperation(), std::move(patterns))))
       signalPassFailure();
   }
 };

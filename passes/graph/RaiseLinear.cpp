@@ -2,7 +2,6 @@
 // Recognises dense layers.
 #include "passes/graph/Matchers.h"
 #include "passes/graph/Passes.h"
-#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 
 using namespace mlir;
 using namespace tamis::model;
@@ -29,7 +28,8 @@ struct MatmulToLinear : OpRewritePattern<MatmulOp> {
       trail.add(transpose);
     }
     ++count;
-    auto linear = LinearOp::create(rewriter, trail.fuse(rewriter), op.getType(), op.getLhs(), weight, Value(), transposed);
+    auto linear =
+        LinearOp::create(rewriter, trail.fuse(rewriter), op.getType(), op.getLhs(), weight, Value(), transposed);
     rewriter.replaceOp(op, linear);
     return success();
   }
@@ -92,7 +92,7 @@ struct RaiseLinearPass : impl::RaiseLinearBase<RaiseLinearPass> {
     patterns.add<MatmulToLinear>(&getContext(), numRaised);
     patterns.add<AddToBias>(&getContext(), numBiases);
     patterns.add<LinearOfTranspose>(&getContext());
-    if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
+    if (failed(applyPatterns(getOperation(), std::move(patterns))))
       signalPassFailure();
   }
 };

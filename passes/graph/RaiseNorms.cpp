@@ -2,7 +2,6 @@
 // Recognises layer and RMS normalisation.
 #include "passes/graph/Matchers.h"
 #include "passes/graph/Passes.h"
-#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 
 using namespace mlir;
 using namespace tamis::model;
@@ -88,7 +87,8 @@ struct RaiseNorm : OpRewritePattern<ElementwiseOp> {
   }
 
 private:
-  LogicalResult raise(ElementwiseOp op, Value deviation, Value variance, Trail &trail, PatternRewriter &rewriter) const {
+  LogicalResult raise(ElementwiseOp op, Value deviation, Value variance, Trail &trail,
+                      PatternRewriter &rewriter) const {
     auto add = matchElementwise(variance, K::add);
     if (!add)
       return rewriter.notifyMatchFailure(op, "adds no epsilon");
@@ -151,7 +151,8 @@ struct TakeParameter : OpRewritePattern<ElementwiseOp> {
       return rewriter.notifyMatchFailure(op, "is neither a product nor a sum");
     for (unsigned i : {0u, 1u}) {
       auto norm = op.getOperands()[i].getDefiningOp<NormOp>();
-      if (!norm || !norm->hasOneUse() || norm.getType() != op.getType() || norm.getBias() || (isScale && norm.getScale()))
+      if (!norm || !norm->hasOneUse() || norm.getType() != op.getType() || norm.getBias() ||
+          (isScale && norm.getScale()))
         continue;
       Dims dims = dimsOf(norm.getResult());
       Value parameter = asParameter(rewriter, op.getOperands()[1 - i], ArrayRef(dims).drop_front(norm.getAxis()));
@@ -179,7 +180,7 @@ struct RaiseNormsPass : impl::RaiseNormsBase<RaiseNormsPass> {
     RewritePatternSet patterns(&getContext());
     patterns.add<RaiseNorm>(&getContext(), numRaised);
     patterns.add<TakeParameter>(&getContext(), numParameters);
-    if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
+    if (failed(applyPatterns(getOperation(), std::move(patterns))))
       signalPassFailure();
   }
 };

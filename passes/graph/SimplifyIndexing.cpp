@@ -3,7 +3,6 @@
 #include "passes/graph/AffineIndex.h"
 #include "passes/graph/Matchers.h"
 #include "passes/graph/Passes.h"
-#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 
 using namespace mlir;
 using namespace tamis::model;
@@ -55,8 +54,8 @@ std::optional<Digits> digitsOf(const AffineIndex &index, ArrayRef<DimExpr> dims)
   return std::nullopt;
 }
 
-/// A gather of `data` by one affine index for each of the data's axes from `lead` on, as views. The result's axes are the
-/// data's in front of `lead`, those of the indices (sizes `indexDims`), and the rest of the data's.
+/// A gather of `data` by one affine index for each of the data's axes from `lead` on, as views. The result's axes are
+/// the data's in front of `lead`, those of the indices (sizes `indexDims`), and the rest of the data's.
 class GatherAsViews {
 public:
   GatherAsViews(Value data, unsigned lead, ArrayRef<AffineIndex> indices, ArrayRef<DimExpr> indexDims,
@@ -203,7 +202,9 @@ struct AffineComparison : OpRewritePattern<ElementwiseOp> {
     bool positive = low && *low > 0, notNegative = low && *low >= 0, negative = high && *high < 0,
          notPositive = high && *high <= 0, zero = notNegative && notPositive;
     std::optional<bool> truth;
-    auto decide = [&](bool yes, bool no) { truth = yes ? std::optional(true) : no ? std::optional(false) : std::nullopt; };
+    auto decide = [&](bool yes, bool no) {
+      truth = yes ? std::optional(true) : no ? std::optional(false) : std::nullopt;
+    };
     switch (kind) {
     case K::equal:
       decide(zero, positive || negative);
@@ -239,7 +240,7 @@ struct SimplifyIndexingPass : impl::SimplifyIndexingBase<SimplifyIndexingPass> {
     RewritePatternSet patterns(&getContext());
     patterns.add<AffineGather, AffineGatherNd>(&getContext(), ranges, numGathers);
     patterns.add<AffineComparison>(&getContext(), ranges, numComparisons);
-    if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
+    if (failed(applyPatterns(getOperation(), std::move(patterns))))
       signalPassFailure();
   }
 };

@@ -3,7 +3,6 @@
 #include "passes/graph/AffineIndex.h"
 #include "passes/graph/Matchers.h"
 #include "passes/graph/Passes.h"
-#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 
 #include <limits>
 
@@ -16,7 +15,9 @@ namespace tamis::graph {
 #include "passes/graph/Passes.h.inc"
 
 namespace {
-bool isBool(Value value) { return typeOf(value).getElementType().isInteger(1); }
+bool isBool(Value value) {
+  return typeOf(value).getElementType().isInteger(1);
+}
 
 Dims toRankFour(Dims dims) {
   while (dims.size() < 4)
@@ -136,7 +137,7 @@ struct SimplifyMasksPass : impl::SimplifyMasksBase<SimplifyMasksPass> {
     RewritePatternSet patterns(&getContext());
     patterns.add<StripBroadcast, DropNeutral, InfinityToBool>(&getContext(), numSimplified);
     patterns.add<PositionsToCausal>(&getContext(), numCausal);
-    if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
+    if (failed(applyPatterns(getOperation(), std::move(patterns))))
       signalPassFailure();
   }
 };

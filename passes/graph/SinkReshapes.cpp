@@ -3,7 +3,6 @@
 #include "dialects/model/ModelViews.h"
 #include "passes/graph/Matchers.h"
 #include "passes/graph/Passes.h"
-#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 
 using namespace mlir;
 using namespace tamis::model;
@@ -170,7 +169,7 @@ struct SinkReshapesPass : impl::SinkReshapesBase<SinkReshapesPass> {
     // Views must merge on the way, or moved reshapes pile up in front of the next op.
     ReshapeOp::getCanonicalizationPatterns(patterns, context);
     TransposeOp::getCanonicalizationPatterns(patterns, context);
-    if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
+    if (failed(applyPatterns(getOperation(), std::move(patterns))))
       signalPassFailure();
   }
 };

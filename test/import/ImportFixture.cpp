@@ -43,7 +43,7 @@ std::string ImportFixture::write(llvm::StringRef name, llvm::StringRef content) 
   return file;
 }
 
-onnx::ModelProto ImportFixture::parseOnnx(const std::string &graph, int opset) {
+onnx::ModelProto parseOnnx(const std::string &graph, int opset) {
   onnx::ModelProto model;
   std::string text = "<ir_version: 8, opset_import: [\"\": " + std::to_string(opset) + "]>\n" + graph;
   auto status = onnx::OnnxParser::Parse(model, text.c_str());

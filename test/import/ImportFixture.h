@@ -15,6 +15,9 @@ namespace tamis {
 
 using reference::HostTensor;
 
+/// A model from the onnx project's text syntax; `graph` follows the header of `opset`.
+onnx::ModelProto parseOnnx(const std::string &graph, int opset = 17);
+
 class ImportFixture : public testing::Test {
 protected:
   ImportFixture();
@@ -25,8 +28,6 @@ protected:
   /// Writes a file into that folder and gives its path.
   std::string write(llvm::StringRef name, llvm::StringRef content);
 
-  /// A model from the onnx project's text syntax; `graph` follows the header of `opset`.
-  static onnx::ModelProto parseOnnx(const std::string &graph, int opset = 17);
   /// Imports a file; `messages` then holds all diagnostics, notes behind their error.
   bool import(llvm::StringRef file, ImportOptions options = {});
   bool importOnnx(const onnx::ModelProto &model, ImportOptions options = {});

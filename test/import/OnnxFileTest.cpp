@@ -26,7 +26,7 @@ std::string bytesOf(const std::vector<float> &values) {
 
 /// A table of rows that the model looks up.
 onnx::ModelProto lookUp() {
-  onnx::ModelProto model = ImportFixture::parseOnnx("g (int64[n] i) => (float[n, 2] y) { y = Gather(w, i) }");
+  onnx::ModelProto model = parseOnnx("g (int64[n] i) => (float[n, 2] y) { y = Gather(w, i) }");
   onnx::TensorProto *tensor = model.mutable_graph()->add_initializer();
   tensor->set_name("w");
   tensor->set_data_type(onnx::TensorProto::FLOAT);

@@ -10,7 +10,7 @@ using OnnxFuzz = ImportFixture;
 namespace {
 /// Small, with ops of every kind.
 std::string smallModel(int opset) {
-  return ImportFixture::parseOnnx(
+  return parseOnnx(
              "g (int64[b, s] ids, int64[b, s] mask) => (float[b, s, 2] y)"
              " <float[4, 2] words = {0, 1, 2, 3, 4, 5, 6, 7}, int64[1, 4] positions = {0, 1, 2, 3}, int64 one = {1},"
              "  int64[1] zero = {0}, int64[1] axis = {1}, float[2, 2] w = {1, 2, 3, 4}, float[2] scale = {1, 2},"

@@ -67,7 +67,7 @@ module {
     %64 = model.elementwise add %63, %47 : (tensor<?x?x16xf32, #model.dims<"batch", "sequence", "16">>, tensor<?x?x16xf32, #model.dims<"batch", "sequence", "16">>) -> tensor<?x?x16xf32, #model.dims<"batch", "sequence", "16">>
     %65 = model.weight "norm_1.scale" : tensor<16xf32>
     %66 = model.weight "norm_1.bias" : tensor<16xf32>
-    %67 = model.norm layer %64 scale %65 bias %66 axis 2 epsilon 9.9999999999999998E-13 : tensor<?x?x16xf32, #model.dims<"batch", "sequence", "16">>, tensor<16xf32>, tensor<16xf32> -> tensor<?x?x16xf32, #model.dims<"batch", "sequence", "16">>
+    %67 = model.norm layer %64 scale %65 bias %66 axis 2 epsilon 9.999999960041972E-13 : tensor<?x?x16xf32, #model.dims<"batch", "sequence", "16">>, tensor<16xf32>, tensor<16xf32> -> tensor<?x?x16xf32, #model.dims<"batch", "sequence", "16">>
     return %67 : tensor<?x?x16xf32, #model.dims<"batch", "sequence", "16">>
   }
 }

@@ -35,7 +35,7 @@ module {
     %32 = model.elementwise add %31, %24 : (tensor<?x?x16xf32, #model.dims<"batch", "sequence", "16">>, tensor<?x?x16xf32, #model.dims<"batch", "sequence", "16">>) -> tensor<?x?x16xf32, #model.dims<"batch", "sequence", "16">>
     %33 = model.weight "norm_1.scale" : tensor<16xf32>
     %34 = model.weight "norm_1.bias" : tensor<16xf32>
-    %35 = model.norm layer %32 scale %33 bias %34 axis 2 epsilon 9.9999999999999998E-13 : tensor<?x?x16xf32, #model.dims<"batch", "sequence", "16">>, tensor<16xf32>, tensor<16xf32> -> tensor<?x?x16xf32, #model.dims<"batch", "sequence", "16">>
+    %35 = model.norm layer %32 scale %33 bias %34 axis 2 epsilon 9.999999960041972E-13 : tensor<?x?x16xf32, #model.dims<"batch", "sequence", "16">>, tensor<16xf32>, tensor<16xf32> -> tensor<?x?x16xf32, #model.dims<"batch", "sequence", "16">>
     return %35 : tensor<?x?x16xf32, #model.dims<"batch", "sequence", "16">>
   }
 }

@@ -96,12 +96,6 @@ module {
     llvm.func @linear_add_32x16(%arg0: !llvm.ptr, %arg1: !llvm.ptr, %arg2: i64, %arg3: i64, %arg4: !llvm.ptr) -> i32 {
       ...
     }
-    llvm.func internal @layer_norm_2.body(%arg0: !llvm.ptr {llvm.noalias}, %arg1: !llvm.ptr {llvm.noalias}, %arg2: !llvm.ptr {llvm.noalias}, %arg3: !llvm.ptr {llvm.noalias}, %arg4: i64, %arg5: i64, %arg6: i64, %arg7: i64, %arg8: !llvm.ptr {llvm.noalias}) -> i32 {
-      ...
-    }
-    llvm.func @layer_norm_2(%arg0: !llvm.ptr, %arg1: !llvm.ptr, %arg2: i64, %arg3: i64, %arg4: !llvm.ptr) -> i32 {
-      ...
-    }
   }
   func.func @main(%arg0: tensor<?x?x16xf32, #model.dims<"batch", "sequence", "16">> {model.name = "hidden_states"}, %arg1: tensor<?x?xi64, #model.dims<"batch", "sequence">> {model.name = "attention_mask"}) -> (tensor<?x?x16xf32, #model.dims<"batch", "sequence", "16">> {model.name = "output"}) attributes {model.symbols = [#model.symbol<"batch", 1, 8>, #model.symbol<"sequence", 1, 64>]} {
     %0 = plan.constant rows ["norm_1.bias"] transposed [false] axis 0 : tensor<16xf32>
@@ -124,7 +118,7 @@ module {
     %17 = plan.dispatch @layer_norm(%16, %7, %6) grid "floordiv(batch*sequence + 511, 512)" scratch "0" sources ["norm/Sqrt", "norm/Add", "norm/ReduceMean_1", "norm/Mul", "norm/ReduceMean", "norm/Sub", "norm/Div", "norm/Mul_1", "norm/Add_1"] flops "128*batch*sequence" bytes "128*batch*sequence + 128" : (tensor<?x?x16xf32, #model.dims<"batch", "sequence", "16">>, tensor<16xf32>, tensor<16xf32>) -> tensor<?x?x16xf32, #model.dims<"batch", "sequence", "16">>
     %18 = plan.dispatch @linear_gelu_16x32(%17, %5, %4) grid "floordiv(batch*sequence + 511, 512)" scratch "0" sources ["up/MatMul", "up/Add", "gelu/Mul_1", "gelu/Mul", "gelu/Add", "gelu/Erf", "gelu/Div"] flops "1056*batch*sequence" bytes "192*batch*sequence + 2176" : (tensor<?x?x16xf32, #model.dims<"batch", "sequence", "16">>, tensor<16x32xf32>, tensor<32xf32>) -> tensor<?x?x32xf32, #model.dims<"batch", "sequence", "32">>
     %19 = plan.dispatch @linear_add_32x16(%18, %3, %2, %17) grid "floordiv(batch*sequence + 511, 512)" scratch "0" sources ["down/MatMul", "down/Add", "residual_1/Add"] flops "1040*batch*sequence" bytes "256*batch*sequence + 2112" : (tensor<?x?x32xf32, #model.dims<"batch", "sequence", "32">>, tensor<32x16xf32>, tensor<16xf32>, tensor<?x?x16xf32, #model.dims<"batch", "sequence", "16">>) -> tensor<?x?x16xf32, #model.dims<"batch", "sequence", "16">>
-    %20 = plan.dispatch @layer_norm_2(%19, %1, %0) grid "floordiv(batch*sequence + 511, 512)" scratch "0" sources ["norm_1"] flops "128*batch*sequence" bytes "128*batch*sequence + 128" : (tensor<?x?x16xf32, #model.dims<"batch", "sequence", "16">>, tensor<16xf32>, tensor<16xf32>) -> tensor<?x?x16xf32, #model.dims<"batch", "sequence", "16">>
+    %20 = plan.dispatch @layer_norm(%19, %1, %0) grid "floordiv(batch*sequence + 511, 512)" scratch "0" sources ["norm_1"] flops "128*batch*sequence" bytes "128*batch*sequence + 128" : (tensor<?x?x16xf32, #model.dims<"batch", "sequence", "16">>, tensor<16xf32>, tensor<16xf32>) -> tensor<?x?x16xf32, #model.dims<"batch", "sequence", "16">>
     return %20 : tensor<?x?x16xf32, #model.dims<"batch", "sequence", "16">>
   }
 }

@@ -87,8 +87,11 @@ def page(text):
 
 
 def differs(name, found, wanted):
-    lines = list(difflib.unified_diff(wanted.splitlines(), found.splitlines(), f"{name}, as kept", f"{name}, as found", "", "", 3, ""))
-    print("\n".join(lines[:80] + ["..."] * (len(lines) > 80)))
+    """Whether two texts differ; shows where."""
+    names = f"{name}, as kept", f"{name}, as found"
+    lines = list(difflib.unified_diff(wanted.splitlines(), found.splitlines(), *names, lineterm=""))
+    for line in lines[:80] + ["..."] * (len(lines) > 80):
+        print(line)
     return bool(lines)
 
 

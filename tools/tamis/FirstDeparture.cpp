@@ -12,8 +12,8 @@
 namespace tamis::tool {
 
 static std::string describe(const Comparison &comparison) {
-  return format("largest error %.3g at %s, %.3g of the value there, mean %.3g, cosine %.8f", comparison.maximum,
-                indexText(comparison.index).c_str(), comparison.scaled, comparison.mean, comparison.cosine);
+  return format("largest error %.3g, for its value's size at %s, mean error %.3g, cosine %.8f", comparison.maximum,
+                indexText(comparison.index).c_str(), comparison.mean, comparison.cosine);
 }
 
 static bool departs(const Comparison &comparison, double tolerance) {

@@ -38,10 +38,19 @@ template <typename T> static bool inBounds(uint64_t offset, uint64_t count, uint
   return offset <= size && count <= (size - offset) / sizeof(T);
 }
 
-/// Makes the addresses of sections and symbols absolute in the copy of an image; false when its tables are malformed.
+/// Makes the addresses of segments, sections and symbols absolute in the copy of a checked image; false when its tables
+/// are malformed.
 static bool relocateSymbols(char *elf, uint64_t size, uint64_t base) {
   Elf64_Ehdr header;
   memcpy(&header, elf, sizeof header);
+  for (uint32_t i = 0; i < header.e_phnum; ++i) {
+    char *at = elf + header.e_phoff + i * sizeof(Elf64_Phdr);
+    Elf64_Phdr segment;
+    memcpy(&segment, at, sizeof segment);
+    segment.p_vaddr += base;
+    segment.p_paddr += base;
+    memcpy(at, &segment, sizeof segment);
+  }
   if (header.e_shentsize != sizeof(Elf64_Shdr) || !inBounds<Elf64_Shdr>(header.e_shoff, header.e_shnum, size))
     return false;
   for (uint32_t i = 0; i < header.e_shnum; ++i) {

@@ -49,12 +49,12 @@ TEST_P(RowsTest, NormsOfEveryLength) {
   for (int64_t length : {1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 47, 63, 64, 65, 127, 128, 129, 384, 385, 1000})
     for (std::string kind : {"layer", "rms"}) {
       std::string text = substitute(R"(
-        func.func @kernel(%x: X, %g: V, %b: V) -> X ATTRIBUTES {
-          %y = model.norm KIND %x scale %g bias %b axis 1 epsilon 1.0e-5 : X, V, V
-          return %y : X
+        func.func @kernel(%x: $X, %g: $V, %b: $V) -> $X $ATTRIBUTES {
+          %y = model.norm $KIND %x scale %g bias %b axis 1 epsilon 1.0e-5 : $X, $V, $V -> $X
+          return %y : $X
         })",
-                                    {{"X", "tensor<?xNxf32, #model.dims<\"n\", \"N\">>"}, {"V", "tensor<Nxf32>"}, {"N", std::to_string(length)},
-                                     {"KIND", kind}, {"ATTRIBUTES", kSymbols}});
+                                    {{"$X", "tensor<?x$Nxf32, #model.dims<\"n\", \"$N\">>"}, {"$V", "tensor<$Nxf32>"}, {"$N", std::to_string(length)},
+                                     {"$KIND", kind}, {"$ATTRIBUTES", kSymbols}});
       SCOPED_TRACE(kind + " of " + std::to_string(length));
       auto harness = kernel(text);
       ASSERT_TRUE(harness);
@@ -70,12 +70,12 @@ TEST_P(RowsTest, NormsWithoutParametersOfEveryType) {
     for (std::string kind : {"layer", "rms"})
       for (std::string parameters : {"", "scale", "bias"})
         for (std::string axis : {"1", "2"}) {
-          std::string vector = axis == "1" ? "tensor<5x9xE>" : "tensor<9xE>";
-          std::string text = substitute("func.func @kernel(%x: tensor<6x5x9xE>, %p: V) -> tensor<6x5x9xE> {\n"
-                                        "%y = model.norm KIND %x PARAMETER axis AXIS epsilon 1.0e-6 : tensor<6x5x9xE>TYPE\n"
-                                        "return %y : tensor<6x5x9xE>\n}",
-                                        {{"PARAMETER", parameters.empty() ? "" : parameters + " %p"}, {"TYPE", parameters.empty() ? "" : ", V"},
-                                         {"AXIS", axis}, {"KIND", kind}, {"V", vector}, {"xE", "x" + element}});
+          std::string vector = axis == "1" ? "tensor<5x9x$E>" : "tensor<9x$E>";
+          std::string text = substitute("func.func @kernel(%x: tensor<6x5x9x$E>, %p: $V) -> tensor<6x5x9x$E> {\n"
+                                        "%y = model.norm $KIND %x $PARAMETER axis $AXIS epsilon 1.0e-6 : tensor<6x5x9x$E>$TYPE -> tensor<6x5x9x$E>\n"
+                                        "return %y : tensor<6x5x9x$E>\n}",
+                                        {{"$PARAMETER", parameters.empty() ? "" : parameters + " %p"}, {"$TYPE", parameters.empty() ? "" : ", $V"},
+                                         {"$AXIS", axis}, {"$KIND", kind}, {"$V", vector}, {"$E", element}});
           SCOPED_TRACE(text);
           auto harness = kernel(text);
           ASSERT_TRUE(harness);
@@ -89,7 +89,7 @@ TEST_P(RowsTest, NormsWithoutParametersOfEveryType) {
 // A mean far from zero: sums of squares would lose all digits.
 TEST_P(RowsTest, LayerNormOfLargeMean) {
   auto harness = kernel("func.func @kernel(%x: tensor<4x384xf32>) -> tensor<4x384xf32> {\n"
-                        "%y = model.norm layer %x axis 1 epsilon 1.0e-12 : tensor<4x384xf32>\nreturn %y : tensor<4x384xf32>\n}");
+                        "%y = model.norm layer %x axis 1 epsilon 1.0e-12 : tensor<4x384xf32> -> tensor<4x384xf32>\nreturn %y : tensor<4x384xf32>\n}");
   ASSERT_TRUE(harness);
   harness->expectMatch(uniform(harness->context(), {4, 384}, random, 1000, 1001), 3e-4, 3e-4);
 }
@@ -97,13 +97,13 @@ TEST_P(RowsTest, LayerNormOfLargeMean) {
 // What a transformer block does: residual, norm, and a second result of the sum itself.
 TEST_P(RowsTest, ResidualThenNorm) {
   std::string text = substitute(R"(
-    func.func @kernel(%a: X, %r: X, %g: tensor<384xf32>, %b: tensor<384xf32>) -> (X, X) ATTRIBUTES {
-      %s = model.elementwise add %a, %r : (X, X) -> X
-      %y = model.norm layer %s scale %g bias %b axis 2 epsilon 1.0e-12 : X, tensor<384xf32>, tensor<384xf32>
-      %e = model.activation gelu %y : X
-      return %s, %e : X, X
+    func.func @kernel(%a: $X, %r: $X, %g: tensor<384xf32>, %b: tensor<384xf32>) -> ($X, $X) $ATTRIBUTES {
+      %s = model.elementwise add %a, %r : ($X, $X) -> $X
+      %y = model.norm layer %s scale %g bias %b axis 2 epsilon 1.0e-12 : $X, tensor<384xf32>, tensor<384xf32> -> $X
+      %e = model.activation gelu %y : $X
+      return %s, %e : $X, $X
     })",
-                                {{"X", "tensor<?x?x384xf32, #model.dims<\"n\", \"m\", \"384\">>"}, {"ATTRIBUTES", kSymbols}});
+                                {{"$X", "tensor<?x?x384xf32, #model.dims<\"n\", \"m\", \"384\">>"}, {"$ATTRIBUTES", kSymbols}});
   auto harness = kernel(text);
   ASSERT_TRUE(harness);
   for (auto [n, m] : std::vector<std::pair<int64_t, int64_t>>{{1, 1}, {2, 33}, {0, 3}, {3, 21}}) {
@@ -114,8 +114,8 @@ TEST_P(RowsTest, ResidualThenNorm) {
 
 TEST_P(RowsTest, SoftmaxOfEveryLength) {
   for (std::string element : {"f32", "f16", "bf16"}) {
-    std::string text = substitute("func.func @kernel(%x: X) -> X ATTRIBUTES {\n%y = model.softmax %x axis 1 : X\nreturn %y : X\n}",
-                                  {{"X", "tensor<?x?x" + element + ", #model.dims<\"n\", \"m\">>"}, {"ATTRIBUTES", kSymbols}});
+    std::string text = substitute("func.func @kernel(%x: $X) -> $X $ATTRIBUTES {\n%y = model.softmax %x axis 1 : $X\nreturn %y : $X\n}",
+                                  {{"$X", "tensor<?x?x" + element + ", #model.dims<\"n\", \"m\">>"}, {"$ATTRIBUTES", kSymbols}});
     auto harness = kernel(text);
     ASSERT_TRUE(harness);
     Type type = elementType(harness->context(), element);
@@ -146,19 +146,19 @@ TEST_P(RowsTest, SoftmaxOfSpecialRows) {
 // Unfused attention: scores scaled, a mask of keys added or selected, then weights rounded.
 TEST_P(RowsTest, MaskedSoftmax) {
   std::string text = substitute(R"(
-    func.func @kernel(%x: X, %scale: tensor<f32>, %add: tensor<?x1x1x?xf32, #model.dims<"n", "1", "1", "k">>,
-                      %keep: tensor<1x1x?x?xi1, #model.dims<"1", "1", "m", "k">>, %q: tensor<?x1x?x1xf32, #model.dims<"n", "1", "m", "1">>) -> H ATTRIBUTES {
+    func.func @kernel(%x: $X, %scale: tensor<f32>, %add: tensor<?x1x1x?xf32, #model.dims<"n", "1", "1", "k">>,
+                      %keep: tensor<1x1x?x?xi1, #model.dims<"1", "1", "m", "k">>, %q: tensor<?x1x?x1xf32, #model.dims<"n", "1", "m", "1">>) -> $H $ATTRIBUTES {
       %low = model.constant dense<-1.0e30> : tensor<f32>
-      %s = model.elementwise mul %x, %scale : (X, tensor<f32>) -> X
-      %m = model.elementwise add %s, %add : (X, tensor<?x1x1x?xf32, #model.dims<"n", "1", "1", "k">>) -> X
-      %o = model.elementwise sub %m, %q : (X, tensor<?x1x?x1xf32, #model.dims<"n", "1", "m", "1">>) -> X
-      %k = model.elementwise select %keep, %o, %low : (tensor<1x1x?x?xi1, #model.dims<"1", "1", "m", "k">>, X, tensor<f32>) -> X
-      %y = model.softmax %k axis 3 : X
-      %h = model.cast %y : X -> H
-      return %h : H
+      %s = model.elementwise mul %x, %scale : ($X, tensor<f32>) -> $X
+      %m = model.elementwise add %s, %add : ($X, tensor<?x1x1x?xf32, #model.dims<"n", "1", "1", "k">>) -> $X
+      %o = model.elementwise sub %m, %q : ($X, tensor<?x1x?x1xf32, #model.dims<"n", "1", "m", "1">>) -> $X
+      %k = model.elementwise select %keep, %o, %low : (tensor<1x1x?x?xi1, #model.dims<"1", "1", "m", "k">>, $X, tensor<f32>) -> $X
+      %y = model.softmax %k axis 3 : $X
+      %h = model.cast %y : $X -> $H
+      return %h : $H
     })",
-                                {{"X", "tensor<?x3x?x?xf32, #model.dims<\"n\", \"3\", \"m\", \"k\">>"},
-                                 {"H", "tensor<?x3x?x?xf16, #model.dims<\"n\", \"3\", \"m\", \"k\">>"}, {"ATTRIBUTES", kSymbols}});
+                                {{"$X", "tensor<?x3x?x?xf32, #model.dims<\"n\", \"3\", \"m\", \"k\">>"},
+                                 {"$H", "tensor<?x3x?x?xf16, #model.dims<\"n\", \"3\", \"m\", \"k\">>"}, {"$ATTRIBUTES", kSymbols}});
   auto harness = kernel(text);
   ASSERT_TRUE(harness);
   MLIRContext *context = harness->context();
@@ -175,9 +175,9 @@ TEST_P(RowsTest, MaskedSoftmax) {
 TEST_P(RowsTest, SoftmaxAlongOtherAxes) {
   for (std::string axis : {"0", "1", "2"})
     for (std::string element : {"f32", "f64"}) {
-      std::string text = substitute("func.func @kernel(%x: X) -> X ATTRIBUTES {\n%e = model.elementwise neg %x : (X) -> X\n%y = model.softmax %e axis AXIS : X\n"
-                                    "%r = model.elementwise add %y, %x : (X, X) -> X\nreturn %r : X\n}",
-                                    {{"X", "tensor<?x7x?x" + element + ", #model.dims<\"n\", \"7\", \"m\">>"}, {"AXIS", axis}, {"ATTRIBUTES", kSymbols}});
+      std::string text = substitute("func.func @kernel(%x: $X) -> $X $ATTRIBUTES {\n%e = model.elementwise neg %x : ($X) -> $X\n%y = model.softmax %e axis $AXIS : $X\n"
+                                    "%r = model.elementwise add %y, %x : ($X, $X) -> $X\nreturn %r : $X\n}",
+                                    {{"$X", "tensor<?x7x?x" + element + ", #model.dims<\"n\", \"7\", \"m\">>"}, {"$AXIS", axis}, {"$ATTRIBUTES", kSymbols}});
       auto harness = kernel(text);
       ASSERT_TRUE(harness);
       Type type = elementType(harness->context(), element);
@@ -190,7 +190,7 @@ TEST_P(RowsTest, SoftmaxAlongOtherAxes) {
 TEST_P(RowsTest, FallsBackOnFunctionsWithLoops) {
   auto harness = kernel("func.func @kernel(%x: tensor<9x40xf32>, %d: tensor<40xf32>) -> tensor<9x40xf32> {\n"
                         "%m = model.elementwise mod %x, %d : (tensor<9x40xf32>, tensor<40xf32>) -> tensor<9x40xf32>\n"
-                        "%y = model.norm layer %m axis 1 epsilon 1.0e-5 : tensor<9x40xf32>\nreturn %y : tensor<9x40xf32>\n}");
+                        "%y = model.norm layer %m axis 1 epsilon 1.0e-5 : tensor<9x40xf32> -> tensor<9x40xf32>\nreturn %y : tensor<9x40xf32>\n}");
   ASSERT_TRUE(harness);
   harness->expectMatch({uniform(harness->context(), {9, 40}, random, -4, 4), uniform(harness->context(), {40}, random, 1, 2)}, 1e-5, 1e-5);
 }
@@ -201,7 +201,7 @@ TEST_P(RowsTest, IntegerAndConstantNeighbours) {
       %f = model.cast %i : tensor<5x37xi64> -> tensor<5x37xf32>
       %w = model.cast %h : tensor<5x1xi8> -> tensor<5x1xf32>
       %p = model.elementwise mul %f, %w : (tensor<5x37xf32>, tensor<5x1xf32>) -> tensor<5x37xf32>
-      %y = model.norm layer %p axis 1 epsilon 1.0e-5 : tensor<5x37xf32>
+      %y = model.norm layer %p axis 1 epsilon 1.0e-5 : tensor<5x37xf32> -> tensor<5x37xf32>
       %c = model.constant dense<1.0e3> : tensor<1x1xf32>
       %z = model.elementwise mul %y, %c : (tensor<5x37xf32>, tensor<1x1xf32>) -> tensor<5x37xf32>
       %n = model.cast %z : tensor<5x37xf32> -> tensor<5x37xi32>

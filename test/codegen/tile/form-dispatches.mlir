@@ -76,10 +76,12 @@ func.func @main(%x: tensor<4xf32> {model.name = "x"})
 
 // What costs little is computed where it is read; a matrix product's operand is not computed again for every row.
 // CHECK: func.func @exp(
-// CHECK: func.func @matmul_add
+// CHECK: func.func @matmul(
+// CHECK: func.func @add(
 // CHECK-LABEL: func.func @main
 // CHECK: %[[E:.*]] = plan.dispatch @exp
-// CHECK: plan.dispatch @matmul{{.*}}(%[[E]]
+// CHECK: %[[M:.*]] = plan.dispatch @matmul(%[[E]], %{{.*}})
+// CHECK: plan.dispatch @add(%[[M]])
 func.func @main(%a: tensor<2x3xf32> {model.name = "a"}, %b: tensor<3x4xf32> {model.name = "b"})
     -> (tensor<2x4xf32> {model.name = "c"}) {
   %e = model.elementwise exp %a : (tensor<2x3xf32>) -> tensor<2x3xf32>

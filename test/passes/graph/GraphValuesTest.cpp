@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Every function of the phase's lit tests and of the dialect's folds, evaluated before and after: forms are for FileCheck,
-// values decide.
+// Every function of the phase's lit tests and of the dialect's folds, evaluated before and after: forms are for
+// FileCheck, values decide.
 #include "dialects/model/ModelShapes.h"
 #include "lib/reference/Evaluator.h"
 #include "mlir/IR/BuiltinOps.h"
@@ -61,8 +61,8 @@ protected:
     EXPECT_TRUE(registered);
   }
 
-  /// Random numbers for a tensor. Integers are 0 or 1, which are valid ids and masks; the first row of integers and bools
-  /// of rank 2 and more is all zero (a mask that keeps nothing), the second all one.
+  /// Random numbers for a tensor. Integers are 0 or 1, which are valid ids and masks; the first row of integers and
+  /// bools of rank 2 and more is all zero (a mask that keeps nothing), the second all one.
   HostTensor random(Type type, const std::vector<int64_t> &shape) {
     auto tensor = cast<RankedTensorType>(type);
     int64_t count = *elementCount(shape), row = shape.size() < 2 || shape[0] == 0 ? 0 : count / shape[0];
@@ -127,8 +127,8 @@ protected:
   std::mt19937 generator{7};
 };
 
-/// Rounding differs, as sums are ordered anew and factors merged. NaN may become a number only where attention gives the
-/// zeros of rows without keys.
+/// Rounding differs, as sums are ordered anew and factors merged. NaN may become a number only where attention gives
+/// the zeros of rows without keys.
 void expectClose(const HostTensor &before, const HostTensor &after) {
   ASSERT_EQ(before.shape, after.shape);
   ASSERT_EQ(before.element, after.element);
@@ -154,7 +154,8 @@ TEST_P(GraphValues, AreKept) {
     for (auto before : module->getOps<func::FuncOp>()) {
       auto after = changed->lookupSymbol<func::FuncOp>(before.getName());
       // One, odd and even sizes, equal and different; zero where the symbol's range allows.
-      for (const auto &sizes : std::vector<std::vector<int64_t>>{{1, 1}, {2, 3}, {3, 5}, {4, 4}, {3, 8}, {5, 1}, {0, 2}}) {
+      for (const auto &sizes :
+           std::vector<std::vector<int64_t>>{{1, 1}, {2, 3}, {3, 5}, {4, 4}, {3, 8}, {5, 1}, {0, 2}}) {
         auto inputs = inputsOf(before, sizes);
         if (!inputs)
           continue;

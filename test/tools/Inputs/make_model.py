@@ -68,7 +68,7 @@ def layer_ops(name, value):
         f'%{n}_gelu = model.activation gelu %{n}_up : {tensor(INNER)} loc("/{name}/gelu")',
         f"%{n}_down = model.linear %{n}_gelu, %{n}_down_w bias %{n}_down_b : {tensor(INNER)}, "
         f'tensor<{INNER}x{WIDTH}xf32>, tensor<{WIDTH}xf32> -> {tensor(WIDTH)} loc("/{name}/down")',
-        f'%{n}_sum = model.elementwise add %{n}_down, {value} : {tensor(WIDTH)}, {tensor(WIDTH)} -> {tensor(WIDTH)} '
+        f'%{n}_sum = model.elementwise add %{n}_down, {value} : ({tensor(WIDTH)}, {tensor(WIDTH)}) -> {tensor(WIDTH)} '
         f'loc("/{name}/sum")',
         f"%{n}_norm = model.norm layer %{n}_sum scale %{n}_norm_scale bias %{n}_norm_bias axis 2 epsilon 1.0e-12 : "
         f'{tensor(WIDTH)}, tensor<{WIDTH}xf32>, tensor<{WIDTH}xf32> -> {tensor(WIDTH)} loc("/{name}/norm")',

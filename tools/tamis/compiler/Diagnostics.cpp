@@ -5,6 +5,7 @@
 
 #include "mlir/IR/BuiltinAttributes.h"
 #include "mlir/IR/Location.h"
+#include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/WithColor.h"
 #include "llvm/Support/raw_ostream.h"
@@ -49,8 +50,11 @@ std::string DiagnosticPrinter::placeOf(Location location) const {
 }
 
 void DiagnosticPrinter::printSourceLine(FileLineColLoc position) {
-  auto buffer = llvm::MemoryBuffer::getFile(position.getFilename().getValue(), /*IsText=*/true);
-  if (!buffer || !position.getLine())
+  StringRef path = position.getFilename().getValue();
+  if (!position.getLine() || !llvm::sys::fs::is_regular_file(path)) // a FIFO would block, a device never end
+    return;
+  auto buffer = llvm::MemoryBuffer::getFile(path, /*IsText=*/true);
+  if (!buffer)
     return;
   StringRef rest = (*buffer)->getBuffer();
   for (unsigned line = 1; line < position.getLine(); ++line)
