@@ -185,7 +185,9 @@ private:
       } else {
         builder.clone(*op, map);
       }
-      collectSources(op->getLoc(), sources);
+      // A range of columns bears the names of the projections it is cut from; they are computed elsewhere.
+      if (!isa<model::SliceOp>(op) || op == root)
+        collectSources(op->getLoc(), sources);
     }
     func::ReturnOp::create(builder, builder.getUnknownLoc(), map.lookup(root->getResult(0)));
 
