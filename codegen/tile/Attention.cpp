@@ -37,18 +37,23 @@ void AttentionTiler::store(Value vector, Value buffer, Value offset, int64_t val
   vector::MaskedStoreOp::create(b, buffer, offset, exists, vector);
 }
 
+/// Where the keys end that queries before `endQuery` keep.
+Value AttentionTiler::endKeyOf(Value endQuery) {
+  if (!kernel.op.getCausal())
+    return keys;
+  return signedMax(b.index(0), b.add(endQuery, b.sub(keys, queries)));
+}
+
 AttentionTiler::Group AttentionTiler::decode(Value index) {
   Group group;
-  Value chunks = b.divFloor(b.add(queries, kAttentionQueries - 1), b.index(kAttentionQueries));
+  Value chunks = ceilDiv(queries, kAttentionQueries);
   Value heads = b.index(kernel.heads), row = b.divFloor(index, chunks);
   group.head = b.rem(row, heads);
   group.batch = b.divFloor(row, heads);
   group.keyHead = b.divFloor(group.head, b.index(kernel.groupSize));
   group.firstQuery = b.mul(b.rem(index, chunks), kAttentionQueries);
   group.endQuery = b.minimum(queries, b.add(group.firstQuery, kAttentionQueries));
-  group.endKey = keys;
-  if (kernel.op.getCausal()) // the last query keeps keys up to itself + keys - queries
-    group.endKey = signedMax(b.index(0), b.add(group.endQuery, b.sub(keys, queries)));
+  group.endKey = endKeyOf(group.endQuery);
   return group;
 }
 
@@ -64,23 +69,69 @@ void AttentionTiler::emit() {
 
 void AttentionTiler::queryBlock(const Group &group, Value firstQuery) {
   Value endQuery = b.minimum(group.endQuery, b.add(firstQuery, AttentionSchedule::kBlockQueries));
-  Value rows = b.sub(endQuery, firstQuery);
+  Value rows = b.sub(endQuery, firstQuery), endKey = endKeyOf(endQuery);
   packQueries(group, firstQuery, rows);
-  Value endKey = keys;
-  if (kernel.op.getCausal())
-    endKey = signedMax(b.index(0), b.add(endQuery, b.sub(keys, queries)));
-  Value blocks = b.divFloor(b.add(endKey, blockKeys - 1), b.index(blockKeys));
-  b.loop(b.index(0), blocks, 1, [&](Value index) {
-    Value packed = at(place.blocks, b.mul(index, place.blockSize));
-    Block block{group, firstQuery, packed, b.mul(index, blockKeys), {}, 0};
-    block.keyCount = b.minimum(b.index(blockKeys), b.sub(keys, block.firstKey));
-    Value vectors = b.divFloor(b.add(block.keyCount, lanes - 1), b.index(lanes));
-    b.switchOver(vectors, 1, schedule.keyVectors, [&](int64_t keyVectors) {
-      block.keyVectors = keyVectors;
-      b.loop(b.index(0), rows, schedule.rows, [&](Value row) { tile(block, row); });
+  Value blocks = ceilDiv(endKey, blockKeys), pipelined = b.index(0);
+  if (schedule.pipelined) {
+    // A pipeline needs two tiles of queries at least: tiles next to each other in it must not share rows.
+    Value hasTwo = arith::CmpIOp::create(b, arith::CmpIPredicate::ugt, rows, b.index(schedule.kPipelinedRows));
+    Value full = b.divFloor(ceilDiv(endKey, lanes), b.index(schedule.keyVectors));
+    pipelined = arith::SelectOp::create(b, hasTwo, full, pipelined);
+    Value hasFull = arith::CmpIOp::create(b, arith::CmpIPredicate::ne, pipelined, b.index(0));
+    b.branch(hasFull, [&] { pipelineBlocks(group, firstQuery, rows, pipelined); });
+  }
+  plainBlocks(group, firstQuery, rows, pipelined, blocks);
+  writeResult(group, firstQuery, rows);
+}
+
+AttentionTiler::Tile AttentionTiler::tileAt(const Group &group, Value firstQuery, Value block, Value row, unsigned rows,
+                                            unsigned keyVectors) {
+  Tile tile{group, firstQuery, row, rows, b.mul(block, blockKeys), {}, {}, keyVectors};
+  tile.keyCount = b.minimum(b.index(blockKeys), b.sub(group.endKey, tile.firstKey)); // what is packed
+  tile.packed = at(place.blocks, b.mul(block, place.blockSize));
+  return tile;
+}
+
+void AttentionTiler::pipelineBlocks(const Group &group, Value firstQuery, Value rows, Value blocks) {
+  auto tileOf = [&](Value block, Value row) {
+    Tile tile = tileAt(group, firstQuery, block, row, schedule.kPipelinedRows, schedule.keyVectors);
+    tile.keyCount = b.index(blockKeys); // rows of values beyond the last key are zero
+    return tile;
+  };
+  Value zero = b.index(0);
+  score(tileOf(zero, zero));
+  Value tiles = b.mul(ceilDiv(rows, schedule.kPipelinedRows), blocks);
+  b.loop(zero, tiles, 1, {zero, zero}, [&](Value number, ValueRange place) {
+    Value block = place[0], row = place[1], below = b.add(row, schedule.kPipelinedRows);
+    Value wraps = arith::CmpIOp::create(b, arith::CmpIPredicate::uge, below, rows);
+    Value nextBlock = arith::SelectOp::create(b, wraps, b.add(block, 1), block);
+    Value nextRow = arith::SelectOp::create(b, wraps, zero, below);
+    Tile tile = tileOf(block, row);
+    Value hasNext = arith::CmpIOp::create(b, arith::CmpIPredicate::ult, b.add(number, 1), tiles);
+    b.branch(hasNext, [&] { score(tileOf(nextBlock, nextRow), [&](Value vector) { weighVector(tile, vector); }); },
+             [&] { weigh(tile); });
+    accumulateValues(tile);
+    return SmallVector<Value>{nextBlock, nextRow};
+  });
+}
+
+void AttentionTiler::plainBlocks(const Group &group, Value firstQuery, Value rows, Value first, Value end) {
+  b.loop(first, end, 1, [&](Value block) {
+    Value vectors = ceilDiv(signedMin(b.index(blockKeys), b.sub(group.endKey, b.mul(block, blockKeys))), lanes);
+    Value width = b.index(schedule.keyVectors); // the smallest that there is code for
+    for (unsigned candidate : llvm::reverse(schedule.widths.drop_back())) {
+      Value fits = arith::CmpIOp::create(b, arith::CmpIPredicate::ule, vectors, b.index(candidate));
+      width = arith::SelectOp::create(b, fits, b.index(candidate), width);
+    }
+    b.switchOver(width, schedule.widths, [&](int64_t keyVectors) {
+      b.loop(b.index(0), rows, schedule.kRows, [&](Value row) {
+        Tile tile = tileAt(group, firstQuery, block, row, schedule.kRows, keyVectors);
+        score(tile);
+        weigh(tile);
+        accumulateValues(tile);
+      });
     });
   });
-  writeResult(group, firstQuery, rows);
 }
 
 /// result = output / sum of weights; zeros for rows that kept no key.
@@ -95,6 +146,8 @@ void AttentionTiler::writeResult(const Group &group, Value firstQuery, Value row
     Value factor = b.broadcast(arith::DivFOp::create(b, one, sum), lanes);
     Value maximum = splatOf(at(place.maxima, row));
     Value keptNone = arith::CmpFOp::create(b, arith::CmpFPredicate::OLE, maximum, b.splat(kExcluded / 2, lanes));
+    Value isNumber = arith::CmpFOp::create(b, arith::CmpFPredicate::ORD, factor, factor);
+    keptNone = arith::AndIOp::create(b, keptNone, isNumber);
     for (int64_t e = 0; e < kernel.E; e += lanes) {
       Value output = load(scratch, at(place.output, b.add(b.mul(row, paddedE), e)));
       Value result = arith::SelectOp::create(b, keptNone, b.splat(0, lanes), arith::MulFOp::create(b, output, factor));

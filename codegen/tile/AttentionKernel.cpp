@@ -82,8 +82,11 @@ FailureOr<AttentionKernel> AttentionKernel::analyse(func::FuncOp function) {
 }
 
 AttentionSchedule AttentionSchedule::of(const CpuTarget &target) {
-  // 64 keys are 4 vectors of 16 lanes; fewer registers take 6 shorter vectors in two chunks of 3.
-  return {target.lanes, target.registers, /*rows=*/8, /*keyVectors=*/target.lanes == 16 ? 4u : 6u};
+  // 64 keys are 4 vectors of 16 lanes; 16 registers take 6 shorter vectors in two chunks of 3.
+  static constexpr unsigned wide[] = {1, 2, 3, 4}, narrow[] = {1, 2, 3, 6};
+  if (target.registers == 32)
+    return {target.lanes, target.registers, 4, wide, /*pipelined=*/true};
+  return {target.lanes, target.registers, 6, narrow, /*pipelined=*/false};
 }
 
 AttentionScratch::AttentionScratch(const AttentionSchedule &schedule, int64_t D, int64_t E) {
@@ -98,19 +101,17 @@ AttentionScratch::AttentionScratch(const AttentionSchedule &schedule, int64_t D,
   output = take(S::kBlockQueries * llvm::alignTo(E, S::kMostLanes));
   maxima = take(S::kBlockQueries);
   limits = take(S::kBlockQueries);
+  factors = take(S::kRows);
   sums = take(S::kBlockQueries * S::kMostLanes);
-  int64_t shift = getenv("SHIFT") ? atoi(getenv("SHIFT")) : -1;
-  if (shift >= 0) next = llvm::alignTo(next, 1024) + shift;
-  scores = take(S::kMostRows * S::kMostBlockKeys);
-  weights = take(S::kMostRows * S::kMostBlockKeys);
-  tileBias = take(S::kMostRows * S::kMostBlockKeys);
-  if (shift >= 0) next = llvm::alignTo(next, 1024);
+  scores = take(S::kRows * S::kMostBlockKeys);
+  weights = take(S::kRows * S::kMostBlockKeys);
+  tileBias = take(S::kRows * S::kMostBlockKeys);
   blocks = next;
   next = 0;
   take(D * schedule.blockKeys());
   blockValues = take(schedule.blockKeys() * llvm::alignTo(E, S::kMostLanes));
   blockBias = take(schedule.blockKeys());
-  blockSize = shift >= 0 ? llvm::alignTo(next, 1024) : next;
+  blockSize = next;
 }
 
 DimExpr AttentionScratch::bytes(int64_t D, int64_t E, const DimExpr &keyCount) {
@@ -118,6 +119,6 @@ DimExpr AttentionScratch::bytes(int64_t D, int64_t E, const DimExpr &keyCount) {
   // The last block may be all padding but one key, and each of the block's parts is rounded up to a vector.
   int64_t elementsOfKey = D + int64_t(llvm::alignTo(E, S::kMostLanes)) + 1, rounding = 3;
   DimExpr padded = keyCount + S::kMostBlockKeys;
-  AttentionScratch widest({S::kMostLanes, 32, S::kMostRows, S::kMostBlockKeys / S::kMostLanes}, D, E);
-  return (padded * (elementsOfKey + rounding + 32) + widest.blocks) * int64_t(sizeof(float));
+  AttentionScratch widest({S::kMostLanes, 32, S::kMostBlockKeys / S::kMostLanes, {}, true}, D, E);
+  return (padded * (elementsOfKey + rounding) + widest.blocks) * int64_t(sizeof(float));
 }

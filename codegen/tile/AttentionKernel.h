@@ -39,8 +39,11 @@ struct AttentionKernel {
 /// How the loops of attention are cut.
 struct AttentionSchedule {
   unsigned lanes, registers;
-  unsigned rows;       ///< queries of a tile
-  unsigned keyVectors; ///< vectors of keys in a block
+  unsigned keyVectors;               ///< vectors of keys in a block
+  llvm::ArrayRef<unsigned> widths;   ///< vectors of keys that there is code for, ascending, the last keyVectors
+  bool pipelined;                    ///< full blocks take the weights of a tile along with the scores of the next
+  static constexpr unsigned kRows = 8;          ///< queries of a plain tile
+  static constexpr unsigned kPipelinedRows = 4; ///< queries of a pipelined one: scores, keys and weights share 32 registers
   int64_t blockKeys() const { return int64_t(keyVectors) * lanes; }
 
   static AttentionSchedule of(const CpuTarget &target);
@@ -48,7 +51,7 @@ struct AttentionSchedule {
   /// Queries that pass over a block of keys while it is in the first-level cache.
   static constexpr int64_t kBlockQueries = 64;
   /// Bounds over all targets, for the size of scratch.
-  static constexpr int64_t kMostLanes = 16, kMostRows = 8, kMostBlockKeys = 64;
+  static constexpr int64_t kMostLanes = 16, kMostBlockKeys = 64;
 };
 
 /// Where things lie in a thread's scratch, in f32 elements; every part begins at 64 bytes.
@@ -57,6 +60,7 @@ struct AttentionScratch {
   int64_t output;   ///< [kBlockQueries][E rounded up to lanes]
   int64_t maxima;   ///< [kBlockQueries] that scores are relative to
   int64_t limits;   ///< [kBlockQueries] scores above which the maximum is raised
+  int64_t factors;  ///< [rows] by which sums and outputs of a tile are rescaled
   int64_t sums;     ///< [kBlockQueries][lanes], partial sums of weights
   int64_t scores;   ///< [rows][blockKeys]
   int64_t weights;  ///< [rows][blockKeys]

@@ -12,8 +12,8 @@ using namespace mlir;
 using namespace tamis;
 
 /// A butterfly of two-input shuffles: after the step of `bit`, blocks of that many rows and lanes have changed places.
-SmallVector<Value> AttentionTiler::transpose(llvm::ArrayRef<Value> input) {
-  SmallVector<Value> rows(input);
+AttentionTiler::Vectors AttentionTiler::transpose(llvm::ArrayRef<Value> input) {
+  Vectors rows(input);
   for (unsigned bit = 1; bit < lanes; bit *= 2) {
     SmallVector<int64_t> low, high;
     for (unsigned lane = 0; lane < lanes; ++lane) {
@@ -59,10 +59,34 @@ Value AttentionTiler::maskBias(Value maskVector) {
   return arith::SelectOp::create(b, isExcluded, excluded, scaled);
 }
 
-/// Keys [0, endKey), transposed, and a bias a key: the mask where it is the same for all queries; the last
-/// block is filled up with excluded keys.
+/// maskBias of the vector of the mask that begins at `key`; keys that do not exist are excluded.
+Value AttentionTiler::maskBiasOf(const Group &group, Value query, Value key) {
+  auto maskType = VectorType::get({int64_t(lanes)}, b.getI1Type());
+  Value valid = signedMin(b.sub(keys, key), b.index(lanes));
+  Value exists = vector::CreateMaskOp::create(b, maskType, valid);
+  Value bias = b.splat(0, lanes);
+  if (kernel.mask) {
+    Value mask = b.argument(kernel.mask.source.getArgNumber());
+    Value offset = maskOffset(group, query, key);
+    auto type = b.vectorType(lanes, cast<MemRefType>(mask.getType()).getElementType());
+    if (kernel.mask.perKey) {
+      Value nothing = arith::ConstantOp::create(b, b.getZeroAttr(type));
+      bias = maskBias(vector::MaskedLoadOp::create(b, type, mask, offset, exists, nothing));
+    } else {
+      bias = maskBias(b.broadcast(b.load(mask, offset), lanes));
+    }
+  }
+  return arith::SelectOp::create(b, exists, bias, b.splat(kExcluded, lanes));
+}
+
+/// Keys [0, endKey), transposed, and a bias a key: the mask where it is the same for all queries. The last block is
+/// filled up with excluded keys as far as its tiles read.
 void AttentionTiler::packKeys(const Group &group) {
-  Value vectors = b.divFloor(b.add(group.endKey, lanes - 1), b.index(lanes));
+  Value vectors = ceilDiv(group.endKey, lanes), inBlock = b.rem(vectors, b.index(schedule.keyVectors));
+  unsigned widest = schedule.widths[schedule.widths.size() - 2]; // of the blocks that are not full
+  Value full = b.mul(ceilDiv(vectors, schedule.keyVectors), schedule.keyVectors);
+  Value isWide = arith::CmpIOp::create(b, arith::CmpIPredicate::ugt, inBlock, b.index(widest));
+  vectors = arith::SelectOp::create(b, isWide, full, vectors);
   Value base = b.mul(group.batch, b.mul(keys, kernel.key.rowStride));
   base = b.add(b.add(base, b.mul(group.keyHead, kernel.D)), kernel.key.firstColumn);
   Value buffer = b.argument(kernel.key.source.getArgNumber());
@@ -71,36 +95,21 @@ void AttentionTiler::packKeys(const Group &group) {
     Value block = b.divFloor(vector, b.index(schedule.keyVectors));
     Value column = b.mul(b.rem(vector, b.index(schedule.keyVectors)), lanes);
     Value firstKey = b.mul(vector, lanes);
-    SmallVector<Value> rowOffsets;
+    Vectors rowOffsets;
     for (unsigned i = 0; i < lanes; ++i) // beyond the last key, the last key again: what is there has no weight
       rowOffsets.push_back(b.add(base, b.mul(b.minimum(b.add(firstKey, i), last), kernel.key.rowStride)));
     Value target = b.add(b.add(b.mul(block, place.blockSize), column), place.blocks);
     for (int64_t d = 0; d < kernel.D; d += lanes) {
       int64_t valid = std::min<int64_t>(lanes, kernel.D - d);
-      SmallVector<Value> rows;
+      Vectors rows;
       for (Value offset : rowOffsets)
         rows.push_back(load(buffer, b.add(offset, d), valid));
-      auto columns = transpose(rows);
+      Vectors columns = transpose(rows);
       for (int64_t i = 0; i < valid; ++i)
         store(columns[i], scratch, b.add(target, (d + i) * blockKeys));
     }
-    Value valid = b.minimum(b.sub(keys, firstKey), b.index(lanes));
-    Value exists = vector::CreateMaskOp::create(b, VectorType::get({int64_t(lanes)}, b.getI1Type()), valid);
-    Value bias = b.splat(0, lanes);
-    if (kernel.mask && !kernel.mask.perQuery) {
-      Value mask = b.argument(kernel.mask.source.getArgNumber());
-      Value offset = maskOffset(group, b.index(0), firstKey);
-      Type element = cast<MemRefType>(mask.getType()).getElementType();
-      auto type = b.vectorType(lanes, element);
-      if (kernel.mask.perKey) {
-        Value nothing = arith::ConstantOp::create(b, b.getZeroAttr(type));
-        bias = maskBias(vector::MaskedLoadOp::create(b, type, mask, offset, exists, nothing));
-      } else {
-        bias = maskBias(b.broadcast(b.load(mask, offset), lanes));
-      }
-    }
-    store(arith::SelectOp::create(b, exists, bias, b.splat(kExcluded, lanes)), scratch,
-          b.add(target, place.blockBias));
+    if (!kernel.mask.perQuery)
+      store(maskBiasOf(group, b.index(0), firstKey), scratch, b.add(target, place.blockBias));
   });
 }
 
@@ -113,6 +122,11 @@ void AttentionTiler::packValues(const Group &group) {
     Value target = b.mul(b.divFloor(firstKey, b.index(blockKeys)), place.blockSize);
     target = b.add(target, place.blocks + place.blockValues);
     Value count = b.minimum(b.index(blockKeys), b.sub(group.endKey, firstKey));
+    // Rows up to a whole vector of keys are zero, so that they may be multiplied by their weights.
+    b.loop(count, b.mul(ceilDiv(count, lanes), lanes), 1, [&](Value key) {
+      for (int64_t e = 0; e < kernel.E; e += lanes)
+        store(b.splat(0, lanes), scratch, b.add(target, b.add(b.mul(key, paddedE), e)));
+    });
     b.loop(b.index(0), count, 1, [&](Value key) {
       Value source = b.add(base, b.mul(b.add(firstKey, key), kernel.value.rowStride));
       for (int64_t e = 0; e < kernel.E; e += lanes)
@@ -123,25 +137,12 @@ void AttentionTiler::packValues(const Group &group) {
 }
 
 /// Rows of one tile of a mask that differs by query, as numbers to add.
-void AttentionTiler::fillTileBias(const Block &block, Value row) {
-  Value mask = b.argument(kernel.mask.source.getArgNumber());
-  auto type = b.vectorType(lanes, cast<MemRefType>(mask.getType()).getElementType());
+void AttentionTiler::fillTileBias(const Tile &tile) {
   Value lastQuery = b.sub(queries, b.index(1));
-  b.loop(b.index(0), b.index(schedule.rows), 1, [&](Value i) {
-    Value query = b.minimum(b.add(block.firstQuery, b.add(row, i)), lastQuery);
-    for (unsigned j = 0; j < block.keyVectors; ++j) {
-      Value key = b.add(block.firstKey, j * lanes);
-      Value valid = signedMin(b.sub(keys, key), b.index(lanes));
-      Value exists = vector::CreateMaskOp::create(b, VectorType::get({int64_t(lanes)}, b.getI1Type()), valid);
-      Value offset = maskOffset(block.group, query, key);
-      Value bias;
-      if (kernel.mask.perKey) {
-        Value nothing = arith::ConstantOp::create(b, b.getZeroAttr(type));
-        bias = maskBias(vector::MaskedLoadOp::create(b, type, mask, offset, exists, nothing));
-      } else {
-        bias = maskBias(b.broadcast(b.load(mask, offset), lanes));
-      }
-      bias = arith::SelectOp::create(b, exists, bias, b.splat(kExcluded, lanes));
+  b.loop(b.index(0), b.index(tile.rows), 1, [&](Value i) {
+    Value query = b.minimum(b.add(tile.firstQuery, b.add(tile.row, i)), lastQuery);
+    for (unsigned j = 0; j < tile.keyVectors; ++j) {
+      Value bias = maskBiasOf(tile.group, query, b.add(tile.firstKey, j * lanes));
       store(bias, scratch, at(place.tileBias, b.add(b.mul(i, blockKeys), j * lanes)));
     }
   });
@@ -154,8 +155,7 @@ void AttentionTiler::packQueries(const Group &group, Value firstQuery, Value row
   base = b.add(b.add(base, b.mul(group.head, kernel.D)), kernel.query.firstColumn);
   Value last = b.sub(group.endQuery, b.index(1));
   Value scale = b.splat(kernel.op.getScale().convertToDouble() * M_LOG2E, lanes);
-  Value padded = b.mul(b.divFloor(b.add(rows, schedule.rows - 1), b.index(schedule.rows)), schedule.rows);
-  b.loop(b.index(0), padded, 1, [&](Value row) {
+  b.loop(b.index(0), b.mul(ceilDiv(rows, schedule.kRows), schedule.kRows), 1, [&](Value row) {
     Value source = b.add(base, b.mul(b.minimum(b.add(firstQuery, row), last), kernel.query.rowStride));
     for (int64_t d = 0; d < kernel.D; d += lanes) {
       Value query = load(buffer, b.add(source, d), std::min<int64_t>(lanes, kernel.D - d));

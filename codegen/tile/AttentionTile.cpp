@@ -10,21 +10,9 @@
 using namespace mlir;
 using namespace tamis;
 
-void AttentionTiler::tile(const Block &block, Value row) {
-  if (kernel.mask.perQuery)
-    fillTileBias(block, row);
-  const char *skip = getenv("SKIP") ? getenv("SKIP") : "";
-  if (!strchr(skip, 's')) scoreTile(block, row);
-  if (kernel.op.getCausal())
-    excludeLaterKeys(block, row);
-  if (!strchr(skip, 'r')) raiseMaxima(block, row);
-  if (!strchr(skip, 'w')) weighTile(block, row);
-  if (!strchr(skip, 'v')) accumulateValues(block, row);
-}
-
-unsigned AttentionTiler::rowsOf(unsigned vectors) const {
+unsigned AttentionTiler::rowsOf(unsigned vectors, unsigned most) const {
   // Accumulators, one row of vectors and a broadcast share the registers.
-  unsigned rows = schedule.rows;
+  unsigned rows = most;
   while (rows > 1 && rows * vectors + vectors + 1 > schedule.registers)
     rows /= 2;
   return rows;
@@ -39,26 +27,35 @@ void AttentionTiler::chunks(unsigned total, llvm::function_ref<void(unsigned, un
   }
 }
 
+void AttentionTiler::score(const Tile &tile, llvm::function_ref<void(Value)> weigh) {
+  if (kernel.mask.perQuery)
+    fillTileBias(tile);
+  multiplyKeys(tile, weigh);
+  if (kernel.op.getCausal())
+    excludeLaterKeys(tile);
+  raiseMaxima(tile);
+}
+
 /// scores = queries x keys + bias. A bool mask is where the sums begin, which costs nothing; a float one is added after
 /// them, since its size would take bits from each of the sums.
-void AttentionTiler::scoreTile(const Block &block, Value row) {
-  Value bias = kernel.mask.perQuery ? b.index(place.tileBias) : b.add(block.packed, place.blockBias);
+void AttentionTiler::multiplyKeys(const Tile &tile, llvm::function_ref<void(Value)> weigh) {
+  Value bias = kernel.mask.perQuery ? b.index(place.tileBias) : b.add(tile.packed, place.blockBias);
   bool addAfter = kernel.mask && !kernel.mask.isBool;
-  chunks(block.keyVectors, [&](unsigned first, unsigned count) {
-    unsigned rows = rowsOf(count);
-    for (unsigned i0 = 0; i0 < schedule.rows; i0 += rows) {
+  chunks(tile.keyVectors, [&](unsigned first, unsigned count) {
+    unsigned rows = rowsOf(count, tile.rows);
+    b.loop(b.index(0), b.index(tile.rows), rows, [&](Value i0) {
       auto biasOf = [&](unsigned i, unsigned j) {
-        int64_t offset = int64_t(first + j) * lanes + (kernel.mask.perQuery ? (i0 + i) * blockKeys : 0);
-        return load(scratch, b.add(bias, offset));
+        Value offset = b.add(bias, int64_t(first + j) * lanes);
+        return load(scratch, kernel.mask.perQuery ? b.add(offset, b.mul(b.add(i0, i), blockKeys)) : offset);
       };
-      Tile sums;
+      Vectors sums;
       for (unsigned i = 0; i < rows; ++i)
         for (unsigned j = 0; j < count; ++j)
           sums.push_back(addAfter ? b.splat(0, lanes) : biasOf(i, j));
-      Value queryBase = at(place.queries, b.mul(b.add(row, i0), paddedD));
-      sums = b.loop(b.index(0), b.index(kernel.D), 1, sums, [&](Value d, ValueRange carried) {
-        Tile next(carried), keyRow;
-        Value offset = b.add(b.add(block.packed, b.mul(d, blockKeys)), int64_t(first) * lanes);
+      Value queryBase = at(place.queries, b.mul(b.add(tile.row, i0), paddedD));
+      auto step = [&](Value d, ValueRange carried) {
+        Vectors next(carried), keyRow;
+        Value offset = b.add(b.add(tile.packed, b.mul(d, blockKeys)), int64_t(first) * lanes);
         for (unsigned j = 0; j < count; ++j)
           keyRow.push_back(load(scratch, b.add(offset, j * lanes)));
         for (unsigned i = 0; i < rows; ++i) {
@@ -67,130 +64,205 @@ void AttentionTiler::scoreTile(const Block &block, Value row) {
             next[i * count + j] = vector::FMAOp::create(b, query, keyRow[j], next[i * count + j]);
         }
         return next;
-      });
+      };
+      // With weights to compute along, each of their vectors goes between as many steps as there are for it.
+      int64_t done = 0;
+      if (weigh) {
+        int64_t pieces = int64_t(tile.rows) * tile.keyVectors, steps = kernel.D / pieces;
+        sums = b.loop(b.index(0), b.index(pieces), 1, sums, [&](Value piece, ValueRange carried) {
+          weigh(piece);
+          Vectors next(carried);
+          for (int64_t s = 0; s < steps; ++s)
+            next = step(b.add(b.mul(piece, steps), s), next);
+          return next;
+        });
+        done = pieces * steps;
+      }
+      sums = b.loop(b.index(done), b.index(kernel.D), 1, sums, step);
       for (unsigned i = 0; i < rows; ++i)
         for (unsigned j = 0; j < count; ++j) {
           Value score = sums[i * count + j];
           if (addAfter)
             score = arith::AddFOp::create(b, score, biasOf(i, j));
-          store(score, scratch, b.index(place.scores + (i0 + i) * blockKeys + int64_t(first + j) * lanes));
+          Value offset = b.add(b.mul(b.add(i0, i), blockKeys), int64_t(first + j) * lanes);
+          store(score, scratch, at(place.scores, offset));
         }
-    }
+    });
   });
 }
 
-/// Causal: query i keeps keys up to i + keys - queries. Only blocks on the diagonal hold others.
-void AttentionTiler::excludeLaterKeys(const Block &block, Value row) {
-  Value lastKept = b.add(b.add(block.firstQuery, row), b.sub(keys, queries)); // of the tile's first query
-  Value lastKey = b.add(block.firstKey, int64_t(block.keyVectors) * lanes - 1);
+/// Causal: query i keeps keys up to i + keys - queries. Only tiles on the diagonal hold others.
+void AttentionTiler::excludeLaterKeys(const Tile &tile) {
+  Value lastKept = b.add(b.add(tile.firstQuery, tile.row), b.sub(keys, queries)); // of the tile's first query
+  Value lastKey = b.add(tile.firstKey, int64_t(tile.keyVectors) * lanes - 1);
   Value crosses = arith::CmpIOp::create(b, arith::CmpIPredicate::sgt, lastKey, lastKept);
   b.branch(crosses, [&] {
     SmallVector<int32_t> numbers(lanes);
     std::iota(numbers.begin(), numbers.end(), 0);
     auto type = b.vectorType(lanes, b.getI32Type());
     Value lane = arith::ConstantOp::create(b, DenseIntElementsAttr::get(type, numbers));
-    Value first = arith::IndexCastOp::create(b, b.getI32Type(), b.sub(lastKept, block.firstKey));
-    Value limit = b.broadcast(first, lanes);
-    for (unsigned i = 0; i < schedule.rows; ++i)
-      for (unsigned j = 0; j < block.keyVectors; ++j) {
-        // Lane l of vector j is key j * lanes + l; row i keeps it while that is at most limit + i.
-        int32_t shift = int32_t(j * lanes) - int32_t(i);
-        Value shifted = arith::ConstantOp::create(b, DenseElementsAttr::get(type, shift));
-        Value number = arith::AddIOp::create(b, lane, shifted);
-        Value keeps = arith::CmpIOp::create(b, arith::CmpIPredicate::sle, number, limit);
-        Value offset = b.index(place.scores + i * blockKeys + int64_t(j) * lanes);
+    b.loop(b.index(0), b.index(tile.rows), 1, [&](Value i) {
+      Value limit = b.sub(b.add(lastKept, i), tile.firstKey); // key of the block
+      for (unsigned j = 0; j < tile.keyVectors; ++j) {
+        Value laneLimit = arith::IndexCastOp::create(b, b.getI32Type(), b.sub(limit, b.index(j * lanes)));
+        Value keeps = arith::CmpIOp::create(b, arith::CmpIPredicate::sle, lane, b.broadcast(laneLimit, lanes));
+        Value offset = at(place.scores, b.add(b.mul(i, blockKeys), int64_t(j) * lanes));
         Value score = load(scratch, offset);
         store(arith::SelectOp::create(b, keeps, score, b.splat(kExcluded, lanes)), scratch, offset);
       }
+    });
   });
 }
 
-/// Raises the maxima of the tile, and rescales its sums and outputs, when a score is above its row's limit or NaN.
-void AttentionTiler::raiseMaxima(const Block &block, Value row) {
-  auto scoreOf = [&](unsigned i, unsigned j) {
-    return load(scratch, b.index(place.scores + i * blockKeys + int64_t(j) * lanes));
+/// The largest lane of each of `rows`, at most `lanes` of them, as lanes of one vector: 2^n rows take 2^n - 1 steps
+/// rather than n each, and repeat until the vector is full.
+Value AttentionTiler::largestOfRows(llvm::ArrayRef<Value> rows) {
+  // Each vector holds `held` rows in segments of `segment` lanes; a step halves the segments and joins two vectors.
+  Vectors vectors(rows);
+  for (unsigned held = 1, segment = lanes; segment > 1; held *= 2, segment /= 2) {
+    Vectors joined;
+    for (unsigned pair = 0; pair < llvm::divideCeil(vectors.size(), 2); ++pair) {
+      Value x = vectors[2 * pair], y = vectors[std::min<size_t>(2 * pair + 1, vectors.size() - 1)];
+      SmallVector<int64_t> low, high;
+      for (unsigned source = 0; source < 2; ++source)
+        for (unsigned row = 0; row < held; ++row)
+          for (unsigned lane = 0; lane < segment / 2; ++lane) {
+            low.push_back(source * lanes + row * segment + lane);
+            high.push_back(low.back() + segment / 2);
+          }
+      joined.push_back(math.larger(vector::ShuffleOp::create(b, x, y, low), vector::ShuffleOp::create(b, x, y, high)));
+    }
+    vectors = joined;
+  }
+  return vectors.front();
+}
+
+/// Raises the maxima of the tile, and rescales its sums and outputs, when a score is above its row's limit. NaN may hide
+/// among the scores here: its weight is NaN, and so is what becomes of the row.
+void AttentionTiler::raiseMaxima(const Tile &tile) {
+  auto largestOf = [&](unsigned i) {
+    Vectors scores;
+    for (unsigned j = 0; j < tile.keyVectors; ++j)
+      scores.push_back(load(scratch, b.index(place.scores + i * blockKeys + int64_t(j) * lanes)));
+    for (; scores.size() > 1; scores.erase(scores.begin(), scores.begin() + 2))
+      scores.push_back(math.larger(scores[0], scores[1]));
+    return scores.front();
   };
-  Value fits;
-  for (unsigned i = 0; i < schedule.rows; ++i) {
-    Value limit = splatOf(at(place.limits, b.add(row, i)));
-    for (unsigned j = 0; j < block.keyVectors; ++j) {
-      Value below = arith::CmpFOp::create(b, arith::CmpFPredicate::OLE, scoreOf(i, j), limit);
-      fits = fits ? arith::AndIOp::create(b, fits, below).getResult() : below;
-    }
+  Value exceeds;
+  for (unsigned i = 0; i < tile.rows; ++i) {
+    Value limit = splatOf(at(place.limits, b.add(tile.row, i)));
+    Value above = arith::CmpFOp::create(b, arith::CmpFPredicate::OGT, largestOf(i), limit);
+    exceeds = exceeds ? arith::OrIOp::create(b, exceeds, above).getResult() : above;
   }
-  Value allFit = vector::ReductionOp::create(b, vector::CombiningKind::AND, fits);
-  Value exceeds = arith::XOrIOp::create(b, allFit, arith::ConstantIntOp::create(b, 1, 1));
+  exceeds = vector::ReductionOp::create(b, vector::CombiningKind::OR, exceeds);
   b.branch(exceeds, [&] {
-    for (unsigned i = 0; i < schedule.rows; ++i) {
-      Value index = b.add(row, i);
-      Value largest = scoreOf(i, 0);
-      for (unsigned j = 1; j < block.keyVectors; ++j)
-        largest = arith::MaximumFOp::create(b, largest, scoreOf(i, j));
-      Value previous = b.load(scratch, at(place.maxima, index));
-      Value maximum = vector::ReductionOp::create(b, vector::CombiningKind::MAXIMUMF, largest);
-      maximum = arith::MaximumFOp::create(b, previous, maximum);
-      Value slack = arith::ConstantOp::create(b, b.getF32FloatAttr(float(kSlack)));
-      b.store(maximum, scratch, at(place.maxima, index));
-      b.store(arith::AddFOp::create(b, maximum, slack), scratch, at(place.limits, index));
-      Value factor = math.exp2Limited(b.broadcast(arith::SubFOp::create(b, previous, maximum), lanes));
-      auto rescale = [&](Value offset) {
-        store(arith::MulFOp::create(b, load(scratch, offset), factor), scratch, offset);
-      };
-      rescale(at(place.sums, b.mul(index, lanes)));
-      for (int64_t e = 0; e < kernel.E; e += lanes)
-        rescale(at(place.output, b.add(b.mul(index, paddedE), e)));
+    unsigned group = std::min(lanes, tile.rows);
+    for (unsigned i0 = 0; i0 < tile.rows; i0 += group) {
+      Vectors largest;
+      for (unsigned i = i0; i < i0 + group; ++i)
+        largest.push_back(largestOf(i));
+      Value joined = largestOfRows(largest); // its first `group` lanes are the rows
+      joined = vector::ShuffleOp::create(b, joined, joined, llvm::to_vector(llvm::seq<int64_t>(0, group)));
+      Value maxima = at(place.maxima, b.add(tile.row, i0));
+      Value previous = b.loadVector(scratch, maxima, group);
+      Value raised = math.larger(joined, previous);
+      b.storeVector(raised, scratch, maxima);
+      b.storeVector(arith::AddFOp::create(b, raised, b.splat(kSlack, group)), scratch,
+                    at(place.limits, b.add(tile.row, i0)));
+      b.storeVector(math.exp2Limited(arith::SubFOp::create(b, previous, raised)), scratch,
+                    b.index(place.factors + i0));
     }
+    Value hasSums = arith::CmpIOp::create(b, arith::CmpIPredicate::ne, tile.firstKey, b.index(0));
+    b.branch(hasSums, [&] {
+      b.loop(b.index(0), b.index(tile.rows), 1, [&](Value i) {
+        Value index = b.add(tile.row, i), factor = splatOf(at(place.factors, i));
+        auto rescale = [&](Value offset) {
+          store(arith::MulFOp::create(b, load(scratch, offset), factor), scratch, offset);
+        };
+        rescale(at(place.sums, b.mul(index, lanes)));
+        for (int64_t e = 0; e < kernel.E; e += lanes)
+          rescale(at(place.output, b.add(b.mul(index, paddedE), e)));
+      });
+    });
   });
 }
 
-/// weights = 2^(scores - maxima), and their sums.
-void AttentionTiler::weighTile(const Block &block, Value row) {
-  SmallVector<Value> maxima, sums;
-  for (unsigned i = 0; i < schedule.rows; ++i) {
-    maxima.push_back(splatOf(at(place.maxima, b.add(row, i))));
-    sums.push_back(load(scratch, at(place.sums, b.mul(b.add(row, i), lanes))));
-  }
-  for (unsigned j = 0; j < block.keyVectors; ++j)
-    for (unsigned i = 0; i < schedule.rows; ++i) {
-      int64_t offset = i * blockKeys + int64_t(j) * lanes;
-      Value score = load(scratch, b.index(place.scores + offset));
-      Value weight = math.exp2Limited(arith::SubFOp::create(b, score, maxima[i]));
-      sums[i] = arith::AddFOp::create(b, sums[i], weight);
-      store(weight, scratch, b.index(place.weights + offset));
+/// weights = 2^(scores - maxima) and their sums, one vector; columns of vectors are numbered one after the other, so that
+/// the weights of the first keys are ready first.
+void AttentionTiler::weighVector(const Tile &tile, Value number) {
+  Value i = b.rem(number, b.index(tile.rows)), j = b.divFloor(number, b.index(tile.rows));
+  Value index = b.add(tile.row, i), offset = b.add(b.mul(i, blockKeys), b.mul(j, lanes));
+  Value score = load(scratch, at(place.scores, offset));
+  Value weight = math.exp2Limited(arith::SubFOp::create(b, score, splatOf(at(place.maxima, index))));
+  store(weight, scratch, at(place.weights, offset));
+  Value sums = at(place.sums, b.mul(index, lanes));
+  store(arith::AddFOp::create(b, load(scratch, sums), weight), scratch, sums);
+}
+
+void AttentionTiler::weigh(const Tile &tile) {
+  b.loop(b.index(0), b.index(tile.rows), 1, [&](Value i) {
+    Value index = b.add(tile.row, i), maximum = splatOf(at(place.maxima, index));
+    Value place0 = at(place.sums, b.mul(index, lanes));
+    Value sum = load(scratch, place0);
+    for (unsigned j = 0; j < tile.keyVectors; ++j) {
+      Value offset = b.add(b.mul(i, blockKeys), j * lanes);
+      Value weight = math.exp2Limited(arith::SubFOp::create(b, load(scratch, at(place.scores, offset)), maximum));
+      store(weight, scratch, at(place.weights, offset));
+      sum = arith::AddFOp::create(b, sum, weight);
     }
-  for (unsigned i = 0; i < schedule.rows; ++i)
-    store(sums[i], scratch, at(place.sums, b.mul(b.add(row, i), lanes)));
+    store(sum, scratch, place0);
+  });
 }
 
 /// output += weights x values.
-void AttentionTiler::accumulateValues(const Block &block, Value row) {
-  Value base = b.add(block.packed, place.blockValues);
+void AttentionTiler::accumulateValues(const Tile &tile) {
+  Value base = b.add(tile.packed, place.blockValues);
   chunks(llvm::divideCeil(kernel.E, lanes), [&](unsigned first, unsigned count) {
-    unsigned rows = rowsOf(count);
-    for (unsigned i0 = 0; i0 < schedule.rows; i0 += rows) {
+    unsigned rows = rowsOf(count, tile.rows);
+    b.loop(b.index(0), b.index(tile.rows), rows, [&](Value i0) {
       auto outputOf = [&](unsigned i, unsigned j) {
-        Value offset = b.mul(b.add(row, i0 + i), paddedE);
+        Value offset = b.mul(b.add(tile.row, b.add(i0, i)), paddedE);
         return at(place.output, b.add(offset, int64_t(first + j) * lanes));
       };
-      Tile sums;
-      for (unsigned i = 0; i < rows; ++i)
-        for (unsigned j = 0; j < count; ++j)
-          sums.push_back(load(scratch, outputOf(i, j)));
-      sums = b.loop(b.index(0), block.keyCount, 1, sums, [&](Value key, ValueRange carried) {
-        Tile next(carried), valueRow;
+      auto step = [&](Value key, llvm::MutableArrayRef<Value> sums) {
+        Vectors valueRow;
         Value offset = b.add(base, b.mul(key, paddedE));
         for (unsigned j = 0; j < count; ++j)
           valueRow.push_back(load(scratch, b.add(offset, int64_t(first + j) * lanes)));
         for (unsigned i = 0; i < rows; ++i) {
-          Value weight = splatOf(b.add(key, place.weights + (i0 + i) * blockKeys));
+          Value weight = splatOf(at(place.weights, b.add(b.mul(b.add(i0, i), blockKeys), key)));
           for (unsigned j = 0; j < count; ++j)
-            next[i * count + j] = vector::FMAOp::create(b, weight, valueRow[j], next[i * count + j]);
+            sums[i * count + j] = vector::FMAOp::create(b, weight, valueRow[j], sums[i * count + j]);
         }
+      };
+      // Few accumulators wait for themselves: then even and odd keys have their own.
+      unsigned accumulators = rows * count;
+      unsigned sets = accumulators < 12 && accumulators * 2 + count + 1 <= schedule.registers ? 2 : 1;
+      constexpr unsigned unroll = 4;
+      Vectors sums;
+      for (unsigned i = 0; i < rows; ++i)
+        for (unsigned j = 0; j < count; ++j)
+          sums.push_back(load(scratch, outputOf(i, j)));
+      sums.resize(sets * accumulators, b.splat(0, lanes));
+      Value whole = b.mul(b.divFloor(tile.keyCount, b.index(unroll)), unroll);
+      sums = b.loop(b.index(0), whole, unroll, sums, [&](Value key, ValueRange carried) {
+        Vectors next(carried);
+        for (unsigned u = 0; u < unroll; ++u)
+          step(b.add(key, u), llvm::MutableArrayRef<Value>(next).slice(u % sets * accumulators, accumulators));
         return next;
       });
+      for (unsigned k = accumulators; k < sums.size(); ++k)
+        sums[k - accumulators] = arith::AddFOp::create(b, sums[k - accumulators], sums[k]);
+      sums.truncate(accumulators);
+      if (whole != tile.keyCount)
+        sums = b.loop(whole, tile.keyCount, 1, sums, [&](Value key, ValueRange carried) {
+          Vectors next(carried);
+          step(key, next);
+          return next;
+        });
       for (unsigned i = 0; i < rows; ++i)
         for (unsigned j = 0; j < count; ++j)
           store(sums[i * count + j], scratch, outputOf(i, j));
-    }
+    });
   });
 }

@@ -32,51 +32,65 @@ private:
     mlir::Value firstQuery, endQuery; ///< its queries
     mlir::Value endKey;               ///< keys that any of them may keep: [0, endKey)
   };
-  /// A block of queries against a block of keys.
-  struct Block {
+  /// A tile: some rows of a block of queries against a block of keys.
+  struct Tile {
     Group group;
-    mlir::Value firstQuery; ///< row 0 of the scratch parts
-    mlir::Value packed;     ///< offset of the block of keys in scratch
+    mlir::Value firstQuery; ///< of the block of queries: row 0 of the parts of scratch
+    mlir::Value row;        ///< of the tile, in the block
+    unsigned rows;
     mlir::Value firstKey, keyCount;
+    mlir::Value packed;  ///< offset of the block of keys in scratch
     unsigned keyVectors; ///< that hold keyCount keys
   };
-  /// A matrix of registers: `rows` by `vectors`, row-major.
-  using Tile = llvm::SmallVector<mlir::Value>;
+  using Vectors = llvm::SmallVector<mlir::Value>;
 
   // AttentionPack.cpp: what is prepared before the tiles.
   void packKeys(const Group &group);
-  void packQueries(const Group &group, mlir::Value firstQuery, mlir::Value rows);
-  void fillTileBias(const Block &block, mlir::Value row);
-  llvm::SmallVector<mlir::Value> transpose(llvm::ArrayRef<mlir::Value> rows);
-  mlir::Value maskBias(mlir::Value maskVector);
-  mlir::Value maskOffset(const Group &group, mlir::Value query, mlir::Value key);
   void packValues(const Group &group);
+  void packQueries(const Group &group, mlir::Value firstQuery, mlir::Value rows);
+  void fillTileBias(const Tile &tile);
+  Vectors transpose(llvm::ArrayRef<mlir::Value> rows);
+  mlir::Value maskBias(mlir::Value maskVector);
+  mlir::Value maskBiasOf(const Group &group, mlir::Value query, mlir::Value key);
+  mlir::Value maskOffset(const Group &group, mlir::Value query, mlir::Value key);
 
-  // AttentionTile.cpp: one tile.
-  void tile(const Block &block, mlir::Value row);
-  void scoreTile(const Block &block, mlir::Value row);
-  void excludeLaterKeys(const Block &block, mlir::Value row);
-  void raiseMaxima(const Block &block, mlir::Value row);
-  void weighTile(const Block &block, mlir::Value row);
-  void accumulateValues(const Block &block, mlir::Value row);
+  // AttentionTile.cpp: the parts of one tile, in their order.
+  /// Scores with masks, and maxima that fit them. `weigh(v)`: vector v of the weights of another tile, computed along.
+  void score(const Tile &tile, llvm::function_ref<void(mlir::Value)> weigh = {});
+  void weighVector(const Tile &tile, mlir::Value vector);
+  void weigh(const Tile &tile);
+  void accumulateValues(const Tile &tile);
+
+  void multiplyKeys(const Tile &tile, llvm::function_ref<void(mlir::Value)> weigh);
+  void excludeLaterKeys(const Tile &tile);
+  void raiseMaxima(const Tile &tile);
+  mlir::Value largestOfRows(llvm::ArrayRef<mlir::Value> rows);
 
   // Attention.cpp: loops over blocks.
   Group decode(mlir::Value index);
   void queryBlock(const Group &group, mlir::Value firstQuery);
+  /// Full blocks [0, blocks) of keys, the weights of each tile computed amid the scores of the next.
+  void pipelineBlocks(const Group &group, mlir::Value firstQuery, mlir::Value rows, mlir::Value blocks);
+  /// Blocks [first, end) of keys, one tile after the other.
+  void plainBlocks(const Group &group, mlir::Value firstQuery, mlir::Value rows, mlir::Value first, mlir::Value end);
   void writeResult(const Group &group, mlir::Value firstQuery, mlir::Value rows);
+  Tile tileAt(const Group &group, mlir::Value firstQuery, mlir::Value block, mlir::Value row, unsigned rows,
+              unsigned keyVectors);
+  mlir::Value endKeyOf(mlir::Value endQuery);
 
-  /// f(first, count) for vectors [0, total) in chunks that leave room for `rowsOf(count)` rows of registers.
+  /// f(first, count) for vectors [0, total) in chunks that fit the registers beside rowsOf(count) rows.
   void chunks(unsigned total, llvm::function_ref<void(unsigned first, unsigned count)> f);
-  unsigned rowsOf(unsigned vectors) const;
+  unsigned rowsOf(unsigned vectors, unsigned most) const;
 
   // Vectors of f32 from and to buffers; `valid` lanes exist.
   mlir::Value load(mlir::Value buffer, mlir::Value offset, int64_t valid);
   mlir::Value load(mlir::Value buffer, mlir::Value offset) { return load(buffer, offset, lanes); }
   void store(mlir::Value vector, mlir::Value buffer, mlir::Value offset, int64_t valid);
   void store(mlir::Value vector, mlir::Value buffer, mlir::Value offset) { store(vector, buffer, offset, lanes); }
-  /// An element of a scratch part in all lanes.
+  /// An element of scratch in all lanes.
   mlir::Value splatOf(mlir::Value offset) { return b.broadcast(b.load(scratch, offset), lanes); }
   mlir::Value at(int64_t part, mlir::Value offset) { return b.add(offset, part); }
+  mlir::Value ceilDiv(mlir::Value x, int64_t y) { return b.divFloor(b.add(x, y - 1), b.index(y)); }
   mlir::Value signedMin(mlir::Value x, mlir::Value y);
   mlir::Value signedMax(mlir::Value x, mlir::Value y);
 

@@ -18,8 +18,12 @@ using arith::CmpFPredicate;
 using arith::CmpIPredicate;
 using K = ElementwiseKind;
 
-static bool isHalf(Type element) { return element.isF16() || element.isBF16(); }
-static bool isUnsigned(Type element) { return element.isUnsignedInteger() || element.isInteger(1); }
+static bool isHalf(Type element) {
+  return element.isF16() || element.isBF16();
+}
+static bool isUnsigned(Type element) {
+  return element.isUnsignedInteger() || element.isInteger(1);
+}
 
 ElementMath::ElementMath(ImplicitLocOpBuilder &builder, const CpuTarget &target)
     : builder(builder), hasHalfConversion(llvm::is_contained(target.features, "f16c")) {}
@@ -104,7 +108,9 @@ Value ElementMath::mul(Value a, Value b) {
     return arith::MulFOp::create(builder, a, b);
   return arith::MulIOp::create(builder, a, b);
 }
-Value ElementMath::div(Value a, Value b) { return arith::DivFOp::create(builder, a, b); }
+Value ElementMath::div(Value a, Value b) {
+  return arith::DivFOp::create(builder, a, b);
+}
 
 Value ElementMath::muladd(Value a, Value b, Value c) {
   auto contract = arith::FastMathFlags::contract;
@@ -164,7 +170,8 @@ Value ElementMath::floatElementwise(ElementwiseKind kind, ArrayRef<Value> operan
     return math::CeilOp::create(builder, x);
   case K::round:
     return math::RoundEvenOp::create(builder, x);
-  // Not arith's ops, which are expanded to comparisons that lose the sign of zero and hide reductions from the vectoriser.
+  // Not arith's ops, which are expanded to comparisons that lose the sign of zero and hide reductions from the
+  // vectoriser.
   case K::minimum:
     return LLVM::MinimumOp::create(builder, x, y);
   case K::maximum:
@@ -226,8 +233,9 @@ Value ElementMath::floatElementwise(ElementwiseKind kind, ArrayRef<Value> operan
     return narrow(fmod(extend(x), extend(y)), element);
   case K::mod: {
     Value divisor = extend(y), rest = fmod(extend(x), divisor), zero = constant(rest.getType(), 0);
-    Value other = compare(CmpFPredicate::OLT, mul(math::CopySignOp::create(builder, constant(rest.getType(), 1), rest),
-                                                  math::CopySignOp::create(builder, constant(rest.getType(), 1), divisor)),
+    Value other = compare(CmpFPredicate::OLT,
+                          mul(math::CopySignOp::create(builder, constant(rest.getType(), 1), rest),
+                              math::CopySignOp::create(builder, constant(rest.getType(), 1), divisor)),
                           zero);
     Value moved = select(other, add(rest, divisor), rest);
     Value isZero = compare(CmpFPredicate::OEQ, rest, zero);

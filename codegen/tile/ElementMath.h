@@ -12,12 +12,12 @@ namespace tamis {
 /// builder's insertion point. The code calls no function and branches only where said.
 ///
 /// Values are in compute form: f16 and bf16 as f32 already rounded to the narrow type, ui8 as i8, bool as i1, others as
-/// they are. Each may be a scalar or a one-dimensional vector; operands of one call have one length. `element` is the model's
-/// element type, which alone knows signs and roundings.
+/// they are. Each may be a scalar or a one-dimensional vector; operands of one call have one length. `element` is the
+/// model's element type, which alone knows signs and roundings.
 ///
-/// Accuracy: + - * / sqrt are exact in the element type. Of functions, largest errors measured in units in the last place
-/// over random arguments, f32 then f64: log 1 / 1.5, sin and cos 1 / 2 (absolute 1e-16 below 1e7, NaN from 2^30 on in magnitude),
-/// pow 1 / 700 (f64: relative 1e-13 at the ends of the range), exp, tanh, sigmoid, erf as VectorMath / 3.
+/// Accuracy: + - * / sqrt, remainders, roundings and casts are exact in the element type. What test/codegen/map holds
+/// the others to, relative: f32 2e-6 (log 4e-7 even near 1) or 1e-6 absolute, f64 2e-13 (log 4e-16) or 1e-15 absolute,
+/// f16 and bf16 one unit in the last place. sin and cos lose digits from |x| = 1e7 on, and are NaN from 2^30 on.
 class ElementMath {
 public:
   ElementMath(mlir::ImplicitLocOpBuilder &builder, const CpuTarget &target);
@@ -88,7 +88,7 @@ private:
   mlir::Value select(mlir::Value condition, mlir::Value a, mlir::Value b);
   mlir::Value compare(mlir::arith::CmpFPredicate predicate, mlir::Value a, mlir::Value b);
   mlir::Value compare(mlir::arith::CmpIPredicate predicate, mlir::Value a, mlir::Value b);
-  mlir::Value bits(mlir::Value x);                       ///< a float's bits as integers
+  mlir::Value bits(mlir::Value x);                        ///< a float's bits as integers
   mlir::Value fromBits(mlir::Value x, mlir::Type scalar); ///< and back
 
   mlir::ImplicitLocOpBuilder &builder;

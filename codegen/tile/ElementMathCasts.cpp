@@ -11,7 +11,9 @@ using namespace tamis;
 using arith::CmpFPredicate;
 using arith::CmpIPredicate;
 
-static bool isHalf(Type element) { return element.isF16() || element.isBF16(); }
+static bool isHalf(Type element) {
+  return element.isF16() || element.isBF16();
+}
 
 /// i16 to f32. Written out where the machine has no instruction: LLVM would call a function.
 Value ElementMath::fromHalfBits(Value x, Type element) {
@@ -42,12 +44,8 @@ Value ElementMath::toHalfBits(Value x, Type element) {
   Value all = bits(x);
   Type integers = all.getType();
   auto number = [&](int64_t value) { return integer(integers, value); };
-  auto right = [&](Value value, int64_t by) -> Value {
-    return arith::ShRUIOp::create(builder, value, number(by));
-  };
-  auto masked = [&](Value value, int64_t mask) -> Value {
-    return arith::AndIOp::create(builder, value, number(mask));
-  };
+  auto right = [&](Value value, int64_t by) -> Value { return arith::ShRUIOp::create(builder, value, number(by)); };
+  auto masked = [&](Value value, int64_t mask) -> Value { return arith::AndIOp::create(builder, value, number(mask)); };
   Value magnitude = masked(all, 0x7fffffff), sign = right(masked(all, int32_t(0x80000000)), 16);
   Value isNaN = compare(CmpIPredicate::ugt, magnitude, number(0x7f800000));
   // Adding half a unit, less one where the result is even, carries into the exponent as it should.
@@ -61,8 +59,8 @@ Value ElementMath::toHalfBits(Value x, Type element) {
   } else {
     Value normal = rounded(sub(magnitude, number(112 << 23)), 13);
     // The addition of 1/2 shifts small numbers to where their last f16 digit is the last of f32, and rounds.
-    Value small = sub(bits(add(fromBits(magnitude, builder.getF32Type()), constant(x.getType(), 0.5))),
-                      number(0x3f000000));
+    Value small =
+        sub(bits(add(fromBits(magnitude, builder.getF32Type()), constant(x.getType(), 0.5))), number(0x3f000000));
     result = select(compare(CmpIPredicate::ult, magnitude, number(0x38800000)), small, normal);
     result = select(compare(CmpIPredicate::uge, magnitude, number(0x47800000)), number(0x7c00), result);
     result = select(isNaN, number(0x7e00), result);
@@ -95,13 +93,13 @@ Value ElementMath::narrow(Value x, Type element) {
 Value ElementMath::fromStorage(Value stored, Type element) {
   if (element.isInteger(1))
     return compare(CmpIPredicate::ne, stored, integer(stored.getType(), 0));
-  return isHalf(element) ? fromHalfBits(bits(stored), element) : stored;
+  return isHalf(element) ? fromHalfBits(stored, element) : stored;
 }
 
 Value ElementMath::toStorage(Value value, Type element) {
   if (element.isInteger(1))
     return arith::ExtUIOp::create(builder, like(value, builder.getI8Type()), value);
-  return isHalf(element) ? fromBits(toHalfBits(value, element), element) : value;
+  return isHalf(element) ? toHalfBits(value, element) : value;
 }
 
 Value ElementMath::floatToInteger(Value x, unsigned width, bool isUnsigned) {
@@ -118,8 +116,8 @@ Value ElementMath::floatToInteger(Value x, unsigned width, bool isUnsigned) {
   Type result = like(x, builder.getIntegerType(width));
   Value low = constant(type, -std::ldexp(1.0, width - 1)), above = constant(type, std::ldexp(1.0, width - 1));
   Value isLow = compare(CmpFPredicate::OLT, x, low), isHigh = compare(CmpFPredicate::OGE, x, above);
-  Value fits = arith::AndIOp::create(builder, compare(CmpFPredicate::OGE, x, low),
-                                     compare(CmpFPredicate::OLT, x, above));
+  Value fits =
+      arith::AndIOp::create(builder, compare(CmpFPredicate::OGE, x, low), compare(CmpFPredicate::OLT, x, above));
   Value converted = arith::FPToSIOp::create(builder, result, select(fits, x, constant(type, 0)));
   converted = select(isLow, integer(result, llvm::minIntN(width)), converted);
   return select(isHigh, integer(result, llvm::maxIntN(width)), converted);
@@ -134,12 +132,13 @@ Value ElementMath::integerToFloat(Value x, Type from, Type to) {
     Value low = arith::AndIOp::create(builder, x, integer(type, 0xffff));
     Value any = select(compare(CmpIPredicate::ne, low, integer(type, 0)), integer(type, 0x8000), integer(type, 0));
     Value sticky = arith::OrIOp::create(builder, sub(x, low), any);
-    Value isSmall = compare(CmpIPredicate::ult, add(x, integer(type, int64_t(1) << 40)), integer(type, int64_t(1) << 41));
+    Value isSmall =
+        compare(CmpIPredicate::ult, add(x, integer(type, int64_t(1) << 40)), integer(type, int64_t(1) << 41));
     x = select(isSmall, x, sticky);
   }
   Type wide = like(x, isHalf(to) ? Type(builder.getF64Type()) : to);
-  Value converted = isUnsigned ? Value(arith::UIToFPOp::create(builder, wide, x))
-                               : Value(arith::SIToFPOp::create(builder, wide, x));
+  Value converted =
+      isUnsigned ? Value(arith::UIToFPOp::create(builder, wide, x)) : Value(arith::SIToFPOp::create(builder, wide, x));
   return isHalf(to) ? narrow(converted, to) : converted;
 }
 

@@ -25,7 +25,9 @@ constexpr double kHalfPi1 = 0x1.921fb54p+0, kHalfPi2 = 0x1.10b46118p-30, kHalfPi
 // 1.5 * 2^52: adding it leaves the nearest integer in the low bits of an f64.
 constexpr double kRoundMagic = 0x1.8p52;
 
-Type scalarOf(Value value) { return getElementTypeOrSelf(value.getType()); }
+Type scalarOf(Value value) {
+  return getElementTypeOrSelf(value.getType());
+}
 
 /// The first `count` coefficients a(0), a(1), ...
 SmallVector<double> series(unsigned count, function_ref<double(unsigned)> term) {
@@ -34,7 +36,9 @@ SmallVector<double> series(unsigned count, function_ref<double(unsigned)> term) 
     coefficients.push_back(term(n));
   return coefficients;
 }
-double factorial(unsigned n) { return std::tgamma(n + 1.0); }
+double factorial(unsigned n) {
+  return std::tgamma(n + 1.0);
+}
 } // namespace
 
 Value ElementMath::polynomial(Value x, ArrayRef<double> coefficients) {
@@ -92,7 +96,9 @@ Value ElementMath::expm1Positive(Value x) {
   return muladd(scale, rest, sub(scale, constant(x.getType(), 1)));
 }
 
-Value ElementMath::exp(Value x) { return scalarOf(x).isF64() ? exp64(x) : VectorMath(builder).exp(x); }
+Value ElementMath::exp(Value x) {
+  return scalarOf(x).isF64() ? exp64(x) : VectorMath(builder).exp(x);
+}
 
 Value ElementMath::tanh(Value x) {
   if (!scalarOf(x).isF64())
@@ -109,17 +115,17 @@ Value ElementMath::sigmoid(Value x) {
   return div(one, add(one, exp(arith::NegFOp::create(builder, x))));
 }
 
-// Near zero the Maclaurin series; from 3/4 on 1 - exp(-a^2) q(u), u = (a - 2) / (a + 2), where q is the Chebyshev fit of
-// erfc(a) exp(a^2) for a in [0.75, 6.25], largest error 6e-19.
+// Near zero the Maclaurin series; from 3/4 on 1 - exp(-a^2) q(u), u = (a - 2) / (a + 2), where q is the Chebyshev fit
+// of erfc(a) exp(a^2) for a in [0.75, 6.25], largest error 6e-19.
 Value ElementMath::erf(Value x) {
   if (!scalarOf(x).isF64())
     return VectorMath(builder).erf(x);
   static constexpr double kTail[] = {
-      0.25539567631050574342,     -0.42718584741395838691,   0.24165819424246670691,    -0.078978581015734747916,
-      0.0037328924043000145792,   0.0069974617394132184822,  -0.00084714324978412347987, -0.00098197703436113414371,
-      0.000043555581913848626538, 0.00017436131471028991329, 0.000027525620694497972472, -0.000027581412753812046957,
-      -0.000013967827480232423589, 1.4007700977851538357e-6, 3.7814320649987189894e-6,  1.1620659236854932983e-6,
-      -5.0433418400542654755e-7,  -4.2898505483539084023e-7, -3.9713155915361274491e-9};
+      0.25539567631050574342,      -0.42718584741395838691,   0.24165819424246670691,     -0.078978581015734747916,
+      0.0037328924043000145792,    0.0069974617394132184822,  -0.00084714324978412347987, -0.00098197703436113414371,
+      0.000043555581913848626538,  0.00017436131471028991329, 0.000027525620694497972472, -0.000027581412753812046957,
+      -0.000013967827480232423589, 1.4007700977851538357e-6,  3.7814320649987189894e-6,   1.1620659236854932983e-6,
+      -5.0433418400542654755e-7,   -4.2898505483539084023e-7, -3.9713155915361274491e-9};
   Type type = x.getType();
   Value near = mul(x, polynomial(mul(x, x), series(17, [](unsigned n) {
                                    return (n % 2 ? -M_2_SQRTPI : M_2_SQRTPI) / (factorial(n) * (2 * n + 1));
@@ -146,7 +152,8 @@ Value ElementMath::log(Value x) {
   Value biased = arith::ShRUIOp::create(builder, shifted, integer(integers, 52));
   Value exponent = sub(biased, select(isTiny, integer(integers, 1023 + 54), integer(integers, 1023)));
   // Conversions of 64-bit integers are slow before AVX-512.
-  Value e = arith::SIToFPOp::create(builder, type, arith::TruncIOp::create(builder, like(x, builder.getI32Type()), exponent));
+  Value e =
+      arith::SIToFPOp::create(builder, type, arith::TruncIOp::create(builder, like(x, builder.getI32Type()), exponent));
   Value fraction = arith::AndIOp::create(builder, shifted, integer(integers, (int64_t(1) << 52) - 1));
   Value f = sub(fromBits(add(fraction, integer(integers, kLowBits)), scalarOf(x)), constant(type, 1));
   Value s = div(f, add(f, constant(type, 2))), z = mul(s, s);
@@ -171,9 +178,8 @@ Value ElementMath::sinCos(Value x, bool cosine) {
   for (double piece : {kHalfPi1, kHalfPi2, kHalfPi3})
     r = muladd(quarters, constant(type, -piece), r);
   Value square = mul(r, r);
-  Value sine = mul(r, polynomial(square, series(9, [](unsigned n) {
-                                   return (n % 2 ? -1 : 1) / factorial(2 * n + 1);
-                                 })));
+  Value sine =
+      mul(r, polynomial(square, series(9, [](unsigned n) { return (n % 2 ? -1 : 1) / factorial(2 * n + 1); })));
   Value cosines = polynomial(square, series(9, [](unsigned n) { return (n % 2 ? -1 : 1) / factorial(2 * n); }));
   Value quadrant = bits(shifted);
   Type integers = quadrant.getType();
@@ -229,15 +235,16 @@ Value ElementMath::pow(Value x, Value y) {
   result = select(arith::AndIOp::create(builder, isOne, isNumber), one, result);
   Value isWhole = compare(CmpFPredicate::OEQ, math::FloorOp::create(builder, y), y);
   Value half = mul(y, constant(type, 0.5));
-  Value isOdd = arith::AndIOp::create(
-      builder, isWhole, compare(CmpFPredicate::ONE, math::FloorOp::create(builder, half), half));
+  Value isOdd =
+      arith::AndIOp::create(builder, isWhole, compare(CmpFPredicate::ONE, math::FloorOp::create(builder, half), half));
   Value signedResult = math::CopySignOp::create(builder, result, x);
   result = select(isOdd, signedResult, result);
   Value noRoot = arith::AndIOp::create(builder, compare(CmpFPredicate::OLT, x, zero),
                                        compare(CmpFPredicate::OGT, x, constant(type, -kInfinity)));
   noRoot = arith::AndIOp::create(builder, noRoot, compare(CmpFPredicate::UNE, math::FloorOp::create(builder, y), y));
   result = select(noRoot, constant(type, kNaN), result);
-  Value always = arith::OrIOp::create(builder, compare(CmpFPredicate::OEQ, y, zero), compare(CmpFPredicate::OEQ, x, one));
+  Value always =
+      arith::OrIOp::create(builder, compare(CmpFPredicate::OEQ, y, zero), compare(CmpFPredicate::OEQ, x, one));
   return truncate(select(always, one, result), given);
 }
 

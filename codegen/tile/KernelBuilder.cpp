@@ -16,6 +16,9 @@ static constexpr int64_t kBufferElements = int64_t(1) << 40;
 MemRefType tamis::bufferType(Type element) {
   if (element.isInteger(1))
     element = IntegerType::get(element.getContext(), 8);
+  // As bits: LLVM has no vectors of these without special features, and would call functions to move them.
+  if (element.isF16() || element.isBF16())
+    element = IntegerType::get(element.getContext(), 16);
   if (auto integer = dyn_cast<IntegerType>(element); integer && !integer.isSignless())
     element = IntegerType::get(element.getContext(), integer.getWidth());
   return MemRefType::get({kBufferElements}, element);
@@ -159,16 +162,16 @@ void KernelBuilder::branch(Value condition, function_ref<void()> yes, function_r
   no();
 }
 
-void KernelBuilder::switchOver(Value value, int64_t low, int64_t high, function_ref<void(int64_t)> body) {
-  auto cases = llvm::to_vector(llvm::seq_inclusive(low, high));
-  auto choice = scf::IndexSwitchOp::create(*this, TypeRange(), value, cases, cases.size());
+void KernelBuilder::switchOver(Value value, ArrayRef<unsigned> cases, function_ref<void(int64_t)> body) {
+  SmallVector<int64_t> numbers(cases);
+  auto choice = scf::IndexSwitchOp::create(*this, TypeRange(), value, numbers, numbers.size());
   InsertionGuard guard(*this);
   auto fill = [&](Region &region, function_ref<void()> content) {
     setInsertionPointToStart(&region.emplaceBlock());
     content();
     scf::YieldOp::create(*this);
   };
-  for (auto [number, region] : llvm::zip(cases, choice.getCaseRegions()))
+  for (auto [number, region] : llvm::zip(numbers, choice.getCaseRegions()))
     fill(region, [&, number = number] { body(number); });
   fill(choice.getDefaultRegion(), [] {});
 }

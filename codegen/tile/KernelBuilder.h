@@ -20,9 +20,9 @@ namespace tamis {
 /// func.func @k(%buf0: memref<1099511627776xf32>, ..., %sym0: index, ..., %begin: index, %end: index,
 ///              %scratch: memref<1099511627776xf32>) -> i32
 /// ```
-/// Buffers: operands in order, then results in order; i1 tensors are stored as bytes 0 and 1 (memref of i8). Symbols: the
-/// `model.symbols` of the model kernel, in order. It runs work groups [begin, end) and returns 0, or 1 when an index
-/// was out of range. codegen/cpu wraps it into the ABI of a plan.
+/// Buffers: operands in order, then results in order; i1 tensors are stored as bytes 0 and 1 (memref of i8), f16 and bf16
+/// as their bits (memref of i16). Symbols: the `model.symbols` of the model kernel, in order. It runs work groups
+/// [begin, end) and returns 0, or 1 when an index was out of range. codegen/cpu wraps it into the ABI of a plan.
 ///
 /// The builder's insertion point starts in the entry block; call finish() at the end. Not thread-safe.
 class KernelBuilder : public mlir::ImplicitLocOpBuilder {
@@ -77,8 +77,8 @@ public:
 
   /// if (condition) yes(); else no();
   void branch(mlir::Value condition, llvm::function_ref<void()> yes, llvm::function_ref<void()> no = {});
-  /// switch (value): body(c) for each c in [low, high], known as numbers; nothing for other values.
-  void switchOver(mlir::Value value, int64_t low, int64_t high, llvm::function_ref<void(int64_t)> body);
+  /// switch (value): body(c) for each of `cases`, known as a number; nothing for other values.
+  void switchOver(mlir::Value value, llvm::ArrayRef<unsigned> cases, llvm::function_ref<void(int64_t)> body);
 
   mlir::VectorType vectorType(unsigned lanes, mlir::Type element = {}); ///< element: f32 by default
   mlir::Value splat(double value, unsigned lanes);                       ///< constant vector of f32

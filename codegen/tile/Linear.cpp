@@ -137,7 +137,7 @@ void LinearTiler::rowTiles(Value panel, Value low, Value high, int64_t firstColu
     Value row = b.add(low, b.add(b.mul(index, fewer), b.minimum(index, larger)));
     Value isLarger = arith::CmpIOp::create(b, arith::CmpIPredicate::ult, index, larger);
     Value count = arith::SelectOp::create(b, isLarger, b.add(fewer, 1), fewer);
-    b.switchOver(count, 1, tile.rows,
+    b.switchOver(count, llvm::to_vector(llvm::seq_inclusive(1u, tile.rows)),
                  [&](int64_t rows) { registerTile(rows, row, panel, firstColumn, columns, prefetch, stride); });
   });
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // The loop nest of map kernels. It is written as scf loops rather than as a linalg.generic: the body of a generic sees
-// only the innermost point, while here what depends on outer loops alone (a row of an embedding, a mean) must be placed in
-// them, and a generic would be lowered to these very loops one step later.
+// only the innermost point, while here what depends on outer loops alone (a row of an embedding, a mean) must be placed
+// in them, and a generic would be lowered to these very loops one step later.
 #include "codegen/tile/Map.h"
 
 #include "codegen/tile/MapPoints.h"
@@ -29,7 +29,8 @@ public:
       outer = points.loop(first, last, [&](Value number) { element({}, number, number); });
     } else {
       Value length = points.size(space.rowElements());
-      // Groups of whole rows have whole ends; else the last row may be shared with the next group. No row is empty here.
+      // Groups of whole rows have whole ends; else the last row may be shared with the next group. No row is empty
+      // here.
       Value end = space.hasWholeRows ? points.div(last, length)
                                      : points.div(points.add(last, points.sub(length, points.index(1))), length);
       outer = points.loop(points.div(first, length), end, [&](Value row) {
@@ -51,12 +52,11 @@ public:
       });
     }
     if (points.isTooLarge())
-      return builder.source().emitError() << "computes values at more than " << MapPoints::kMaxPoints
-                                          << " different points for one element";
+      return builder.source().emitError()
+             << "computes values at more than " << MapPoints::kMaxPoints << " different points for one element";
     if (Value refusal = points.refusal()) {
       builder.setInsertionPoint(outer);
-      outer.setUpperBound(
-          arith::SelectOp::create(builder, refusal, outer.getLowerBound(), outer.getUpperBound()));
+      outer.setUpperBound(arith::SelectOp::create(builder, refusal, outer.getLowerBound(), outer.getUpperBound()));
     }
     builder.finish(points.status());
     return success();
@@ -72,8 +72,9 @@ private:
     if (!space.isFlat && space.innermost + 1 != space.dims.size())
       offset = points.linearize(space.dims, indices);
     for (auto [i, result] : llvm::enumerate(results)) {
-      Value value = space.isFlat ? points.atNumber(result, number)
-                                 : points.at(result, points.reshapeIndices(space.dims, dimsOf(result.getType()), indices));
+      Value value = space.isFlat
+                        ? points.atNumber(result, number)
+                        : points.at(result, points.reshapeIndices(space.dims, dimsOf(result.getType()), indices));
       points.store(value, cast<RankedTensorType>(result.getType()).getElementType(), builder.result(i), offset);
     }
   }

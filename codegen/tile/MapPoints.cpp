@@ -31,7 +31,9 @@ MapPoints::~MapPoints() = default;
 
 // Scopes.
 
-unsigned MapPoints::depthOf(Value value) const { return depths.lookup(value); }
+unsigned MapPoints::depthOf(Value value) const {
+  return depths.lookup(value);
+}
 
 unsigned MapPoints::depthOf(ValueRange values) const {
   unsigned depth = 0;
@@ -40,8 +42,9 @@ unsigned MapPoints::depthOf(ValueRange values) const {
   return depth;
 }
 
-/// The outermost scope that reads may be moved to: that of the innermost condition, whose branch alone knows that what it
-/// reads exists. Leaving a loop is safe: where it runs no iteration, a read that does not depend on it is still of an element.
+/// The outermost scope that reads may be moved to: that of the innermost condition, whose branch alone knows that what
+/// it reads exists. Leaving a loop is safe: where it runs no iteration, a read that does not depend on it is still of
+/// an element.
 unsigned MapPoints::floor() const {
   unsigned depth = scopes.size() - 1;
   while (depth > 0 && !scopes[depth]->isConditional)
@@ -85,7 +88,8 @@ void MapPoints::enter(Operation *op, Block *block, unsigned depth, bool isCondit
   body();
   scopes.resize(depth + 1);
   scopes[depth]->child = before;
-  llvm::append_range(scopes, llvm::make_range(std::make_move_iterator(inner.begin()), std::make_move_iterator(inner.end())));
+  llvm::append_range(scopes,
+                     llvm::make_range(std::make_move_iterator(inner.begin()), std::make_move_iterator(inner.end())));
 }
 
 scf::ForOp MapPoints::loopAt(unsigned depth, Value low, Value high, Value init,
@@ -192,12 +196,24 @@ Value MapPoints::add(Value a, Value b) {
     return add(inner.getLhs(), index(*outer + *constant));
   return arithmetic(Arithmetic::add, a, b);
 }
-Value MapPoints::sub(Value a, Value b) { return arithmetic(Arithmetic::sub, a, b); }
-Value MapPoints::mul(Value a, Value b) { return arithmetic(Arithmetic::mul, a, b); }
-Value MapPoints::div(Value a, Value b) { return arithmetic(Arithmetic::div, a, b); }
-Value MapPoints::rem(Value a, Value b) { return arithmetic(Arithmetic::rem, a, b); }
-Value MapPoints::minimum(Value a, Value b) { return arithmetic(Arithmetic::minimum, a, b); }
-Value MapPoints::maximum(Value a, Value b) { return arithmetic(Arithmetic::maximum, a, b); }
+Value MapPoints::sub(Value a, Value b) {
+  return arithmetic(Arithmetic::sub, a, b);
+}
+Value MapPoints::mul(Value a, Value b) {
+  return arithmetic(Arithmetic::mul, a, b);
+}
+Value MapPoints::div(Value a, Value b) {
+  return arithmetic(Arithmetic::div, a, b);
+}
+Value MapPoints::rem(Value a, Value b) {
+  return arithmetic(Arithmetic::rem, a, b);
+}
+Value MapPoints::minimum(Value a, Value b) {
+  return arithmetic(Arithmetic::minimum, a, b);
+}
+Value MapPoints::maximum(Value a, Value b) {
+  return arithmetic(Arithmetic::maximum, a, b);
+}
 
 /// Axes of size one say nothing.
 static void dropOnes(ArrayRef<DimExpr> dims, ArrayRef<Value> indices, Dims &keptDims, SmallVector<Value> &kept) {
@@ -321,13 +337,16 @@ void MapPoints::report(Value isError) {
     builder.store(math.integer(i32, 0), statusCell, builder.index(0));
   }
   Value zero = index(0);
-  emit({isError}, [&] {
-    Value old = builder.load(statusCell, zero);
-    Value flag = arith::ExtUIOp::create(builder, builder.getI32Type(), isError);
-    Value status = arith::OrIOp::create(builder, old, flag);
-    builder.store(status, statusCell, zero);
-    return status;
-  }, /*reads=*/true);
+  emit(
+      {isError},
+      [&] {
+        Value old = builder.load(statusCell, zero);
+        Value flag = arith::ExtUIOp::create(builder, builder.getI32Type(), isError);
+        Value status = arith::OrIOp::create(builder, old, flag);
+        builder.store(status, statusCell, zero);
+        return status;
+      },
+      /*reads=*/true);
 }
 
 Value MapPoints::status() {

@@ -15,9 +15,9 @@ namespace tamis {
 /// once for each different point, in the outermost loop where all it depends on is known: the lookup of a row of an
 /// embedding, say, before the loop over its columns.
 ///
-/// Code is written into a stack of scopes: the function, its loops, and the branches of conditions, innermost last. All index
-/// arithmetic of the kernel must go through this class, which knows in which scope each value lives and gives equal
-/// expressions one value.
+/// Code is written into a stack of scopes: the function, its loops, and the branches of conditions, innermost last. All
+/// index arithmetic of the kernel must go through this class, which knows in which scope each value lives and gives
+/// equal expressions one value.
 class MapPoints {
 public:
   MapPoints(KernelBuilder &builder, const CpuTarget &target);
@@ -50,16 +50,18 @@ public:
   mlir::Value minimum(mlir::Value a, mlir::Value b);
   mlir::Value maximum(mlir::Value a, mlir::Value b);
 
-  /// Conditions of the function as a whole under which nothing may be read, such as a slice that is too long: i1, or null.
+  /// Conditions of the function as a whole under which nothing may be read, such as a slice that is too long: i1, or
+  /// null.
   mlir::Value refusal() const { return refused; }
   /// The i32 that the kernel returns.
-  mlir::Value status(); ///< call last  /// Whether the kernel computes values at so many different points that its code was given up.
+  mlir::Value status(); ///< call last  /// Whether the kernel computes values at so many different points that its code
+                        ///< was given up.
   bool isTooLarge() const { return points > kMaxPoints; }
   /// More than any graph of a model needs; what exceeds it grows exponentially with the number of ops.
   static constexpr unsigned kMaxPoints = 20000;
 
-  /// Sums `op`, a reduce along other axes than the last or a matmul, for columns [low, high) of one row into scratch. `row`:
-  /// indices of all axes but the last.
+  /// Sums `op`, a reduce along other axes than the last or a matmul, for columns [low, high) of one row into scratch.
+  /// `row`: indices of all axes but the last.
   void fillRow(mlir::Operation *op, llvm::ArrayRef<mlir::Value> row, mlir::Value low, mlir::Value high);
   /// Takes the op's element at (row, column) from there, for every later use in the innermost scope.
   void readRow(mlir::Operation *op, llvm::ArrayRef<mlir::Value> row, mlir::Value low, mlir::Value column);

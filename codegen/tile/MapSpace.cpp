@@ -15,10 +15,15 @@ namespace {
 /// costs little, and some kilobytes, so that groups are many.
 constexpr int64_t kGroupElements = 4096;
 
+/// Columns of a work group that sums rows in scratch: up to all of a row of this length.
+constexpr int64_t kBufferedGroup = 1024;
+
 /// Shortest row for which sums are kept in scratch rather than in a register.
 constexpr int64_t kBufferedColumns = 8;
 
-bool isPointwise(Operation *op) { return isa<ElementwiseOp, ActivationOp, CastOp>(op); }
+bool isPointwise(Operation *op) {
+  return isa<ElementwiseOp, ActivationOp, CastOp>(op);
+}
 
 /// Whether every value of the kernel is one number or has the results' elements in their order.
 bool readsInOrder(func::FuncOp kernel, const DimExpr &elements) {
@@ -72,7 +77,9 @@ std::optional<Dims> splitLastAxis(ReshapeOp reshape, ArrayRef<DimExpr> dims) {
 /// Multiply-adds for each element, as far as known.
 int64_t workPerElement(func::FuncOp kernel) {
   int64_t work = 1;
-  auto count = [&](const DimExpr &dim) { work = std::min<int64_t>(work * dim.constant().value_or(64), kGroupElements); };
+  auto count = [&](const DimExpr &dim) {
+    work = std::min<int64_t>(work * dim.constant().value_or(64), kGroupElements);
+  };
   for (Operation &op : kernel.front()) {
     if (auto reduce = dyn_cast<ReduceOp>(op))
       for (int64_t axis : reduce.getAxes())
@@ -166,6 +173,8 @@ FailureOr<MapSpace> MapSpace::of(func::FuncOp kernel) {
 
   auto row = space.rowElements().constant();
   space.chunk = std::max<int64_t>(kGroupElements / std::max<int64_t>(workPerElement(kernel) / 8, 1), 64);
+  if (space.buffered) // a group reads all that is summed: long rows pay
+    space.chunk = std::max(space.chunk, row && *row <= kBufferedGroup ? *row : kBufferedGroup / 4);
   if (row && *row > 0 && *row <= space.chunk && space.dims.size() > 1) {
     space.hasWholeRows = true;
     space.chunk = (space.chunk + *row / 2) / *row * *row;

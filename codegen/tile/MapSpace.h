@@ -9,8 +9,8 @@
 
 namespace tamis {
 
-/// The iteration space of a map kernel: the result's sizes, with axes split, joined or moved so that inner loops are long
-/// and free of divisions.
+/// The iteration space of a map kernel: the result's sizes, with axes split, joined or moved so that inner loops are
+/// long and free of divisions.
 struct MapSpace {
   /// Sizes of the axes of the loops; row-major order of `dims` is that of the results, but for `innermost`.
   model::Dims dims;

@@ -14,7 +14,9 @@ using namespace tamis::model;
 using arith::CmpIPredicate;
 
 namespace {
-Type elementOf(Value value) { return cast<RankedTensorType>(value.getType()).getElementType(); }
+Type elementOf(Value value) {
+  return cast<RankedTensorType>(value.getType()).getElementType();
+}
 
 // Keys of values that belong to an op but are not its result.
 const char kMaximum = 0, kSum = 0, kMean = 0, kDeviation = 0, kIndex = 0;
@@ -58,7 +60,8 @@ void MapPoints::store(Value value, Type element, Value buffer, Value offset) {
 Value MapPoints::elementwise(Operation *op, ArrayRef<Value> operands) {
   return emit(operands, [&]() -> Value {
     return llvm::TypeSwitch<Operation *, Value>(op)
-        .Case([&](ElementwiseOp e) { return math.elementwise(e.getKind(), operands, elementOf(e.getOperands().back())); })
+        .Case(
+            [&](ElementwiseOp e) { return math.elementwise(e.getKind(), operands, elementOf(e.getOperands().back())); })
         .Case([&](ActivationOp a) { return math.activation(a.getKind(), operands[0], elementOf(a)); })
         .Case([&](CastOp c) { return math.cast(operands[0], elementOf(c.getInput()), elementOf(c)); });
   });
@@ -138,7 +141,8 @@ Value MapPoints::compute(Value value, ArrayRef<Value> indices) {
         SmallVector<Value> choices;
         for (StringRef text : op.getExprs().getAsValueRange<StringAttr>()) {
           Value number = size(*DimExpr::parse(text));
-          choices.push_back(emit({number}, [&] { return arith::IndexCastOp::create(builder, builder.getI64Type(), number); }));
+          choices.push_back(
+              emit({number}, [&] { return arith::IndexCastOp::create(builder, builder.getI64Type(), number); }));
         }
         return choose(choices, indices.empty() ? index(0) : indices[0]);
       })
@@ -213,27 +217,29 @@ Value MapPoints::concatAt(ConcatOp op, ArrayRef<Value> indices, unsigned piece, 
   if (piece + 1 == op.getInputs().size())
     return own();
   Value after = add(before, size(dimsOf(input.getType())[axis]));
-  Value isInside = emit({indices[axis], after}, [&] {
-    return arith::CmpIOp::create(builder, CmpIPredicate::ult, indices[axis], after);
-  });
+  Value isInside = emit({indices[axis], after},
+                        [&] { return arith::CmpIOp::create(builder, CmpIPredicate::ult, indices[axis], after); });
   return conditional(isInside, ElementMath::computeType(elementOf(op)), std::max(depthOf(indices), floor()), own,
                      [&] { return concatAt(op, indices, piece + 1, after); });
 }
 
-/// The index that `indices` holds at `point`, counted from the start of an axis of `size`; 0 and an error report when there
-/// is no such element.
+/// The index that `indices` holds at `point`, counted from the start of an axis of `size`; 0 and an error report when
+/// there is no such element.
 Value MapPoints::checkedIndex(Value indices, ArrayRef<Value> point, const DimExpr &dim) {
   Value given = at(indices, point), count = size(dim);
   return remember(keyOf(&kIndex, {given, count}), [&] {
     Value zero = index(0), isError;
-    Value checked = emit({given, count}, [&] {
-      Value wide = arith::IndexCastOp::create(builder, builder.getIndexType(), given);
-      Value isNegative = arith::CmpIOp::create(builder, CmpIPredicate::slt, wide, zero);
-      Value fromEnd = arith::AddIOp::create(builder, wide, count);
-      Value position = arith::SelectOp::create(builder, isNegative, fromEnd, wide);
-      isError = arith::CmpIOp::create(builder, CmpIPredicate::uge, position, count);
-      return arith::SelectOp::create(builder, isError, zero, position);
-    }, /*reads=*/true);
+    Value checked = emit(
+        {given, count},
+        [&] {
+          Value wide = arith::IndexCastOp::create(builder, builder.getIndexType(), given);
+          Value isNegative = arith::CmpIOp::create(builder, CmpIPredicate::slt, wide, zero);
+          Value fromEnd = arith::AddIOp::create(builder, wide, count);
+          Value position = arith::SelectOp::create(builder, isNegative, fromEnd, wide);
+          isError = arith::CmpIOp::create(builder, CmpIPredicate::uge, position, count);
+          return arith::SelectOp::create(builder, isError, zero, position);
+        },
+        /*reads=*/true);
     depths[isError] = depthOf(checked);
     report(isError);
     return checked;
@@ -255,12 +261,11 @@ Value MapPoints::gathered(Value data, ArrayRef<DimExpr> sizes, ArrayRef<Value> i
   if (!hasElements)
     return at(data, indices);
   Type type = ElementMath::computeType(elementOf(data));
-  return conditional(hasElements, type, std::max(depthOf(indices), floor()), [&] { return at(data, indices); },
-                     [&] {
-                       return emit({}, [&] {
-                         return isa<FloatType>(type) ? math.constant(type, 0.0) : math.integer(type, 0);
-                       });
-                     });
+  return conditional(
+      hasElements, type, std::max(depthOf(indices), floor()), [&] { return at(data, indices); },
+      [&] {
+        return emit({}, [&] { return isa<FloatType>(type) ? math.constant(type, 0.0) : math.integer(type, 0); });
+      });
 }
 
 // Loops over axes.
@@ -357,9 +362,8 @@ Value MapPoints::softmaxAt(SoftmaxOp op, ArrayRef<Value> indices) {
   Value sum = remember(keyOf(&kSum, key), [&] {
     Value zero = emit({}, [&] { return math.constant(builder.getF64Type(), 0.0); });
     return fold(op.getInput(), axis, kept, zero, [&](Value accumulator, Value x) {
-      return emit({accumulator, x, largest}, [&] {
-        return math.reduceStep(ReduceKind::sum, accumulator, exponential(x), builder.getF64Type());
-      });
+      return emit({accumulator, x, largest},
+                  [&] { return math.reduceStep(ReduceKind::sum, accumulator, exponential(x), builder.getF64Type()); });
     });
   });
   Value x = at(op.getInput(), indices);
@@ -400,8 +404,8 @@ Value MapPoints::normAt(NormOp op, ArrayRef<Value> indices) {
       });
     });
     return emit({sum}, [&] {
-      Value square = math.add(math.div(sum, math.constant(f64, length)),
-                              math.constant(f64, op.getEpsilon().convertToDouble()));
+      Value square =
+          math.add(math.div(sum, math.constant(f64, length)), math.constant(f64, op.getEpsilon().convertToDouble()));
       return math.elementwise(ElementwiseKind::sqrt, square, f64);
     });
   });

@@ -6,6 +6,7 @@
 #include "codegen/tile/KernelBuilder.h"
 #include "codegen/tile/Map.h"
 #include "codegen/tile/RowsForm.h"
+#include "codegen/tile/VectorMath.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -20,10 +21,16 @@ namespace {
 /// Vectors of an unrolled step of a sweep that sums: as many chains of additions hide the latency of one.
 constexpr unsigned kChains = 4;
 
+/// Below it an exponential is written as 0: relative to the largest element's, which is 1, it is below the normal
+/// range.
+constexpr double kLeastExponent = -87;
+
 /// Elements that scratch has room for beyond the row, so that its last vector is written whole: the longest vector.
 constexpr int64_t kScratchPadding = 16;
 
-Type elementOf(Value value) { return cast<RankedTensorType>(value.getType()).getElementType(); }
+Type elementOf(Value value) {
+  return cast<RankedTensorType>(value.getType()).getElementType();
+}
 
 class RowsNest {
 public:
@@ -52,42 +59,53 @@ private:
     Value column, mask;
     DenseMap<Value, Value> known; ///< vectors of model values, in compute form
   };
-  using Chains = SmallVector<Value>;
+  /// Vectors of partial results that go from one step to the next.
+  using Partials = SmallVector<Value>;
+  using Combine = function_ref<Value(Value, Value)>;
 
   void normRow() {
     NormOp norm = form.norm;
     bool isLayer = norm.getKind() == NormKind::layer;
-    Value zero = b.splat(0, lanes), count = lengthAsFloat(), mean;
+    auto sum = [&](Value a, Value c) { return math.add(a, c); };
+    Value zero = b.splat(0, lanes), mean;
+    double length = double(*form.length().constant());
+    auto perElement = [&](Value total) {
+      return b.broadcast(math.div(anyLane(total), math.constant(b.getF32Type(), length)), lanes);
+    };
     if (isLayer) {
-      Value sum = sweep(zero, kChains, [&](Step &step, Value chain) { return math.add(chain, input(step, /*first=*/true)); },
-                        [&](Value a, Value c) { return math.add(a, c); });
-      mean = b.broadcast(math.div(total(sum), count), lanes);
+      Partials total = sweep(zero, kChains, sum, [&](Step &step, Partials partials) {
+        return Partials{sum(partials[0], input(step, /*first=*/true))};
+      });
+      mean = perElement(total[0]);
     }
-    Value squares = sweep(
-        zero, kChains,
-        [&](Step &step, Value chain) {
+    // The deviations also tell how far off the rounded mean is: by the mean of them.
+    Partials totals =
+        sweep(isLayer ? Partials{zero, zero} : Partials{zero}, kChains, sum, [&](Step &step, Partials partials) {
           Value x = input(step, /*first=*/!isLayer);
           if (isLayer)
             x = math.sub(x, mean);
-          return math.muladd(x, x, chain);
-        },
-        [&](Value a, Value c) { return math.add(a, c); });
-    Type f32 = b.getF32Type();
-    Value variance = math.add(math.div(total(squares), count), math.constant(f32, norm.getEpsilon().convertToDouble()));
-    Value inverse = math.div(math.constant(f32, 1.0), math::SqrtOp::create(b, variance));
-    inverse = b.broadcast(inverse, lanes);
+          partials[0] = math.muladd(x, x, partials[0]);
+          if (isLayer)
+            partials[1] = sum(partials[1], x);
+          return partials;
+        });
+    Value variance = perElement(totals[0]), shift;
+    if (isLayer) {
+      shift = perElement(totals[1]);
+      variance = math.sub(variance, math.mul(shift, shift));
+    }
+    variance = math.add(variance, b.splat(norm.getEpsilon().convertToDouble(), lanes));
+    Value inverse = reciprocal(math::SqrtOp::create(b, anyLane(variance)));
+    if (isLayer)
+      shift = math.mul(shift, inverse);
     write([&](Step &step) {
       Value x = input(step, /*first=*/false);
-      if (isLayer)
-        x = math.sub(x, mean);
-      Value y = math.mul(x, inverse);
-      if (norm.getScale() && norm.getBias())
+      Value y = isLayer ? math.sub(math.mul(math.sub(x, mean), inverse), shift) : math.mul(x, inverse);
+      if (norm.getBias()) // there is no bias without a scale
         y = math.muladd(y, at(step, norm.getScale()), at(step, norm.getBias()));
       else if (norm.getScale())
         y = math.mul(y, at(step, norm.getScale()));
-      else if (norm.getBias())
-        y = math.add(y, at(step, norm.getBias()));
-      return math.cast(y, f32, elementOf(form.result()));
+      return math.cast(y, b.getF32Type(), elementOf(form.result()));
     });
   }
 
@@ -98,43 +116,50 @@ private:
       Value isLarger = arith::CmpFOp::create(b, arith::CmpFPredicate::OGT, a, c);
       return arith::SelectOp::create(b, isLarger, a, c);
     };
-    Value maxima = sweep(lowest, kChains, [&](Step &step, Value chain) { return larger(chain, input(step, /*first=*/true)); }, larger);
-    Value largest = vector::ReductionOp::create(b, vector::CombiningKind::MAXNUMF, maxima);
-    largest = b.broadcast(largest, lanes);
-    Value sums = sweep(
-        b.splat(0, lanes), 2,
-        [&](Step &step, Value chain) {
-          Value e = math.exp(math.sub(input(step, /*first=*/false), largest));
-          b.storeVector(e, b.scratch(), step.column);
-          return math.add(chain, e);
-        },
-        [&](Value a, Value c) { return math.add(a, c); });
-    Type f32 = b.getF32Type();
-    Value inverse = b.broadcast(math.div(math.constant(f32, 1.0), total(sums)), lanes);
+    Value largest = sweep(lowest, kChains, larger, [&](Step &step, Partials partials) {
+      return Partials{larger(partials[0], input(step, /*first=*/true))};
+    })[0];
+    auto sum = [&](Value a, Value c) { return math.add(a, c); };
+    Value zero = b.splat(0, lanes), least = b.splat(kLeastExponent, lanes);
+    Value total = sweep(zero, 2, sum, [&](Step &step, Partials partials) {
+      Value exponent = math.sub(input(step, /*first=*/false), largest);
+      Value isNothing = arith::CmpFOp::create(b, arith::CmpFPredicate::OLT, exponent, least);
+      Value e = arith::SelectOp::create(b, isNothing, zero, VectorMath(b).expLimited(exponent));
+      b.storeVector(e, b.scratch(), step.column);
+      return Partials{sum(partials[0], e)};
+    })[0];
+    Value inverse = reciprocal(anyLane(total));
     write([&](Step &step) {
       Value e = b.loadVector(b.scratch(), step.column, lanes);
-      return math.cast(math.mul(e, inverse), f32, elementOf(form.result()));
+      return math.cast(math.mul(e, inverse), b.getF32Type(), elementOf(form.result()));
     });
   }
 
-  /// Folds all vectors of the row, `unroll` chains at a time.
-  Value sweep(Value init, unsigned unroll, function_ref<Value(Step &, Value chain)> fold,
-              function_ref<Value(Value, Value)> combine) {
-    Chains chains = forEachVector(Chains(unroll, init), unroll, [&](Step &step, Value chain) {
-      Value next = fold(step, chain);
-      return step.mask ? Value(arith::SelectOp::create(b, step.mask, next, chain)) : next;
-    });
-    while (chains.size() > 1) {
-      Value last = chains.pop_back_val();
-      size_t other = chains.size() == 1 ? 0 : chains.size() - 2;
-      chains[other] = combine(chains[other], last);
-    }
-    return chains[0];
+  /// Folds all elements of the row, in `unroll` chains that each start from `init`; results are in every lane.
+  Partials sweep(Partials init, unsigned unroll, Combine combine, function_ref<Partials(Step &, Partials)> fold) {
+    SmallVector<Partials> chains =
+        forEachVector(SmallVector<Partials>(unroll, init), [&](Step &step, Partials partials) {
+          Partials next = fold(step, partials);
+          if (step.mask)
+            for (auto [value, old] : llvm::zip_equal(next, partials))
+              value = arith::SelectOp::create(b, step.mask, value, old);
+          return next;
+        });
+    Partials totals = chains.pop_back_val();
+    for (const Partials &chain : chains)
+      for (auto [total, value] : llvm::zip_equal(totals, chain))
+        total = combine(total, value);
+    for (Value &total : totals)
+      total = acrossLanes(total, combine);
+    return totals;
+  }
+  Partials sweep(Value init, unsigned unroll, Combine combine, function_ref<Partials(Step &, Partials)> fold) {
+    return sweep(Partials{init}, unroll, combine, fold);
   }
 
   /// The last sweep: every result of the kernel, given the vectors of the row op.
   void write(function_ref<Value(Step &)> rowOp) {
-    forEachVector({}, 2, [&](Step &step, Value) {
+    forEachVector(SmallVector<Partials>(2), [&](Step &step, Partials) {
       step.known[form.result()] = rowOp(step);
       for (auto [i, result] : llvm::enumerate(b.source().front().getTerminator()->getOperands())) {
         Value stored = math.toStorage(at(step, result), elementOf(result)), place = b.add(rowStart, step.column);
@@ -143,14 +168,14 @@ private:
         else
           b.storeVector(stored, b.result(i), place);
       }
-      return Value();
+      return Partials();
     });
   }
 
-  /// Calls `body` for vectors of the row: `unroll` of them a step, then single ones, then the rest under a mask. Chain u goes
-  /// through every unroll-th vector; without chains `body` gets and gives null values.
-  Chains forEachVector(Chains chains, unsigned unroll, function_ref<Value(Step &, Value)> body) {
-    Value zero = b.index(0);
+  /// Calls `body` for vectors of the row: as many a step as there are chains, then single ones, then the rest under a
+  /// mask. Chain u goes through every u-th of a step; gives the last of each.
+  SmallVector<Partials> forEachVector(SmallVector<Partials> chains, function_ref<Partials(Step &, Partials)> body) {
+    int64_t stride = chains.size() * lanes;
     auto number = form.length().constant();
     auto below = [&](int64_t multiple) { // the largest multiple up to the length
       if (number)
@@ -158,33 +183,52 @@ private:
       return b.mul(b.divFloor(length, b.index(multiple)), b.index(multiple));
     };
     auto part = [&](Value low, Value high, unsigned vectors) {
-      chains = b.loop(low, high, vectors * lanes, chains, [&](Value column, ValueRange carried) {
-        Chains next(carried.begin(), carried.end());
+      Partials carried;
+      for (unsigned u = 0; u < vectors; ++u)
+        llvm::append_range(carried, chains[u]);
+      size_t width = chains[0].size();
+      carried = b.loop(low, high, vectors * lanes, carried, [&](Value column, ValueRange before) {
+        Partials after;
         for (unsigned u = 0; u < vectors; ++u) {
           Step step(b.add(column, u * lanes));
-          Value result = body(step, next.empty() ? Value() : next[u]);
-          if (!next.empty())
-            next[u] = result;
+          llvm::append_range(after, body(step, Partials(before.slice(u * width, width))));
         }
-        return next;
+        return after;
       });
+      for (unsigned u = 0; u < vectors; ++u)
+        chains[u].assign(carried.begin() + u * width, carried.begin() + (u + 1) * width);
     };
-    Value steps = below(unroll * lanes), vectors = below(lanes);
-    if (!number || *number >= unroll * lanes)
-      part(zero, steps, unroll);
-    if (!number || *number % (unroll * lanes) >= lanes)
+    Value steps = below(stride), vectors = below(lanes);
+    if (!number || *number >= stride)
+      part(b.index(0), steps, chains.size());
+    if (!number || *number % stride >= lanes)
       part(steps, vectors, 1);
-    if (number && *number % lanes == 0)
+    auto tail = [&] {
+      Value mask = vector::CreateMaskOp::create(b, b.vectorType(lanes, b.getI1Type()), b.sub(length, vectors));
+      Step step(vectors, mask);
+      return body(step, chains[0]);
+    };
+    if (number) {
+      if (*number % lanes)
+        chains[0] = tail();
       return chains;
-    Value mask = vector::CreateMaskOp::create(b, b.vectorType(lanes, b.getI1Type()), b.sub(length, vectors));
-    Step step(vectors, mask);
-    Value result = body(step, chains.empty() ? Value() : chains[0]);
-    if (!chains.empty())
-      chains[0] = result;
+    }
+    Value isPartial = arith::CmpIOp::create(b, arith::CmpIPredicate::ult, vectors, length);
+    bool hasPartials = !chains[0].empty();
+    auto branch = scf::IfOp::create(b, ValueRange(chains[0]).getTypes(), isPartial, /*addThenBlock=*/true, hasPartials);
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(branch.thenBlock());
+    scf::YieldOp::create(b, tail());
+    if (hasPartials) {
+      b.setInsertionPointToStart(branch.elseBlock());
+      scf::YieldOp::create(b, chains[0]);
+      chains[0].assign(branch.result_begin(), branch.result_end());
+    }
     return chains;
   }
 
-  /// The row op's operand, in f32. The first sweep computes it, and leaves it in scratch for the others where that is work.
+  /// The row op's operand, in f32. The first sweep computes it, and leaves it in scratch for the others where that is
+  /// work.
   Value input(Step &step, bool first) {
     if (!form.isStaged())
       return at(step, form.input());
@@ -261,15 +305,20 @@ private:
     return known = offset;
   }
 
-  Value total(Value sums) {
-    return vector::ReductionOp::create(b, vector::CombiningKind::ADD, sums, arith::FastMathFlags::reassoc);
+  /// Combines all lanes, in each of them: halves are exchanged, then quarters, and so on.
+  Value acrossLanes(Value vector, function_ref<Value(Value, Value)> combine) {
+    for (int64_t distance = lanes / 2; distance > 0; distance /= 2) {
+      SmallVector<int64_t> order;
+      for (int64_t lane = 0; lane < lanes; ++lane)
+        order.push_back(lane ^ distance);
+      vector = combine(vector, vector::ShuffleOp::create(b, vector, vector, order));
+    }
+    return vector;
   }
 
-  Value lengthAsFloat() {
-    if (auto number = form.length().constant())
-      return math.constant(b.getF32Type(), double(*number));
-    return arith::SIToFPOp::create(b, b.getF32Type(), arith::IndexCastOp::create(b, b.getI64Type(), length));
-  }
+  // Of numbers that are the same in every lane: scalar roots and divisions take half the time of long vectors.
+  Value anyLane(Value vector) { return vector::ExtractOp::create(b, vector, 0); }
+  Value reciprocal(Value number) { return b.broadcast(math.div(math.constant(b.getF32Type(), 1.0), number), lanes); }
 
   KernelBuilder &b;
   ElementMath math;

@@ -15,7 +15,9 @@ constexpr int64_t kGroupElements = 8192;
 /// Rows of a group where their length is not known here.
 constexpr int64_t kDynamicGroupRows = 16;
 
-Type elementOf(Value value) { return cast<RankedTensorType>(value.getType()).getElementType(); }
+Type elementOf(Value value) {
+  return cast<RankedTensorType>(value.getType()).getElementType();
+}
 } // namespace
 
 int64_t RowsForm::groupRows() const {
@@ -23,7 +25,9 @@ int64_t RowsForm::groupRows() const {
   return number ? std::max<int64_t>(kGroupElements / std::max<int64_t>(*number, 1), 1) : kDynamicGroupRows;
 }
 
-bool RowsForm::isStaged() const { return !isa<BlockArgument>(input()) || !elementOf(input()).isF32(); }
+bool RowsForm::isStaged() const {
+  return !isa<BlockArgument>(input()) || !elementOf(input()).isF32();
+}
 
 Dims RowsForm::leadOf(Value value) const {
   Dims dims = dimsOf(value.getType()), own(lead.size(), DimExpr(1));

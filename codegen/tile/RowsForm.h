@@ -8,8 +8,9 @@
 
 namespace tamis {
 
-/// A kernel that can be computed row by row in vectors: one norm, or softmax along the last axis, of f32, f16 or bf16, whose
-/// other ops are functions without branches of values that are rows, one number a row, or broadcast along leading axes.
+/// A kernel that can be computed row by row in vectors: one norm, or softmax along the last axis, of f32, f16 or bf16,
+/// whose other ops are functions without branches of values that are rows, one number a row, or broadcast along leading
+/// axes.
 struct RowsForm {
   mutable model::NormOp norm; ///< or
   mutable model::SoftmaxOp softmax;

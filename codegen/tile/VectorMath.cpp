@@ -86,6 +86,10 @@ Value VectorMath::atMost(Value x, double high) {
   return select(arith::CmpFOp::create(b, arith::CmpFPredicate::OLT, bound, x), bound, x);
 }
 
+Value VectorMath::larger(Value x, Value y) {
+  return select(arith::CmpFOp::create(b, arith::CmpFPredicate::OGT, x, y), x, y);
+}
+
 Value VectorMath::horner(llvm::ArrayRef<float> coefficients, Value x) {
   Value result = constant(coefficients.back(), x);
   for (float c : llvm::reverse(coefficients.drop_back()))

@@ -51,6 +51,8 @@ public:
   /// The larger and the smaller of x and a number, as one instruction; NaN where x is NaN.
   mlir::Value atLeast(mlir::Value x, double low);
   mlir::Value atMost(mlir::Value x, double high);
+  /// The larger of both, as one instruction; `y` where either is NaN.
+  mlir::Value larger(mlir::Value x, mlir::Value y);
 
 private:
   mlir::Value integer(int64_t value, mlir::Value like);

@@ -54,76 +54,108 @@ module {
         %c1_5 = arith.constant 1 : index
         %c1_6 = arith.constant 1 : index
         %cst = arith.constant dense<0.000000e+00> : vector<8xf32>
-        %cst_7 = arith.constant 1.600000e+01 : f32
-        %c0_8 = arith.constant 0 : index
-        %c0_9 = arith.constant 0 : index
-        %c16_10 = arith.constant 16 : index
+        %c0_7 = arith.constant 0 : index
+        %c16_8 = arith.constant 16 : index
         %c8 = arith.constant 8 : index
-        %9:4 = scf.for %arg10 = %c0_9 to %c16_10 step %c8 iter_args(%arg11 = %cst, %arg12 = %cst, %arg13 = %cst, %arg14 = %cst) -> (vector<8xf32>, vector<8xf32>, vector<8xf32>, vector<8xf32>) {
+        %9 = scf.for %arg10 = %c0_7 to %c16_8 step %c8 iter_args(%arg11 = %cst) -> (vector<8xf32>) {
           %c0_21 = arith.constant 0 : index
-          %26 = arith.addi %4, %arg10 : index
-          %27 = vector.load %arg0[%26] : memref<1099511627776xf32>, vector<8xf32>
-          %28 = arith.addf %arg11, %27 : vector<8xf32>
-          scf.yield %28, %arg12, %arg13, %arg14 : vector<8xf32>, vector<8xf32>, vector<8xf32>, vector<8xf32>
+          %55 = arith.addi %4, %arg10 : index
+          %56 = vector.load %arg0[%55] : memref<1099511627776xf32>, vector<8xf32>
+          %57 = arith.addf %arg11, %56 : vector<8xf32>
+          scf.yield %57 : vector<8xf32>
         }
-        %10 = arith.addf %9#1, %9#3 : vector<8xf32>
-        %11 = arith.addf %9#0, %9#2 : vector<8xf32>
-        %12 = arith.addf %11, %10 : vector<8xf32>
-        %13 = vector.reduction <add>, %12 fastmath<reassoc> : vector<8xf32> into f32
-        %14 = arith.divf %13, %cst_7 : f32
-        %15 = vector.broadcast %14 : f32 to vector<8xf32>
-        %c0_11 = arith.constant 0 : index
-        %c0_12 = arith.constant 0 : index
-        %c16_13 = arith.constant 16 : index
-        %c8_14 = arith.constant 8 : index
-        %16:4 = scf.for %arg10 = %c0_12 to %c16_13 step %c8_14 iter_args(%arg11 = %cst, %arg12 = %cst, %arg13 = %cst, %arg14 = %cst) -> (vector<8xf32>, vector<8xf32>, vector<8xf32>, vector<8xf32>) {
+        %10 = arith.addf %cst, %9 : vector<8xf32>
+        %11 = arith.addf %10, %cst : vector<8xf32>
+        %12 = arith.addf %11, %cst : vector<8xf32>
+        %13 = vector.shuffle %12, %12 [4, 5, 6, 7, 0, 1, 2, 3] : vector<8xf32>, vector<8xf32>
+        %14 = arith.addf %12, %13 : vector<8xf32>
+        %15 = vector.shuffle %14, %14 [2, 3, 0, 1, 6, 7, 4, 5] : vector<8xf32>, vector<8xf32>
+        %16 = arith.addf %14, %15 : vector<8xf32>
+        %17 = vector.shuffle %16, %16 [1, 0, 3, 2, 5, 4, 7, 6] : vector<8xf32>, vector<8xf32>
+        %18 = arith.addf %16, %17 : vector<8xf32>
+        %19 = vector.extract %18[0] : f32 from vector<8xf32>
+        %cst_9 = arith.constant 1.600000e+01 : f32
+        %20 = arith.divf %19, %cst_9 : f32
+        %21 = vector.broadcast %20 : f32 to vector<8xf32>
+        %c0_10 = arith.constant 0 : index
+        %c16_11 = arith.constant 16 : index
+        %c8_12 = arith.constant 8 : index
+        %22:2 = scf.for %arg10 = %c0_10 to %c16_11 step %c8_12 iter_args(%arg11 = %cst, %arg12 = %cst) -> (vector<8xf32>, vector<8xf32>) {
           %c0_21 = arith.constant 0 : index
-          %26 = arith.addi %4, %arg10 : index
-          %27 = vector.load %arg0[%26] : memref<1099511627776xf32>, vector<8xf32>
-          %28 = arith.subf %27, %15 : vector<8xf32>
-          %29 = arith.mulf %28, %28 fastmath<contract> : vector<8xf32>
-          %30 = arith.addf %29, %arg11 fastmath<contract> : vector<8xf32>
-          scf.yield %30, %arg12, %arg13, %arg14 : vector<8xf32>, vector<8xf32>, vector<8xf32>, vector<8xf32>
+          %55 = arith.addi %4, %arg10 : index
+          %56 = vector.load %arg0[%55] : memref<1099511627776xf32>, vector<8xf32>
+          %57 = arith.subf %56, %21 : vector<8xf32>
+          %58 = arith.mulf %57, %57 fastmath<contract> : vector<8xf32>
+          %59 = arith.addf %58, %arg11 fastmath<contract> : vector<8xf32>
+          %60 = arith.addf %arg12, %57 : vector<8xf32>
+          scf.yield %59, %60 : vector<8xf32>, vector<8xf32>
         }
-        %17 = arith.addf %16#1, %16#3 : vector<8xf32>
-        %18 = arith.addf %16#0, %16#2 : vector<8xf32>
-        %19 = arith.addf %18, %17 : vector<8xf32>
-        %20 = vector.reduction <add>, %19 fastmath<reassoc> : vector<8xf32> into f32
-        %21 = arith.divf %20, %cst_7 : f32
-        %cst_15 = arith.constant 9.99999996E-13 : f32
-        %22 = arith.addf %21, %cst_15 : f32
+        %23 = arith.addf %cst, %22#0 : vector<8xf32>
+        %24 = arith.addf %cst, %22#1 : vector<8xf32>
+        %25 = arith.addf %23, %cst : vector<8xf32>
+        %26 = arith.addf %24, %cst : vector<8xf32>
+        %27 = arith.addf %25, %cst : vector<8xf32>
+        %28 = arith.addf %26, %cst : vector<8xf32>
+        %29 = vector.shuffle %27, %27 [4, 5, 6, 7, 0, 1, 2, 3] : vector<8xf32>, vector<8xf32>
+        %30 = arith.addf %27, %29 : vector<8xf32>
+        %31 = vector.shuffle %30, %30 [2, 3, 0, 1, 6, 7, 4, 5] : vector<8xf32>, vector<8xf32>
+        %32 = arith.addf %30, %31 : vector<8xf32>
+        %33 = vector.shuffle %32, %32 [1, 0, 3, 2, 5, 4, 7, 6] : vector<8xf32>, vector<8xf32>
+        %34 = arith.addf %32, %33 : vector<8xf32>
+        %35 = vector.shuffle %28, %28 [4, 5, 6, 7, 0, 1, 2, 3] : vector<8xf32>, vector<8xf32>
+        %36 = arith.addf %28, %35 : vector<8xf32>
+        %37 = vector.shuffle %36, %36 [2, 3, 0, 1, 6, 7, 4, 5] : vector<8xf32>, vector<8xf32>
+        %38 = arith.addf %36, %37 : vector<8xf32>
+        %39 = vector.shuffle %38, %38 [1, 0, 3, 2, 5, 4, 7, 6] : vector<8xf32>, vector<8xf32>
+        %40 = arith.addf %38, %39 : vector<8xf32>
+        %41 = vector.extract %34[0] : f32 from vector<8xf32>
+        %cst_13 = arith.constant 1.600000e+01 : f32
+        %42 = arith.divf %41, %cst_13 : f32
+        %43 = vector.broadcast %42 : f32 to vector<8xf32>
+        %44 = vector.extract %40[0] : f32 from vector<8xf32>
+        %cst_14 = arith.constant 1.600000e+01 : f32
+        %45 = arith.divf %44, %cst_14 : f32
+        %46 = vector.broadcast %45 : f32 to vector<8xf32>
+        %47 = arith.mulf %46, %46 : vector<8xf32>
+        %48 = arith.subf %43, %47 : vector<8xf32>
+        %cst_15 = arith.constant dense<9.99999996E-13> : vector<8xf32>
+        %49 = arith.addf %48, %cst_15 : vector<8xf32>
+        %50 = vector.extract %49[0] : f32 from vector<8xf32>
+        %51 = math.sqrt %50 : f32
         %cst_16 = arith.constant 1.000000e+00 : f32
-        %23 = math.sqrt %22 : f32
-        %24 = arith.divf %cst_16, %23 : f32
-        %25 = vector.broadcast %24 : f32 to vector<8xf32>
-        %c0_17 = arith.constant 0 : index
+        %52 = arith.divf %cst_16, %51 : f32
+        %53 = vector.broadcast %52 : f32 to vector<8xf32>
+        %54 = arith.mulf %46, %53 : vector<8xf32>
+        %c16_17 = arith.constant 16 : index
         %c16_18 = arith.constant 16 : index
-        %c16_19 = arith.constant 16 : index
+        %c0_19 = arith.constant 0 : index
         %c16_20 = arith.constant 16 : index
-        scf.for %arg10 = %c0_17 to %c16_18 step %c16_20 {
+        scf.for %arg10 = %c0_19 to %c16_17 step %c16_20 {
           %c0_21 = arith.constant 0 : index
-          %26 = arith.addi %4, %arg10 : index
-          %27 = vector.load %arg0[%26] : memref<1099511627776xf32>, vector<8xf32>
-          %28 = arith.subf %27, %15 : vector<8xf32>
-          %29 = arith.mulf %28, %25 : vector<8xf32>
-          %30 = vector.load %arg1[%arg10] : memref<1099511627776xf32>, vector<8xf32>
-          %31 = vector.load %arg2[%arg10] : memref<1099511627776xf32>, vector<8xf32>
-          %32 = arith.mulf %29, %30 fastmath<contract> : vector<8xf32>
-          %33 = arith.addf %32, %31 fastmath<contract> : vector<8xf32>
-          %34 = arith.addi %4, %arg10 : index
-          vector.store %33, %arg3[%34] : memref<1099511627776xf32>, vector<8xf32>
+          %55 = arith.addi %4, %arg10 : index
+          %56 = vector.load %arg0[%55] : memref<1099511627776xf32>, vector<8xf32>
+          %57 = arith.subf %56, %21 : vector<8xf32>
+          %58 = arith.mulf %57, %53 : vector<8xf32>
+          %59 = arith.subf %58, %54 : vector<8xf32>
+          %60 = vector.load %arg1[%arg10] : memref<1099511627776xf32>, vector<8xf32>
+          %61 = vector.load %arg2[%arg10] : memref<1099511627776xf32>, vector<8xf32>
+          %62 = arith.mulf %59, %60 fastmath<contract> : vector<8xf32>
+          %63 = arith.addf %62, %61 fastmath<contract> : vector<8xf32>
+          %64 = arith.addi %4, %arg10 : index
+          vector.store %63, %arg3[%64] : memref<1099511627776xf32>, vector<8xf32>
           %c8_22 = arith.constant 8 : index
-          %35 = arith.addi %arg10, %c8_22 : index
-          %36 = arith.addi %4, %35 : index
-          %37 = vector.load %arg0[%36] : memref<1099511627776xf32>, vector<8xf32>
-          %38 = arith.subf %37, %15 : vector<8xf32>
-          %39 = arith.mulf %38, %25 : vector<8xf32>
-          %40 = vector.load %arg1[%35] : memref<1099511627776xf32>, vector<8xf32>
-          %41 = vector.load %arg2[%35] : memref<1099511627776xf32>, vector<8xf32>
-          %42 = arith.mulf %39, %40 fastmath<contract> : vector<8xf32>
-          %43 = arith.addf %42, %41 fastmath<contract> : vector<8xf32>
-          %44 = arith.addi %4, %35 : index
-          vector.store %43, %arg3[%44] : memref<1099511627776xf32>, vector<8xf32>
+          %65 = arith.addi %arg10, %c8_22 : index
+          %66 = arith.addi %4, %65 : index
+          %67 = vector.load %arg0[%66] : memref<1099511627776xf32>, vector<8xf32>
+          %68 = arith.subf %67, %21 : vector<8xf32>
+          %69 = arith.mulf %68, %53 : vector<8xf32>
+          %70 = arith.subf %69, %54 : vector<8xf32>
+          %71 = vector.load %arg1[%65] : memref<1099511627776xf32>, vector<8xf32>
+          %72 = vector.load %arg2[%65] : memref<1099511627776xf32>, vector<8xf32>
+          %73 = arith.mulf %70, %71 fastmath<contract> : vector<8xf32>
+          %74 = arith.addf %73, %72 fastmath<contract> : vector<8xf32>
+          %75 = arith.addi %4, %65 : index
+          vector.store %74, %arg3[%75] : memref<1099511627776xf32>, vector<8xf32>
         }
       }
       %c0_i32 = arith.constant 0 : i32
@@ -152,7 +184,7 @@ module {
     %12 = plan.dispatch @linear_16x48(%arg0, %11, %10) grid "floordiv(batch*sequence + 511, 512)" scratch "0" sources ["query/MatMul", "query/Add", "key/MatMul", "key/Add", "value/MatMul", "value/Add"] flops "1536*batch*sequence" bytes "256*batch*sequence + 3264" : (tensor<?x?x16xf32, #model.dims<"batch", "sequence", "16">>, tensor<16x48xf32>, tensor<48xf32>) -> tensor<?x?x48xf32, #model.dims<"batch", "sequence", "48">>
     %13 = plan.dispatch @cast_select(%arg1) grid "floordiv(batch*sequence + 4095, 4096)" scratch "0" sources ["mask/Cast", "mask/Where"] flops "batch*sequence" bytes "12*batch*sequence + 8" : (tensor<?x?xi64, #model.dims<"batch", "sequence">>) -> tensor<?x?xf32, #model.dims<"batch", "sequence">>
     %14 = plan.view %13 : tensor<?x?xf32, #model.dims<"batch", "sequence">> -> tensor<?x1x1x?xf32, #model.dims<"batch", "1", "1", "sequence">>
-    %15 = plan.dispatch @attention(%12, %14) grid "2*batch*floordiv(sequence + 511, 512)" scratch "112*sequence + 26112" sources ["query/MatMul", "query/Add", "key/MatMul", "key/Add", "value/MatMul", "value/Add", "attention/Softmax", "attention/Add", "attention/Mul", "attention/MatMul", "attention/MatMul_1"] flops "64*batch*sequence*sequence" bytes "260*batch*sequence" : (tensor<?x?x48xf32, #model.dims<"batch", "sequence", "48">>, tensor<?x1x1x?xf32, #model.dims<"batch", "1", "1", "sequence">>) -> tensor<?x?x16xf32, #model.dims<"batch", "sequence", "16">>
+    %15 = plan.dispatch @attention(%12, %14) grid "2*batch*floordiv(sequence + 511, 512)" scratch "112*sequence + 26176" sources ["attention/Softmax", "attention/Add", "attention/Mul", "attention/MatMul", "attention/MatMul_1"] flops "64*batch*sequence*sequence" bytes "260*batch*sequence" : (tensor<?x?x48xf32, #model.dims<"batch", "sequence", "48">>, tensor<?x1x1x?xf32, #model.dims<"batch", "1", "1", "sequence">>) -> tensor<?x?x16xf32, #model.dims<"batch", "sequence", "16">>
     %16 = plan.dispatch @linear_add_16x16(%15, %9, %8, %arg0) grid "floordiv(batch*sequence + 511, 512)" scratch "0" sources ["output/MatMul", "output/Add", "residual/Add"] flops "528*batch*sequence" bytes "192*batch*sequence + 1088" : (tensor<?x?x16xf32, #model.dims<"batch", "sequence", "16">>, tensor<16x16xf32>, tensor<16xf32>, tensor<?x?x16xf32, #model.dims<"batch", "sequence", "16">>) -> tensor<?x?x16xf32, #model.dims<"batch", "sequence", "16">>
     %17 = plan.dispatch @layer_norm(%16, %7, %6) grid "floordiv(batch*sequence + 511, 512)" scratch "0" sources ["norm/Sqrt", "norm/Add", "norm/ReduceMean_1", "norm/Mul", "norm/ReduceMean", "norm/Sub", "norm/Div", "norm/Mul_1", "norm/Add_1"] flops "128*batch*sequence" bytes "128*batch*sequence + 128" : (tensor<?x?x16xf32, #model.dims<"batch", "sequence", "16">>, tensor<16xf32>, tensor<16xf32>) -> tensor<?x?x16xf32, #model.dims<"batch", "sequence", "16">>
     %18 = plan.dispatch @linear_gelu_16x32(%17, %5, %4) grid "floordiv(batch*sequence + 511, 512)" scratch "0" sources ["up/MatMul", "up/Add", "gelu/Mul_1", "gelu/Mul", "gelu/Add", "gelu/Erf", "gelu/Div"] flops "1056*batch*sequence" bytes "192*batch*sequence + 2176" : (tensor<?x?x16xf32, #model.dims<"batch", "sequence", "16">>, tensor<16x32xf32>, tensor<32xf32>) -> tensor<?x?x32xf32, #model.dims<"batch", "sequence", "32">>

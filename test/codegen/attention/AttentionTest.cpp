@@ -158,6 +158,7 @@ TEST_P(AttentionTest, Causal) {
   checkSizes(1, 3, 100);  // the end of a longer text
   checkSizes(1, 100, 30); // the first 70 queries keep nothing
   checkSizes(2, 600, 600);
+  checkSizes(1, 600, 630); // the first group packs keys up to 542
 }
 
 TEST_P(AttentionTest, MaskShapes) {

@@ -3,8 +3,8 @@
 #include "test/codegen/map/MapTest.h"
 
 #include "codegen/tile/Map.h"
-#include "llvm/ADT/StringExtras.h"
 #include "mlir/AsmParser/AsmParser.h"
+#include "llvm/ADT/StringExtras.h"
 #include <cmath>
 
 using namespace mlir;
@@ -28,19 +28,35 @@ std::string tamis::test::kernelText(llvm::ArrayRef<std::string> arguments, llvm:
     names += (names.empty() ? "" : ", ") + name;
     types += (types.empty() ? "" : ", ") + type;
   }
-  text += ") -> (" + types + ") attributes {model.symbols = [#model.symbol<\"n\", 0, 1000>, #model.symbol<\"m\", 0, 1000>, "
+  text += ") -> (" + types +
+          ") attributes {model.symbols = [#model.symbol<\"n\", 0, 1000>, #model.symbol<\"m\", 0, 1000>, "
           "#model.symbol<\"k\", 0, 1000>]} {\n";
   return text + body.str() + "\n  return " + names + " : " + types + "\n}\n";
 }
 
-Type tamis::test::elementType(MLIRContext *context, llvm::StringRef text) { return parseType(text, context); }
+std::string tamis::test::typeText(llvm::ArrayRef<std::string> dims, llvm::StringRef element) {
+  std::string sizes, names;
+  bool isDynamic = false;
+  for (const std::string &dim : dims) {
+    bool isNumber = llvm::StringRef(dim).find_first_not_of("0123456789") == llvm::StringRef::npos;
+    isDynamic |= !isNumber;
+    sizes += (isNumber ? dim : "?") + "x";
+    names += (names.empty() ? "\"" : ", \"") + dim + "\"";
+  }
+  return "tensor<" + sizes + element.str() + (isDynamic ? ", #model.dims<" + names + ">>" : ">");
+}
+
+Type tamis::test::elementType(MLIRContext *context, llvm::StringRef text) {
+  return parseType(text, context);
+}
 
 HostTensor tamis::test::randomTensor(Type element, llvm::ArrayRef<int64_t> shape, std::mt19937 &random, bool isTame) {
   int64_t count = *reference::elementCount(shape);
   if (isa<FloatType>(element)) {
-    static const double kSpecial[] = {0.0,  -0.0, 1,    -1,    0.5,      -0.5,  1.5,   2.5,    -2.5,         3,    INFINITY, -INFINITY,
-                                      NAN,  2,    1e-3, -1e-3, 1e30,     -1e30, 1e-30, 1e-40,  65504,        7e-6, 127.5,    255.5,
-                                      -129, 3e9,  -3e9, 1e19,  -1.1e19, 1e-45, 100,   -100.5, 2147483648.0, 6e-8, 1.0009765625};
+    static const double kSpecial[] = {0.0,   -0.0,     1,         -1,   0.5,    -0.5,         1.5,   2.5,         -2.5,
+                                      3,     INFINITY, -INFINITY, NAN,  2,      1e-3,         -1e-3, 1e30,        -1e30,
+                                      1e-30, 1e-40,    65504,     7e-6, 127.5,  255.5,        -129,  3e9,         -3e9,
+                                      1e19,  -1.1e19,  1e-45,     100,  -100.5, 2147483648.0, 6e-8,  1.0009765625};
     std::uniform_real_distribution<double> small(-4, 4), exponent(-20, 20);
     std::vector<double> values(count);
     for (double &value : values) {
@@ -78,7 +94,8 @@ void tamis::test::expectEqual(const HostTensor &found, const HostTensor &wanted,
     if ((std::isnan(f[i]) && std::isnan(w[i])) || !memcmp(&found.bytes[i * width], &wanted.bytes[i * width], width))
       continue;
     if (++wrong <= 5)
-      ADD_FAILURE() << what << ": element " << i << " of " << w.size() << " is " << f[i] << " but " << w[i] << " is wanted";
+      ADD_FAILURE() << what << ": element " << i << " of " << w.size() << " is " << f[i] << " but " << w[i]
+                    << " is wanted";
   }
   EXPECT_EQ(wrong, 0) << what << ": elements are wrong";
 }

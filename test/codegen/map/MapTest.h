@@ -9,16 +9,19 @@ namespace tamis::test {
 /// A map kernel; null after a test failure.
 std::unique_ptr<KernelHarness> mapKernel(llvm::StringRef ir, llvm::StringRef target);
 
-/// Text of a kernel: `func.func @kernel(%a0: TYPE, ...) -> (TYPES) { BODY return VALUES : TYPES }`. Symbols "n", "m" and "k"
-/// of 0 to 1000 are declared.
+/// Text of a kernel: `func.func @kernel(%a0: TYPE, ...) -> (TYPES) { BODY return VALUES : TYPES }`. Symbols "n", "m"
+/// and "k" of 0 to 1000 are declared.
 std::string kernelText(llvm::ArrayRef<std::string> arguments, llvm::StringRef body,
                        llvm::ArrayRef<std::pair<std::string, std::string>> results);
+
+/// `tensor<2x?xf32, #model.dims<"2", "n">>` from {"2", "n"}.
+std::string typeText(llvm::ArrayRef<std::string> dims, llvm::StringRef element);
 
 /// The element type of a text such as "f32".
 mlir::Type elementType(mlir::MLIRContext *context, llvm::StringRef text);
 
-/// Random elements: many special values (infinities, NaN, halves, extremes of the type) among small and large numbers, or only
-/// numbers in [-4, 4) when `isTame`.
+/// Random elements: many special values (infinities, NaN, halves, extremes of the type) among small and large numbers,
+/// or only numbers in [-4, 4) when `isTame`.
 HostTensor randomTensor(mlir::Type element, llvm::ArrayRef<int64_t> shape, std::mt19937 &random, bool isTame = false);
 
 /// Runs kernel and evaluator and fails the test where an element's bits differ; NaN equals any NaN.

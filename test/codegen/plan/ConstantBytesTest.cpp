@@ -5,6 +5,7 @@
 #include "codegen/schedule/Schedule.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/MLIRContext.h"
+#include "mlir/IR/OwningOpRef.h"
 #include <gtest/gtest.h>
 
 using namespace mlir;

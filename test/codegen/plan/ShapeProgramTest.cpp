@@ -80,7 +80,8 @@ TEST(ShapeProgram, SharesRegisters) {
   size_t length = program.instructions().size();
   EXPECT_EQ(program.compile(size), first);
   EXPECT_EQ(program.instructions().size(), length);
-  EXPECT_EQ(run(program, {3, 5, 0})[program.alignUp(first, 64)], 64);
+  auto aligned = program.alignUp(first, 64);
+  EXPECT_EQ(run(program, {3, 5, 0})[aligned], 64);
 }
 
 } // namespace
