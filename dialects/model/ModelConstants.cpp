@@ -2,6 +2,8 @@
 // Arithmetic on constants.
 #include "dialects/model/ModelConstants.h"
 
+#include "llvm/ADT/APSInt.h"
+
 #include <cmath>
 
 using namespace mlir;

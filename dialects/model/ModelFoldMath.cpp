@@ -3,6 +3,7 @@
 #include "dialects/model/ModelConstants.h"
 #include "dialects/model/ModelDialect.h"
 #include "dialects/model/ModelShapes.h"
+#include "mlir/IR/PatternMatch.h"
 
 #include <cmath>
 

@@ -18,7 +18,8 @@ struct Affine {
 };
 
 /// What is known of the elements of an integer or bool tensor (bools are 0 and 1). Exported models compute shapes,
-/// positions and mask indices as tensors; knowing them lets the importer leave those nodes out. At least one form is set.
+/// positions and mask indices as tensors; knowing them lets the importer leave those nodes out. At least one form is
+/// set.
 class Contents {
 public:
   /// Every element, row-major, at most maxListed; with the linear form when there is one.
@@ -57,6 +58,9 @@ std::optional<Contents> foldSlice(KnownTensor operand, llvm::ArrayRef<DimExpr> s
 std::optional<Contents> foldConcat(llvm::ArrayRef<KnownTensor> operands, int64_t axis, llvm::ArrayRef<DimExpr> dims);
 /// `data` along axis 0 at constant indices.
 std::optional<Contents> foldGather(KnownTensor data, KnownTensor indices, llvm::ArrayRef<DimExpr> dims);
+
+/// All elements lie within [min, max], for all values of the symbols. False when that is not sure.
+bool liesWithin(KnownTensor tensor, int64_t min, int64_t max, const SizeRules &rules);
 
 /// Expressions of hostile models grow without bound; those beyond this are not followed.
 bool isTooLarge(const DimExpr &e);

@@ -345,3 +345,11 @@ std::optional<Contents> tamis::foldGather(KnownTensor data, KnownTensor indices,
   }
   return Contents::ofList(std::move(elements), dims);
 }
+
+bool tamis::liesWithin(KnownTensor tensor, int64_t min, int64_t max, const SizeRules &rules) {
+  auto fits = [&](SizeRules::Bounds bounds) { return bounds.min >= min && bounds.max <= max; };
+  if (tensor.contents->list)
+    return llvm::all_of(*tensor.contents->list, [&](const DimExpr &e) { return fits(rules.bounds(e)); });
+  auto bounds = tensor.contents->affine ? affineBounds(*tensor.contents->affine, tensor.dims, rules) : std::nullopt;
+  return bounds && fits(*bounds);
+}

@@ -58,12 +58,11 @@ public:
     config.epsilon = epsilon == json.end() ? 1e-12 : epsilon->is_number() ? epsilon->get<double>() : -1;
     if (!(config.epsilon >= 0 && config.epsilon < 1))
       return emitError(loc) << "has a layer_norm_eps that is no number from 0 to 1";
-    for (auto [key, field] : {std::pair("vocab_size", &config.vocabulary), std::pair("hidden_size", &config.width),
-                              std::pair("num_hidden_layers", &config.layers),
-                              std::pair("num_attention_heads", &config.heads),
-                              std::pair("intermediate_size", &config.inner),
-                              std::pair("max_position_embeddings", &config.positions),
-                              std::pair("type_vocab_size", &config.tokenTypes)})
+    for (auto [key, field] :
+         {std::pair("vocab_size", &config.vocabulary), std::pair("hidden_size", &config.width),
+          std::pair("num_hidden_layers", &config.layers), std::pair("num_attention_heads", &config.heads),
+          std::pair("intermediate_size", &config.inner), std::pair("max_position_embeddings", &config.positions),
+          std::pair("type_vocab_size", &config.tokenTypes)})
       if (failed(readSize(key, *field)))
         return failure();
     if (config.width % config.heads)
@@ -80,8 +79,8 @@ private:
 
   LogicalResult checkArchitecture() {
     std::string type = text("model_type", ""), architecture;
-    if (auto list = json.find("architectures"); list != json.end() && list->is_array() && !list->empty() &&
-                                                list->front().is_string())
+    if (auto list = json.find("architectures");
+        list != json.end() && list->is_array() && !list->empty() && list->front().is_string())
       architecture = list->front().get<std::string>();
     if (type != "bert")
       return emitError(loc) << "is a model of type '" << type << "' ("

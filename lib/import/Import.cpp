@@ -12,7 +12,9 @@
 using namespace mlir;
 using namespace tamis;
 
-Location tamis::fileLocation(StringRef path, MLIRContext *context) { return FileLineColLoc::get(context, path, 0, 0); }
+Location tamis::fileLocation(StringRef path, MLIRContext *context) {
+  return FileLineColLoc::get(context, path, 0, 0);
+}
 
 LogicalResult tamis::reportError(Location loc, llvm::Error error) {
   return emitError(loc) << llvm::toString(std::move(error));

@@ -13,8 +13,8 @@ namespace tamis {
 constexpr int64_t defaultMinSize = 1, defaultMaxSize = 65536;
 
 struct ImportOptions {
-  /// Ranges the user gives to the model's named sizes (`--dim batch=1..64`), both bounds included. A range of one number
-  /// fixes the size: the number takes the symbol's place everywhere.
+  /// Ranges the user gives to the model's named sizes (`--dim batch=1..64`), both bounds included. A range of one
+  /// number fixes the size: the number takes the symbol's place everywhere.
   std::vector<model::Symbol> dims;
 };
 
@@ -26,10 +26,10 @@ struct ImportOptions {
 /// - a folder of Hugging Face's layout with `config.json` and `model.safetensors`, of BERT's architecture;
 /// - a textual graph (`*.mlir`), with its weights in a file of the same stem ending in `.safetensors`.
 ///
-/// Dynamic sizes bear the names of the model. A size without a name is called `<input>_<axis>`. A range that is not given
-/// is 1 to 65536, and tighter where the model itself is: a table of 512 positions limits the sequence to 512. Two sizes
-/// of different names that must be equal (operands of one addition) become one, under the name that comes first: broadcasting
-/// a dynamic size that happens to be one is not supported.
+/// Dynamic sizes bear the names of the model. A size without a name is called `<input>_<axis>`. A range that is not
+/// given is 1 to 65536, and tighter where the model itself is: a table of 512 positions limits the sequence to 512. Two
+/// sizes of different names that must be equal (operands of one addition) become one, under the name that comes first:
+/// broadcasting a dynamic size that happens to be one is not supported.
 ///
 /// Every op bears the name of the node it comes from as its location. Errors, all of them, are diagnostics on
 /// locations in the file; nothing throws. Not thread-safe in `weights`.

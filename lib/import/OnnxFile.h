@@ -14,24 +14,25 @@
 
 namespace tamis {
 
-/// Bytes of tensors that are not in the message. A tensor of the message refers to `payloads[n]` by the external location
+/// Bytes of tensors that are not in the message. A tensor of the message refers to `payloads[n]` by the external
+/// location
 /// `#tamis/n`; no other external location is left in initializers and node attributes.
 using Payloads = std::vector<llvm::ArrayRef<char>>;
 
 struct OnnxFile {
   onnx::ModelProto model;
-  Payloads payloads; ///< of any alignment: an ONNX file aligns nothing
+  Payloads payloads;                     ///< of any alignment: an ONNX file aligns nothing
   std::map<std::string, int64_t> opsets; ///< versions by domain ("" is ai.onnx), as the file has them
 };
 
 /// Maps the file and parses what is small in it. Tensors above 1 KiB, inside the file or in files beside it, become
 /// payloads, so that a file of any size takes no more memory than its graph.
-/// Errors: no regular file, no ONNX model; external data outside of the model's folder (absolute, through `..` or links) or
-/// outside of its file. Source: onnx.proto3, docs/ExternalData.md of the onnx project.
+/// Errors: no regular file, no ONNX model; external data outside of the model's folder (absolute, through `..` or
+/// links) or outside of its file. Source: onnx.proto3, docs/ExternalData.md of the onnx project.
 llvm::Expected<OnnxFile> readOnnxFile(llvm::StringRef path, WeightStore &weights);
 
-/// Appends to `out` the bytes of a serialized ModelProto, its big tensors replaced by references to `payloads`; `folder`
-/// is where external data is looked for.
+/// Appends to `out` the bytes of a serialized ModelProto, its big tensors replaced by references to `payloads`;
+/// `folder` is where external data is looked for.
 llvm::Error stripTensors(llvm::ArrayRef<char> message, llvm::StringRef folder, WeightStore &weights, std::string &out,
                          Payloads &payloads);
 

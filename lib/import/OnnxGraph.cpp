@@ -10,8 +10,7 @@
 using namespace mlir;
 using namespace tamis;
 
-OnnxGraph::OnnxGraph(const OnnxFile &file, StringRef path, SizeRules &rules, MLIRContext *context,
-                     WeightStore &weights)
+OnnxGraph::OnnxGraph(const OnnxFile &file, StringRef path, SizeRules &rules, MLIRContext *context, WeightStore &weights)
     : file(file), graph(file.model.graph()), path(path), rules(rules), context(context), weights(weights),
       fileLoc(fileLocation(path, context)), builder(context) {
   addOnnxMathOps(table);
@@ -73,10 +72,9 @@ LogicalResult OnnxGraph::addInputs() {
     for (auto [axis, dim] : llvm::enumerate(type.shape().dim())) {
       if (dim.has_dim_value() && dim.dim_value() < 0)
         return emitError(fileLoc) << "input '" << input.name() << "' has the size " << dim.dim_value();
-      value.dims.push_back(dim.has_dim_value() ? DimExpr(dim.dim_value())
-                           : dim.dim_param().empty()
-                               ? rules.named(input.name() + "_" + std::to_string(axis))
-                               : rules.named(dim.dim_param()));
+      value.dims.push_back(dim.has_dim_value()       ? DimExpr(dim.dim_value())
+                           : dim.dim_param().empty() ? rules.named(input.name() + "_" + std::to_string(axis))
+                                                     : rules.named(dim.dim_param()));
     }
     types.push_back(model::tensorType(value.element, value.dims));
     names.push_back(input.name());
@@ -110,9 +108,8 @@ LogicalResult OnnxGraph::addInitializers() {
 /// Fails when the attempt ends because of what it learnt.
 LogicalResult OnnxGraph::addNodes() {
   for (const onnx::NodeProto &node : graph.node()) {
-    bool known = llvm::all_of(node.input(), [&](const std::string &input) {
-      return input.empty() || values[input].isKnown();
-    });
+    bool known =
+        llvm::all_of(node.input(), [&](const std::string &input) { return input.empty() || values[input].isKnown(); });
     auto import = node.domain().empty() ? table.find(node.op_type()) : table.end();
     reason.clear();
     if (import == table.end()) {
@@ -154,9 +151,9 @@ void OnnxGraph::giveInferred(const onnx::NodeProto &node) {
       continue;
     value.element = element;
     // Stands in for the result in a function that will not be returned.
-    value.value = UnrealizedConversionCastOp::create(builder, fileLoc, model::tensorType(element, value.dims),
-                                                     ValueRange())
-                      .getResult(0);
+    value.value =
+        UnrealizedConversionCastOp::create(builder, fileLoc, model::tensorType(element, value.dims), ValueRange())
+            .getResult(0);
   }
 }
 
@@ -172,8 +169,8 @@ std::string OnnxGraph::describe(StringRef name) const {
 }
 
 LogicalResult OnnxGraph::reportProblems() {
-  InFlightDiagnostic report = emitError(fileLoc) << "cannot import " << problems.size() << " of " << graph.node_size()
-                                                 << " nodes";
+  InFlightDiagnostic report = emitError(fileLoc)
+                              << "cannot import " << problems.size() << " of " << graph.node_size() << " nodes";
   for (const Problem &problem : problems) {
     const onnx::NodeProto &node = *problem.node;
     bool isUnknown = node.domain() == unknownDomain.str();
@@ -208,8 +205,8 @@ LogicalResult OnnxGraph::addOutputs() {
           fits &= value.dims[axis].isConstant(dim.dim_value());
     }
     if (!fits)
-      return emitError(fileLoc) << "declares output '" << output.name() << "' as another type than " << describe(output.name())
-                                << ", which its node gives";
+      return emitError(fileLoc) << "declares output '" << output.name() << "' as another type than "
+                                << describe(output.name()) << ", which its node gives";
     results.push_back(emit(value, fileLoc));
     types.push_back(results.back().getType());
   }
@@ -263,6 +260,8 @@ Value OnnxGraph::emitContents(const OnnxValue &value, Location loc) {
     return constant(type, *number);
   if (auto numbers = contents.numbers())
     return constant(type, *numbers);
+  if (number)
+    return model::BroadcastOp::create(builder, loc, type, constant(RankedTensorType::get({}, value.element), *number));
 
   auto texts = [&](ArrayRef<DimExpr> exprs) {
     SmallVector<Attribute> list;
@@ -283,6 +282,11 @@ Value OnnxGraph::emitContents(const OnnxValue &value, Location loc) {
     RankedTensorType wanted = model::tensorType(builder.getI64Type(), dims);
     return vector.getType() == wanted ? vector : Value(model::ReshapeOp::create(builder, loc, wanted, vector));
   };
+  if (contents.list) {
+    auto vector = RankedTensorType::get({static_cast<int64_t>(contents.list->size())}, builder.getI64Type());
+    RankedTensorType held = value.dims.empty() ? RankedTensorType::get({}, builder.getI64Type()) : vector;
+    return finish(reshaped(model::SizesOp::create(builder, loc, held, texts(*contents.list)), value.dims));
+  }
   if (contents.affine) {
     const Affine &affine = *contents.affine;
     Value sum;
@@ -309,11 +313,6 @@ Value OnnxGraph::emitContents(const OnnxValue &value, Location loc) {
     if (!sum)
       sum = model::SizesOp::create(builder, loc, RankedTensorType::get({}, builder.getI64Type()), texts(base));
     return finish(sum);
-  }
-  if (contents.list) {
-    auto vector = RankedTensorType::get({static_cast<int64_t>(contents.list->size())}, builder.getI64Type());
-    Value sizes = model::SizesOp::create(builder, loc, vector, texts(*contents.list));
-    return finish(reshaped(sizes, value.dims));
   }
   // Tuples: the components side by side.
   SmallVector<Value> components;

@@ -44,6 +44,10 @@ public:
   // Operands.
   size_t size() const { return proto.input_size(); }
   bool has(size_t i) const { return i < size() && !proto.input(i).empty(); }
+  /// No operand is left out. The checker sees to it but for ops of any number of operands.
+  bool hasAll() const {
+    return size() > 0 && llvm::none_of(proto.input(), [](auto &name) { return name.empty(); });
+  }
   const OnnxValue &in(size_t i) const;
   mlir::Value emit(size_t i);
   mlir::Value emit(OnnxValue &value);
@@ -74,8 +78,7 @@ public:
   // Emitting.
   mlir::OpBuilder &builder();
   mlir::Location loc() const { return location; }
-  template <typename Op, typename... Args>
-  mlir::Value create(Args &&...args) {
+  template <typename Op, typename... Args> mlir::Value create(Args &&...args) {
     return Op::create(builder(), location, std::forward<Args>(args)...);
   }
   /// A constant of one float or integer in every element.

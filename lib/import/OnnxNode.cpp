@@ -5,13 +5,21 @@
 using namespace mlir;
 using namespace tamis;
 
-const OnnxValue &OnnxNode::in(size_t i) const { return graph.values[proto.input(i)]; }
+const OnnxValue &OnnxNode::in(size_t i) const {
+  return graph.values[proto.input(i)];
+}
 
-Value OnnxNode::emit(size_t i) { return emit(graph.values[proto.input(i)]); }
+Value OnnxNode::emit(size_t i) {
+  return emit(graph.values[proto.input(i)]);
+}
 
-Value OnnxNode::emit(OnnxValue &value) { return graph.emit(value, location); }
+Value OnnxNode::emit(OnnxValue &value) {
+  return graph.emit(value, location);
+}
 
-Value OnnxNode::emitBroadcast(size_t i, ArrayRef<DimExpr> dims) { return broadcast(emit(i), dims); }
+Value OnnxNode::emitBroadcast(size_t i, ArrayRef<DimExpr> dims) {
+  return broadcast(emit(i), dims);
+}
 
 FailureOr<SmallVector<int64_t>> OnnxNode::numbers(size_t i, StringRef what) {
   if (has(i) && in(i).contents)
@@ -23,7 +31,8 @@ FailureOr<SmallVector<int64_t>> OnnxNode::numbers(size_t i, StringRef what) {
 FailureOr<model::Dims> OnnxNode::sizes(size_t i, StringRef what) {
   if (has(i) && in(i).contents && in(i).contents->list)
     return *in(i).contents->list;
-  return fail("operand '" + what + "' is computed at run time; supported where it follows from the sizes of the inputs");
+  return fail("operand '" + what +
+              "' is computed at run time; supported where it follows from the sizes of the inputs");
 }
 
 const onnx::AttributeProto *OnnxNode::find(StringRef name) const {
@@ -75,7 +84,9 @@ FailureOr<SmallVector<int64_t>> OnnxNode::axes(ArrayRef<int64_t> values, int64_t
   return result;
 }
 
-bool OnnxNode::wants(size_t i) const { return i < results() && graph.used.contains(proto.output(i)); }
+bool OnnxNode::wants(size_t i) const {
+  return i < results() && graph.used.contains(proto.output(i));
+}
 
 LogicalResult OnnxNode::give(Value value, size_t i) {
   OnnxValue result;
@@ -102,7 +113,9 @@ LogicalResult OnnxNode::give(Type element, ArrayRef<DimExpr> dims, Contents cont
   return give(std::move(result), i);
 }
 
-OpBuilder &OnnxNode::builder() { return graph.builder; }
+OpBuilder &OnnxNode::builder() {
+  return graph.builder;
+}
 
 Value OnnxNode::splat(Type element, double value, ArrayRef<DimExpr> dims) {
   OnnxValue constant;
@@ -148,7 +161,9 @@ Value OnnxNode::transpose(Value value, ArrayRef<int64_t> permutation) {
   return llvm::is_sorted(both) ? value : create<model::TransposeOp>(type, value, both);
 }
 
-SizeRules &OnnxNode::rules() { return graph.rules; }
+SizeRules &OnnxNode::rules() {
+  return graph.rules;
+}
 
 LogicalResult OnnxNode::meet(const DimExpr &a, const DimExpr &b) {
   switch (graph.rules.meet(a, b)) {
@@ -191,8 +206,8 @@ LogicalResult OnnxNode::checkDims(ArrayRef<DimExpr> dims) {
       return fail("gives the negative size '" + dim.str() + "'");
     if (isTooLarge(dim))
       return fail("gives a size whose expression is too long to follow");
-    if (auto number = dim.constant(); number && *number > 1 &&
-                                      (llvm::MulOverflow(known, *number, known) || known > maxElements))
+    if (auto number = dim.constant();
+        number && *number > 1 && (llvm::MulOverflow(known, *number, known) || known > maxElements))
       return fail("gives the sizes " + model::str(dims) + ", more than 2^40 elements");
   }
   return success();

@@ -23,12 +23,12 @@ Value emitSlice(OnnxNode &node, Value input, ArrayRef<Picked> picked) {
     steps.push_back(range.step);
     dims.push_back(range.count);
   }
-  bool whole = dims == model::dimsOf(input.getType()) && llvm::all_of(picked, [](const Picked &range) {
-                 return range.start.isConstant(0) && range.step == 1;
-               });
+  bool whole = dims == model::dimsOf(input.getType()) &&
+               llvm::all_of(picked, [](const Picked &range) { return range.start.isConstant(0) && range.step == 1; });
   Type element = cast<RankedTensorType>(input.getType()).getElementType();
   return whole ? input
-               : node.create<model::SliceOp>(model::tensorType(element, dims), input, builder.getArrayAttr(starts), steps);
+               : node.create<model::SliceOp>(model::tensorType(element, dims), input, builder.getArrayAttr(starts),
+                                             steps);
 }
 
 LogicalResult giveSlice(OnnxNode &node, ArrayRef<Picked> picked, size_t result = 0) {
@@ -157,8 +157,9 @@ LogicalResult importSplit(OnnxNode &node) {
   return success();
 }
 
-/// Reads data along the axes from `first` on at positions that are linear in the result's index: no gather at all, but a
-/// slice, a transpose and a reshape. `functions` has one function an axis over `indexDims`. Null when it is not so plain.
+/// Reads data along the axes from `first` on at positions that are linear in the result's index: no gather at all, but
+/// a slice, a transpose and a reshape. `functions` has one function an axis over `indexDims`. Null when it is not so
+/// plain.
 Value emitLinearGather(OnnxNode &node, size_t first, ArrayRef<Affine> functions, ArrayRef<DimExpr> indexDims) {
   const OnnxValue &data = node.in(0);
   SizeRules &rules = node.rules();

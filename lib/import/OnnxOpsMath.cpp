@@ -43,7 +43,9 @@ std::optional<double> foldFloats(K kind, ArrayRef<double> x) {
 }
 
 /// Wide enough that shape arithmetic does not wrap.
-bool foldsExactly(Type element) { return element.isInteger(1) || element.isInteger(32) || element.isInteger(64); }
+bool foldsExactly(Type element) {
+  return element.isInteger(1) || element.isInteger(32) || element.isInteger(64);
+}
 
 /// Gives `kind` of the operands: known when they are, else as an op.
 LogicalResult giveElementwise(OnnxNode &node, K kind, ArrayRef<size_t> operands) {
@@ -74,15 +76,19 @@ LogicalResult giveElementwise(OnnxNode &node, K kind, ArrayRef<size_t> operands)
       return node.give(std::move(result));
     }
   }
-  bool known = llvm::all_of(operands, [&](size_t i) {
-    return node.in(i).contents && foldsExactly(node.in(i).element);
-  });
+  bool known =
+      llvm::all_of(operands, [&](size_t i) { return node.in(i).contents && foldsExactly(node.in(i).element); });
   if (known) {
     SmallVector<KnownTensor> tensors;
     for (size_t i : operands)
       tensors.push_back({&*node.in(i).contents, node.in(i).dims});
     bool givesBool = kind >= K::equal && kind <= K::greater_equal;
-    if (auto folded = foldElementwise(kind, tensors, dims, node.rules()))
+    auto folded = foldElementwise(kind, tensors, dims, node.rules());
+    // What would wrap in 32 bits is left to the op.
+    if (folded && !givesBool && element.isInteger(32) &&
+        !liesWithin({&*folded, dims}, INT32_MIN, INT32_MAX, node.rules()))
+      folded.reset();
+    if (folded)
       return node.give(givesBool ? Type(node.builder().getI1Type()) : element, dims, std::move(*folded));
   }
   // Computing comes before repeating: a mask that was expanded to every query is computed once.
@@ -107,19 +113,16 @@ LogicalResult giveOperand(OnnxNode &node, size_t i, ArrayRef<DimExpr> dims) {
                                                     : node.give(node.emitBroadcast(i, dims));
 }
 
-template <K kind>
-LogicalResult importUnary(OnnxNode &node) {
+template <K kind> LogicalResult importUnary(OnnxNode &node) {
   return giveElementwise(node, kind, {0});
 }
 
-template <K kind>
-LogicalResult importBinary(OnnxNode &node) {
+template <K kind> LogicalResult importBinary(OnnxNode &node) {
   return giveElementwise(node, kind, {0, 1});
 }
 
 /// `and` with all true and `or` with all false leave the other operand: mask parts that decide nothing.
-template <K kind>
-LogicalResult importLogical(OnnxNode &node) {
+template <K kind> LogicalResult importLogical(OnnxNode &node) {
   for (size_t i : {0, 1}) {
     auto splat = node.in(i).contents ? node.in(i).contents->splat() : std::nullopt;
     if (!splat || !splat->isConstant(kind == K::logical_and ? 1 : 0))
@@ -131,8 +134,9 @@ LogicalResult importLogical(OnnxNode &node) {
 }
 
 /// Any number of operands, folded from the left.
-template <K kind>
-LogicalResult importVariadic(OnnxNode &node) {
+template <K kind> LogicalResult importVariadic(OnnxNode &node) {
+  if (!node.hasAll())
+    return node.fail("an operand is left out");
   if (node.size() == 1)
     return node.give(OnnxValue(node.in(0)));
   if (node.size() == 2)
@@ -291,12 +295,12 @@ LogicalResult reduce(OnnxNode &node, model::ReduceKind kind, Prepare prepare, Fi
         return node.give(input.element, left, std::move(*contents));
   if (input.isBool() || input.element.isUnsignedInteger())
     return node.fail("operand is of bool or unsigned; supported for signed integers and floats");
-  Value reduced = node.create<model::ReduceOp>(model::tensorType(input.element, kept), kind, prepare(node.emit(0)), *axes);
+  Value reduced =
+      node.create<model::ReduceOp>(model::tensorType(input.element, kept), kind, prepare(node.emit(0)), *axes);
   return node.give(node.reshape(finish(reduced, kept), left));
 }
 
-template <model::ReduceKind kind>
-LogicalResult importReduce(OnnxNode &node) {
+template <model::ReduceKind kind> LogicalResult importReduce(OnnxNode &node) {
   auto same = [](Value value, auto &&...) { return value; };
   return reduce(node, kind, same, same);
 }
@@ -306,8 +310,7 @@ LogicalResult importReduceL1(OnnxNode &node) {
   return reduce(node, model::ReduceKind::sum, prepare, [](Value x, auto &) { return x; });
 }
 
-template <bool root>
-LogicalResult importReduceSquares(OnnxNode &node) {
+template <bool root> LogicalResult importReduceSquares(OnnxNode &node) {
   if (root && !node.in(0).isFloat())
     return node.fail("operand is of integers; supported for floats");
   auto prepare = [&](Value x) { return node.elementwise(K::mul, {x, x}, node.in(0).dims); };

@@ -26,7 +26,8 @@ LogicalResult importConstant(OnnxNode &node) {
       elements.push_back(DimExpr(value));
     result.dims.push_back(DimExpr(static_cast<int64_t>(values->size())));
   } else {
-    return node.fail("it is sparse, of text or of many floats; supported with value, value_int, value_ints or value_float");
+    return node.fail(
+        "it is sparse, of text or of many floats; supported with value, value_int, value_ints or value_float");
   }
   auto contents = Contents::ofList(std::move(elements), result.dims);
   if (!contents)
@@ -99,7 +100,8 @@ LogicalResult importRange(OnnxNode &node) {
   if (failed(node.checkDims(dims)))
     return failure();
   auto contents = Contents::ofAffine({bounds[0], {DimExpr(*step)}}, dims);
-  return contents ? node.give(node.in(0).element, dims, std::move(*contents)) : node.fail("bounds are too long to follow");
+  return contents ? node.give(node.in(0).element, dims, std::move(*contents))
+                  : node.fail("bounds are too long to follow");
 }
 } // namespace
 

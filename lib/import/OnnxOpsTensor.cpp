@@ -29,8 +29,7 @@ LogicalResult giveView(OnnxNode &node, ArrayRef<DimExpr> dims, Fold fold, Emit e
 
 LogicalResult giveReshape(OnnxNode &node, ArrayRef<DimExpr> dims) {
   return giveView(
-      node, dims, [&](KnownTensor x) { return foldReshape(x, dims); },
-      [&](Value x) { return node.reshape(x, dims); });
+      node, dims, [&](KnownTensor x) { return foldReshape(x, dims); }, [&](Value x) { return node.reshape(x, dims); });
 }
 
 /// Two element counts must be the same: what is common to both is cancelled, what is left must be equal.
@@ -201,6 +200,8 @@ LogicalResult importTile(OnnxNode &node) {
 }
 
 LogicalResult importConcat(OnnxNode &node) {
+  if (!node.hasAll())
+    return node.fail("an operand is left out");
   // Exporters write Concat of one.
   if (node.size() == 1)
     return node.give(OnnxValue(node.in(0)));
@@ -231,8 +232,8 @@ LogicalResult importConcat(OnnxNode &node) {
   SmallVector<Value> parts;
   for (size_t i = 0; i < node.size(); ++i)
     parts.push_back(node.emit(i));
-  return node.give(node.create<model::ConcatOp>(model::tensorType(first.element, dims), parts,
-                                                static_cast<uint64_t>(*axis)));
+  return node.give(
+      node.create<model::ConcatOp>(model::tensorType(first.element, dims), parts, static_cast<uint64_t>(*axis)));
 }
 
 LogicalResult giveCast(OnnxNode &node, Type to) {
@@ -241,10 +242,7 @@ LogicalResult giveCast(OnnxNode &node, Type to) {
     return node.give(OnnxValue(input));
   bool toInteger = to.isInteger(32) || to.isInteger(64);
   if (input.contents && (toInteger || to.isInteger(1)) && !input.element.isUnsignedInteger()) {
-    // Known integers fit: sizes are far below 2^31, and an i32 constant came from an i32 or is checked here.
-    bool fits = to.isInteger(64) || input.isBool();
-    if (auto numbers = input.contents->numbers(); to.isInteger(32) && !fits)
-      fits = !numbers || llvm::all_of(*numbers, [](int64_t n) { return llvm::isInt<32>(n); });
+    bool fits = to.isInteger(64) || liesWithin({&*input.contents, input.dims}, INT32_MIN, INT32_MAX, node.rules());
     if (toInteger && fits)
       return node.give(to, input.dims, *input.contents);
     model::Dims zeros(input.rank(), DimExpr(0));
@@ -287,9 +285,13 @@ LogicalResult importCast(OnnxNode &node) {
   return to ? giveCast(node, to) : node.fail("its result " + unsupportedElement(wanted));
 }
 
-LogicalResult importCastLike(OnnxNode &node) { return giveCast(node, node.in(1).element); }
+LogicalResult importCastLike(OnnxNode &node) {
+  return giveCast(node, node.in(1).element);
+}
 
-LogicalResult importIdentity(OnnxNode &node) { return node.give(OnnxValue(node.in(0))); }
+LogicalResult importIdentity(OnnxNode &node) {
+  return node.give(OnnxValue(node.in(0)));
+}
 
 LogicalResult importDropout(OnnxNode &node) {
   if (node.wants(1))

@@ -104,8 +104,7 @@ LogicalResult importGemm(OnnxNode &node) {
   return node.give(result);
 }
 
-template <model::NormKind kind>
-LogicalResult importNorm(OnnxNode &node) {
+template <model::NormKind kind> LogicalResult importNorm(OnnxNode &node) {
   const OnnxValue &input = node.in(0);
   if (node.wants(1) || node.wants(2))
     return node.fail("its mean or deviation is used; supported with the normalised result alone");
@@ -173,7 +172,8 @@ LogicalResult importAttention(OnnxNode &node) {
   auto heads = rank == 4 ? query.dims[1].constant() : std::optional(node.integer("q_num_heads", 0));
   auto kvHeads = rank == 4 ? key.dims[1].constant() : std::optional(node.integer("kv_num_heads", 0));
   auto valueHeads = rank == 4 ? value.dims[1].constant() : kvHeads;
-  auto width = query.dims.back().constant(), keyWidth = key.dims.back().constant(), valueWidth = value.dims.back().constant();
+  auto width = query.dims.back().constant(), keyWidth = key.dims.back().constant(),
+       valueWidth = value.dims.back().constant();
   if (rank == 4 && heads && kvHeads && valueHeads && width && keyWidth && valueWidth) {
     *width *= *heads;
     *keyWidth *= *kvHeads;
@@ -219,11 +219,12 @@ LogicalResult importAttention(OnnxNode &node) {
     operands.push_back(rank == 4 ? sideBySide(node, node.emit(i)) : node.emit(i));
   int64_t resultWidth = *valueWidth / *kvHeads;
   model::Dims dims{query.dims[0], query.dims[tokens], DimExpr(*heads * resultWidth)};
-  Value result = node.create<model::AttentionOp>(
-      model::tensorType(query.element, dims), operands[0], operands[1], operands[2], mask, static_cast<uint64_t>(*heads),
-      static_cast<uint64_t>(*kvHeads), llvm::APFloat(scale), causal);
+  Value result = node.create<model::AttentionOp>(model::tensorType(query.element, dims), operands[0], operands[1],
+                                                 operands[2], mask, static_cast<uint64_t>(*heads),
+                                                 static_cast<uint64_t>(*kvHeads), llvm::APFloat(scale), causal);
   if (rank == 4)
-    result = node.transpose(node.reshape(result, {dims[0], dims[1], DimExpr(*heads), DimExpr(resultWidth)}), {0, 2, 1, 3});
+    result =
+        node.transpose(node.reshape(result, {dims[0], dims[1], DimExpr(*heads), DimExpr(resultWidth)}), {0, 2, 1, 3});
   return node.give(result);
 }
 } // namespace
@@ -256,7 +257,8 @@ StringRef tamis::nearestSupport(StringRef domain, StringRef op) {
   if (!domain.empty())
     return "only ops of ai.onnx are supported";
   return llvm::StringSwitch<StringRef>(op)
-      .Cases({"If", "Loop", "Scan"}, "ops with graphs inside are not supported; export the model with its branches decided")
+      .Cases({"If", "Loop", "Scan"},
+             "ops with graphs inside are not supported; export the model with its branches decided")
       .Cases({"MatMulInteger", "QLinearMatMul", "DynamicQuantizeLinear", "QuantizeLinear", "DequantizeLinear"},
              "quantized ops are not supported; supported is the float model before it was quantized")
       .Cases({"GatherElements", "ScatterElements", "ScatterND", "Scatter"}, "supported are Gather, GatherND and Slice")

@@ -33,8 +33,7 @@ std::string nameOf(const onnx::NodeProto &node, int index) {
 }
 
 /// Runs `step` and turns what it throws into a diagnostic.
-template <typename Step>
-LogicalResult guarded(Location loc, StringRef what, Step step) {
+template <typename Step> LogicalResult guarded(Location loc, StringRef what, Step step) {
   try {
     step();
     return success();
@@ -144,6 +143,21 @@ LogicalResult sortNodes(onnx::GraphProto &graph, Location loc) {
   return success();
 }
 
+/// Counts that the onnx library divides by without a look.
+template <typename Nodes> LogicalResult checkCounts(const Nodes &nodes, Location loc) {
+  static const llvm::StringSet<> counts{"q_num_heads", "kv_num_heads", "num_outputs",
+                                        "blocksize",   "group",        "num_groups"};
+  for (auto [index, node] : llvm::enumerate(nodes))
+    for (const onnx::AttributeProto &attribute : node.attribute()) {
+      if (counts.contains(attribute.name()) && attribute.has_i() && attribute.i() < 1)
+        return emitError(loc) << "node '" << nameOf(node, index) << "' has " << attribute.name() << " " << attribute.i()
+                              << " but at least 1 is wanted";
+      if (failed(checkCounts(attribute.g().node(), loc)))
+        return failure();
+    }
+  return success();
+}
+
 /// Nodes keep their names through the conversion; those without get theirs while positions are those of the file.
 void nameNodes(onnx::GraphProto &graph) {
   for (auto [index, node] : llvm::enumerate(*graph.mutable_node()))
@@ -191,6 +205,11 @@ LogicalResult tamis::prepareOnnxModel(onnx::ModelProto &model, Location loc) {
     graph.set_name("main");
   if (failed(normalizeDomains(model, loc)) || failed(sortNodes(graph, loc)))
     return failure();
+  if (failed(checkCounts(graph.node(), loc)))
+    return failure();
+  for (const onnx::FunctionProto &function : model.functions())
+    if (failed(checkCounts(function.node(), loc)))
+      return failure();
   nameNodes(graph);
   if (failed(guarded(loc, "cannot look up its ops", [&] { setUnknownAside(model); })) ||
       failed(guarded(loc, "is no valid ONNX model", [&] { onnx::checker::check_model(model); })))
@@ -209,14 +228,17 @@ LogicalResult tamis::prepareOnnxModel(onnx::ModelProto &model, Location loc) {
       version = static_cast<int>(import.version());
   if (version != importedOpset) {
     auto convert = [&] { model = onnx::version_conversion::ConvertVersion(model, importedOpset); };
-    std::string what = "cannot convert it from opset " + std::to_string(version) + " to " + std::to_string(importedOpset);
+    std::string what =
+        "cannot convert it from opset " + std::to_string(version) + " to " + std::to_string(importedOpset);
     if (failed(guarded(loc, what, convert)))
       return failure();
     nameNodes(*model.mutable_graph());
   }
   // Shapes that cannot be inferred here are found by the import, or reported by it with the node's name.
   try {
-    onnx::ShapeInferenceOptions options(/*check_type=*/true, /*strict_mode=*/0, /*data_prop=*/true);
+    // Without propagation of data: the import has its own, with a bound, and a hostile chain of Concat doubles a shape
+    // at each step.
+    onnx::ShapeInferenceOptions options(/*check_type=*/true, /*strict_mode=*/0, /*data_prop=*/false);
     onnx::shape_inference::InferShapes(model, onnx::OpSchemaRegistry::Instance(), options);
   } catch (const std::exception &error) {
     emitWarning(loc) << "shape inference of the onnx library failed: " << oneLine(error.what());

@@ -94,7 +94,8 @@ std::optional<Contents> readProgression(ArrayRef<char> bytes, Type element, Arra
   size_t axis = llvm::find_if(dims, [](const DimExpr &dim) { return !dim.isConstant(1); }) - dims.begin();
   if (count < 2 || count > maxLength || axis == dims.size() || !dims[axis].isConstant(count))
     return std::nullopt;
-  int64_t base = readInteger(bytes.data(), element), second = readInteger(bytes.data() + width, element), step, expected;
+  int64_t base = readInteger(bytes.data(), element), second = readInteger(bytes.data() + width, element), step,
+          expected;
   if (llvm::SubOverflow(second, base, step))
     return std::nullopt;
   for (int64_t i = 0; i < count; ++i)

@@ -85,7 +85,9 @@ private:
   ArrayRef<char> rest;
 };
 
-void append(std::string &out, ArrayRef<char> bytes) { out.append(bytes.data(), bytes.size()); }
+void append(std::string &out, ArrayRef<char> bytes) {
+  out.append(bytes.data(), bytes.size());
+}
 
 void appendVarint(std::string &out, uint64_t value) {
   for (; value >= 0x80; value >>= 7)
@@ -149,8 +151,18 @@ private:
   }
 
   llvm::Error stripTensor(ArrayRef<char> message, std::string &out) {
-    enum { dataType = 2, floatData = 4, int32Data = 5, stringData = 6, int64Data = 7, rawData = 9, doubleData = 10,
-           uint64Data = 11, externalData = 13, dataLocation = 14 };
+    enum {
+      dataType = 2,
+      floatData = 4,
+      int32Data = 5,
+      stringData = 6,
+      int64Data = 7,
+      rawData = 9,
+      doubleData = 10,
+      uint64Data = 11,
+      externalData = 13,
+      dataLocation = 14
+    };
     WireReader reader(message);
     uint64_t type = 0;
     int dataFields = 0;

@@ -65,9 +65,9 @@ private:
   Bounds factorBounds(llvm::StringRef factor) const;
 
   const ImportOptions &options;
-  std::vector<Size> sizes;             ///< in order of declaration
-  llvm::StringMap<size_t> bySymbol;    ///< index into sizes
-  llvm::StringMap<size_t> bySpelling;  ///< the same, by the model's spelling
+  std::vector<Size> sizes;            ///< in order of declaration
+  llvm::StringMap<size_t> bySymbol;   ///< index into sizes
+  llvm::StringMap<size_t> bySpelling; ///< the same, by the model's spelling
 };
 
 } // namespace tamis

@@ -27,8 +27,8 @@ LogicalResult applyRanges(func::FuncOp function, const ImportOptions &options) {
       return error;
     }
     if (given.min < 0 || given.min > given.max)
-      return function.emitError() << "size '" << given.name << "' is given the range " << given.min << ".."
-                                  << given.max << ", which is empty or negative";
+      return function.emitError() << "size '" << given.name << "' is given the range " << given.min << ".." << given.max
+                                  << ", which is empty or negative";
     it->min = given.min;
     it->max = given.max;
   }
@@ -36,12 +36,22 @@ LogicalResult applyRanges(func::FuncOp function, const ImportOptions &options) {
   return success();
 }
 
-/// Every symbol that types name is declared, and every argument and result has a name of its own.
-LogicalResult checkInterface(func::FuncOp function) {
-  llvm::StringSet<> declared, names;
-  for (const model::Symbol &symbol : model::symbolsOf(function))
-    if (!declared.insert(symbol.name).second)
-      return function.emitError() << "declares size '" << symbol.name << "' twice in model.symbols";
+/// Sizes that a type names but `declared` does not hold; empty when all are declared.
+std::string undeclaredSize(Type type, const llvm::StringSet<> &declared) {
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  llvm::StringSet<> used;
+  if (tensor)
+    for (const DimExpr &dim : model::dimsOf(tensor))
+      dim.collectSymbols(used);
+  for (StringRef symbol : used.keys())
+    if (!declared.contains(symbol))
+      return symbol.str();
+  return "";
+}
+
+/// Arguments and results have names of their own and dynamic sizes that the function declares.
+LogicalResult checkInterface(func::FuncOp function, const llvm::StringSet<> &declared) {
+  llvm::StringSet<> names;
   auto check = [&](Type type, Attribute name, const char *what, unsigned i) -> LogicalResult {
     auto text = dyn_cast_or_null<StringAttr>(name);
     if (!text || text.empty())
@@ -53,13 +63,9 @@ LogicalResult checkInterface(func::FuncOp function) {
       return function.emitError() << what << " '" << text.getValue() << "' is no ranked tensor";
     if (!tensor.hasStaticShape() && !isa_and_nonnull<model::DimsAttr>(tensor.getEncoding()))
       return function.emitError() << what << " '" << text.getValue() << "' has dynamic sizes without #model.dims";
-    llvm::StringSet<> used;
-    for (const DimExpr &dim : model::dimsOf(tensor))
-      dim.collectSymbols(used);
-    for (const auto &symbol : used.keys())
-      if (!declared.contains(symbol))
-        return function.emitError() << what << " '" << text.getValue() << "' has a size '" << symbol
-                                    << "' that model.symbols does not declare";
+    if (std::string size = undeclaredSize(type, declared); !size.empty())
+      return function.emitError() << what << " '" << text.getValue() << "' has a size '" << size
+                                  << "' that model.symbols does not declare";
     return success();
   };
   for (unsigned i = 0; i < function.getNumArguments(); ++i)
@@ -68,6 +74,32 @@ LogicalResult checkInterface(func::FuncOp function) {
   for (unsigned i = 0; i < function.getNumResults(); ++i)
     if (failed(check(function.getResultTypes()[i], function.getResultAttr(i, "model.name"), "result", i)))
       return failure();
+  return success();
+}
+
+/// One block of ops of the model dialect over sizes that arguments give.
+LogicalResult checkGraph(func::FuncOp function) {
+  llvm::StringSet<> declared, given;
+  for (const model::Symbol &symbol : model::symbolsOf(function))
+    declared.insert(symbol.name);
+  if (failed(checkInterface(function, declared)))
+    return failure();
+  for (Type type : function.getArgumentTypes())
+    for (const DimExpr &dim : model::dimsOf(type))
+      if (auto symbol = dim.soleSymbol())
+        given.insert(*symbol);
+  for (StringRef symbol : declared.keys())
+    if (!given.contains(symbol))
+      return function.emitError() << "declares the size '" << symbol << "' that no axis of an argument is";
+  if (!function.getBody().hasOneBlock())
+    return function.emitError() << "has " << function.getBody().getBlocks().size() << " blocks but one is wanted";
+  for (Operation &op : function.getBody().front().without_terminator()) {
+    if (!isa_and_nonnull<model::ModelDialect>(op.getDialect()))
+      return op.emitError() << "found '" << op.getName() << "' but ops of the model dialect are wanted";
+    for (Type type : op.getResultTypes())
+      if (std::string size = undeclaredSize(type, declared); !size.empty())
+        return op.emitError() << "has a size '" << size << "' that model.symbols does not declare";
+  }
   return success();
 }
 
@@ -105,7 +137,7 @@ ImportedModule tamis::importText(StringRef path, const ImportOptions &options, M
   if (haveFile)
     if (llvm::Error error = addSafetensors(weights, weightsPath, context))
       return reportError(fileLocation(weightsPath, context), std::move(error));
-  if (failed(applyRanges(function, options)) || failed(checkInterface(function)) ||
+  if (failed(applyRanges(function, options)) || failed(checkGraph(function)) ||
       failed(checkWeights(*module, weightsPath, haveFile, weights)))
     return failure();
   return std::move(module);

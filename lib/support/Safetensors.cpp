@@ -61,8 +61,8 @@ public:
       return error("has " + llvm::Twine(file.size()) + " bytes but starts with a length of 8");
     uint64_t headerBytes = llvm::support::endian::read64le(file.data());
     if (headerBytes > maxHeaderBytes)
-      return error("has a header of " + llvm::Twine(headerBytes) + " bytes but at most " +
-                   llvm::Twine(maxHeaderBytes) + " are allowed");
+      return error("has a header of " + llvm::Twine(headerBytes) + " bytes but at most " + llvm::Twine(maxHeaderBytes) +
+                   " are allowed");
     if (headerBytes > file.size() - 8)
       return error("has a header of " + llvm::Twine(headerBytes) + " bytes but ends after " +
                    llvm::Twine(file.size() - 8));
@@ -72,9 +72,7 @@ public:
   }
 
 private:
-  llvm::Error error(const llvm::Twine &what) {
-    return llvm::createStringError("'" + path + "' " + what);
-  }
+  llvm::Error error(const llvm::Twine &what) { return llvm::createStringError("'" + path + "' " + what); }
 
   llvm::Error readHeader(llvm::ArrayRef<char> text) {
     bool duplicate = false, deep = false;

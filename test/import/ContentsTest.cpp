@@ -9,7 +9,9 @@ using model::Dims;
 using Kind = model::ElementwiseKind;
 
 namespace {
-DimExpr parse(const char *text) { return *DimExpr::parse(text); }
+DimExpr parse(const char *text) {
+  return *DimExpr::parse(text);
+}
 
 class ContentsTest : public testing::Test {
 protected:

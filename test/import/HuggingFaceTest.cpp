@@ -88,7 +88,8 @@ TEST_F(HuggingFace, EncoderWithPooler) {
   ASSERT_TRUE(importFolder(config(), safetensors(bert("", true)))) << messages;
   EXPECT_EQ(messages, "");
   EXPECT_THAT(text(), HasSubstr("{model.name = \"token_type_ids\"}"));
-  EXPECT_THAT(text(), HasSubstr("model.symbols = [#model.symbol<\"batch\", 1, 65536>, #model.symbol<\"sequence\", 1, 5>]"));
+  EXPECT_THAT(text(),
+              HasSubstr("model.symbols = [#model.symbol<\"batch\", 1, 65536>, #model.symbol<\"sequence\", 1, 5>]"));
   ASSERT_EQ(main().getNumResults(), 2u);
   EXPECT_EQ(count("model.attention"), 1);
   EXPECT_EQ(count("model.linear"), 7);

@@ -80,7 +80,9 @@ std::string ImportFixture::errorOf(const std::string &graph, int opset, ImportOp
   return errorOf(parseOnnx(graph, opset), std::move(options));
 }
 
-func::FuncOp ImportFixture::main() { return module->lookupSymbol<func::FuncOp>("main"); }
+func::FuncOp ImportFixture::main() {
+  return module->lookupSymbol<func::FuncOp>("main");
+}
 
 std::string ImportFixture::text() {
   std::string printed;

@@ -29,7 +29,10 @@ TEST_F(OnnxBadInput, PathsThatAreNoModel) {
 }
 
 TEST_F(OnnxBadInput, ForeignFiles) {
-  for (llvm::StringRef content : {"not a model", "\x89PNG\r\n\x1a\n", "{\"model\": 1}", "\x7f""ELF\x02\x01\x01", "\x08\x08"}) {
+  for (llvm::StringRef content : {"not a model", "\x89PNG\r\n\x1a\n", "{\"model\": 1}",
+                                  "\x7f"
+                                  "ELF\x02\x01\x01",
+                                  "\x08\x08"}) {
     EXPECT_FALSE(import(write("foreign.onnx", content)));
     EXPECT_THAT(messages, HasSubstr("found no ONNX model"));
   }
@@ -104,7 +107,8 @@ onnx::ModelProto withWeight(onnx::ModelProto model, std::vector<int64_t> dims, i
 TEST_F(OnnxBadInput, InitializersThatLie) {
   onnx::ModelProto model = parseOnnx("g (float[N] x) => (float[N] y) { y = Add(x, w) }"); // w is added below
   const int f32 = onnx::TensorProto::FLOAT;
-  EXPECT_THAT(errorOf(withWeight(model, {2}, f32, std::string(4, 0))), HasSubstr("holds 4 bytes but its shape and type need 8"));
+  EXPECT_THAT(errorOf(withWeight(model, {2}, f32, std::string(4, 0))),
+              HasSubstr("holds 4 bytes but its shape and type need 8"));
   EXPECT_THAT(errorOf(withWeight(model, {4}, f32, std::string(12, 0))), HasSubstr("holds 12 bytes"));
   EXPECT_NE(errorOf(withWeight(model, {-1}, f32, std::string(4, 0))), "");
   EXPECT_NE(errorOf(withWeight(model, {int64_t(1) << 62, 8}, f32, std::string(4, 0))), "");
@@ -113,7 +117,8 @@ TEST_F(OnnxBadInput, InitializersThatLie) {
   EXPECT_NE(errorOf(withWeight(model, {1}, 999, std::string(4, 0))), "");
   EXPECT_NE(errorOf(withWeight(model, {1}, -1, std::string(4, 0))), "");
   EXPECT_NE(errorOf(withWeight(model, {1}, onnx::TensorProto::STRING, std::string(4, 0))), "");
-  EXPECT_THAT(errorOf(withWeight(model, {2, 2}, onnx::TensorProto::INT4, std::string(2, 0))), HasSubstr("ONNX type INT4"));
+  EXPECT_THAT(errorOf(withWeight(model, {2, 2}, onnx::TensorProto::INT4, std::string(2, 0))),
+              HasSubstr("ONNX type INT4"));
   // Of a size that stays in the file, with another length.
   EXPECT_THAT(errorOf(withWeight(model, {4096}, f32, std::string(4096, 0))), HasSubstr("holds 4096 bytes"));
   EXPECT_THAT(errorOf(withWeight(model, {1}, onnx::TensorProto::BOOL, "\x02")), HasSubstr("neither 0 nor 1"));
@@ -141,7 +146,8 @@ TEST_F(OnnxBadInput, AttributesThatLie) {
       "g (float[2, 3] x) => (float[N] y) <int64[2] s = {0, -1}> { y = Reshape<allowzero = 1>(x, s) }",
       "g (float[2, 3] x) => (float[N] y) <int64[2] s = {-2, 3}> { y = Expand(x, s) }",
       "g (float[2, 3] x) => (float[N] y) <int64[2] s = {4, 3}> { y = Expand(x, s) }",
-      "g (float[1] x) => (float[N] y) <int64[3] s = {4611686018427387904, 4611686018427387904, 9}> { y = Expand(x, s) }",
+      ("g (float[1] x) => (float[N] y) <int64[3] s = {4611686018427387904, 4611686018427387904, 9}> { y = Expand(x, s) "
+       "}"),
       "g () => (float[N] y) <int64[1] s = {-1}> { y = ConstantOfShape(s) }",
       "g () => (float[N] y) <int64[2] s = {4611686018427387904, 4}> { y = ConstantOfShape(s) }",
       "g (float[2, 3] x) => (float[N] y) <int64[2] r = {-1, 1}> { y = Tile(x, r) }",
@@ -164,11 +170,22 @@ TEST_F(OnnxBadInput, AttributesThatLie) {
       "g (float[2, 3] x, int64[0] i) => (float[N] y) { y = GatherND(x, i) }",
       "g (float[2, 3] x) => (float[N] y) { y = Cast<to = 99>(x) }",
       "g (float[2, 3] x, int64[2, 3] z) => (float[N] y) { y = Add(x, z) }",
+      "g (float[2, 3] x) => (float[N] y) { y = Min(x, , x) }",
+      "g (float[2, 3] x) => (float[N] y) { y = Concat<axis = 0>(x, ) }",
   };
   for (const char *graph : graphs) {
     SCOPED_TRACE(graph);
     EXPECT_NE(errorOf(graph, 18), "");
   }
+}
+
+TEST_F(OnnxBadInput, CountsOfNone) {
+  std::string attention = "g (float[1, 2, 4] q) => (float[1, 2, 4] y) { y = Attention<q_num_heads = 2, kv_num_heads = ";
+  for (const char *heads : {"0", "-1", "-9223372036854775808"})
+    EXPECT_THAT(errorOf(attention + heads + ">(q, q, q) }", 23),
+                HasSubstr("node 'Attention#0' has kv_num_heads " + std::string(heads) + " but at least 1 is wanted"));
+  EXPECT_THAT(errorOf("g (float[2] x) => (float[N] y) { y = Split<num_outputs = 0>(x) }", 18),
+              HasSubstr("has num_outputs 0"));
 }
 
 TEST_F(OnnxBadInput, AttributeOfAnotherType) {
@@ -182,7 +199,8 @@ TEST_F(OnnxBadInput, AttributeOfAnotherType) {
 
 TEST_F(OnnxBadInput, SizesThatAreNone) {
   onnx::ModelProto model = parseOnnx("g (float[2] x) => (float[2] y) { y = Neg(x) }");
-  auto *dim = model.mutable_graph()->mutable_input(0)->mutable_type()->mutable_tensor_type()->mutable_shape()->mutable_dim(0);
+  auto *dim =
+      model.mutable_graph()->mutable_input(0)->mutable_type()->mutable_tensor_type()->mutable_shape()->mutable_dim(0);
   dim->set_dim_value(-3);
   EXPECT_NE(errorOf(model), "");
   model = parseOnnx("g (float[2] x) => (float[2] y) { y = Neg(x) }");
@@ -253,7 +271,8 @@ TEST_F(OnnxBadInput, ExpressionsThatGrowWithoutBound) {
 }
 
 TEST_F(OnnxBadInput, NumbersThatAreNone) {
-  load("g (float[N, 2] x) => (float[N, 2] y) <float[2] w = {nan, inf}, float s = {nan}> { a = Add(x, w) y = Mul(a, s) }");
+  load("g (float[N, 2] x) => (float[N, 2] y) <float[2] w = {nan, inf}, float s = {nan}> { a = Add(x, w) y = Mul(a, s) "
+       "}");
   EXPECT_TRUE(std::isnan(run({floats({1, 2}, {1, 2})}).numbers()[0]));
 }
 } // namespace

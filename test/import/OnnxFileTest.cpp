@@ -41,7 +41,8 @@ void setExternal(onnx::ModelProto &model, const std::string &location, const std
   tensor->clear_raw_data();
   tensor->clear_external_data();
   tensor->set_data_location(onnx::TensorProto::EXTERNAL);
-  for (auto [key, value] : {std::pair("location", &location), std::pair("offset", &offset), std::pair("length", &length)})
+  for (auto [key, value] :
+       {std::pair("location", &location), std::pair("offset", &offset), std::pair("length", &length)})
     if (!value->empty()) {
       onnx::StringStringEntryProto *entry = tensor->add_external_data();
       entry->set_key(key);
@@ -82,9 +83,9 @@ TEST_F(OnnxFileTest, TypedFieldsOfEveryKind) {
     int type;
     const char *name;
   };
-  const Case cases[] = {{onnx::TensorProto::INT32, "i32"},   {onnx::TensorProto::INT64, "i64"},
-                        {onnx::TensorProto::INT8, "i8"},     {onnx::TensorProto::UINT8, "ui8"},
-                        {onnx::TensorProto::DOUBLE, "f64"},  {onnx::TensorProto::FLOAT16, "f16"},
+  const Case cases[] = {{onnx::TensorProto::INT32, "i32"},    {onnx::TensorProto::INT64, "i64"},
+                        {onnx::TensorProto::INT8, "i8"},      {onnx::TensorProto::UINT8, "ui8"},
+                        {onnx::TensorProto::DOUBLE, "f64"},   {onnx::TensorProto::FLOAT16, "f16"},
                         {onnx::TensorProto::BFLOAT16, "bf16"}};
   for (const Case &c : cases) {
     SCOPED_TRACE(c.name);

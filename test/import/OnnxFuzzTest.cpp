@@ -19,7 +19,8 @@ std::string smallModel(int opset) {
              " p = Slice(positions, zero, e, axis) t = Gather(words, p) a = Add(x, t) l = MatMul(a, w)"
              " h = LayerNormalization(l, scale, scale) f = Cast<to = 1>(mask) u = Unsqueeze(f, open_axes)"
              " m = Mul(h, u) r = Reshape(m, open) q = Transpose<perm = [0, 2, 1]>(r) k = MatMul(r, q)"
-             " o = Softmax<axis = -1>(k) c = MatMul(o, r) y = Concat<axis = 0>(c) open_axes = Constant<value_ints = [2]>() }",
+             " o = Softmax<axis = -1>(k) c = MatMul(o, r) y = Concat<axis = 0>(c) open_axes = Constant<value_ints = "
+             "[2]>() }",
              opset)
       .SerializeAsString();
 }

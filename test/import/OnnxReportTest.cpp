@@ -44,8 +44,8 @@ TEST_F(OnnxReport, FormsThatAreNotSupported) {
       {"g (float[2] x) => (bool[2] y) { y = IsInf<detect_negative = 0>(x) }", "supported for both signs", 17},
       {"g (float[N] x, int64[1] s) => (float[M] y) { y = Reshape(x, s) }", "'shape' is computed at run time", 17},
       {"g (float[N] x, int64[1] s) => (float[M] y) { y = Slice(x, s, s) }", "'starts' is computed at run time", 17},
-      {"g (float[N] x, int64[1] a) => (float y) { y = ReduceSum<keepdims = 0>(x, a) }", "'axes' is computed at run time",
-       17},
+      {"g (float[N] x, int64[1] a) => (float y) { y = ReduceSum<keepdims = 0>(x, a) }",
+       "'axes' is computed at run time", 17},
       {"g (float[1] a, float[1] b, float[1] c) => (float[N] y) { y = Range(a, b, c) }", "supported for integers", 17},
       {"g (float[N, M] x) => (float[N, M] y) <float[1] s = {1}> { y = LayerNormalization(x, s) }",
        "normalises over the dynamic sizes [M]", 17},
@@ -64,7 +64,8 @@ TEST_F(OnnxReport, FormsThatAreNotSupported) {
       {"g (float[1, 2, 4] q) => (float[1, 2, 4] y) { y = Attention<q_num_heads = 3, kv_num_heads = 2>(q, q, q) }",
        "heads and widths do not fit", 23},
       {"g (float[2] x) => (float[2] y, bool[2] m) { y, m = Dropout(x) }", "its mask is used", 17},
-      {"g (float[2] x) => (float[2] y) <bool t = {1}, float r = {0.5}> { y = Dropout(x, r, t) }", "in training mode", 17},
+      {"g (float[2] x) => (float[2] y) <bool t = {1}, float r = {0.5}> { y = Dropout(x, r, t) }", "in training mode",
+       17},
       {"g (float[N] x) => (float[M] y) { y, z = Split<num_outputs = 2>(x) }", "size 'N' is split into 2", 18},
       {"g (float[2, 2] a, int64[2, 2] b) => (float[2, 2] y) { c = Cast<to = 1>(b) y = Einsum<equation = \"ij,jk->ik\">"
        "(a, c) }",
@@ -93,7 +94,8 @@ TEST_F(OnnxReport, ConditionsAndLoopsAreNamed) {
 }
 
 TEST_F(OnnxReport, InputsOfUnknownTypes) {
-  EXPECT_THAT(errorOf("g (string[2] x) => (string[2] y) { y = Identity(x) }"), HasSubstr("input 'x' has elements of the ONNX type STRING"));
+  EXPECT_THAT(errorOf("g (string[2] x) => (string[2] y) { y = Identity(x) }"),
+              HasSubstr("input 'x' has elements of the ONNX type STRING"));
   onnx::ModelProto model = parseOnnx("g (float[2] x) => (float[2] y) { y = Neg(x) }");
   onnx::TypeProto type = model.graph().input(0).type();
   *model.mutable_graph()->mutable_input(0)->mutable_type()->mutable_sequence_type()->mutable_elem_type() = type;

@@ -7,7 +7,9 @@ using testing::HasSubstr;
 using OnnxSizes = ImportFixture;
 
 namespace {
-model::Symbol symbol(mlir::func::FuncOp function, size_t i) { return model::symbolsOf(function)[i]; }
+model::Symbol symbol(mlir::func::FuncOp function, size_t i) {
+  return model::symbolsOf(function)[i];
+}
 
 TEST_F(OnnxSizes, NamesAndDefaultRangesComeFromTheModel) {
   load("g (float[batch, 3] x) => (float[batch, 3] y) { y = Neg(x) }");
@@ -171,7 +173,8 @@ TEST_F(OnnxSizes, MaskByFlatGatherIsAReshape) {
 
 TEST_F(OnnxSizes, MaskIsComputedOnceAndNotForEveryQuery) {
   load("g (bool[b, 1, 1, s] m, float[b, 2, s, s] x) => (float[b, 2, s, s] y)"
-       " <float zero = {0}, float low = {-9}, int64[2] ends = {0, 3}, int64[1] a = {0}, int64 i = {3}, int64[1] u = {0}> {"
+       " <float zero = {0}, float low = {-9}, int64[2] ends = {0, 3}, int64[1] a = {0}, int64 i = {3}, int64[1] u = "
+       "{0}> {"
        " ns = Shape(m) b = Shape<end = 1>(m) s = Shape<start = 3>(m) one = Constant<value = int64[1] {1}>()"
        " t = Concat<axis = 0>(b, one, s, s) e = Expand(m, t) w = Where(e, zero, low) y = Add(x, w) }");
   EXPECT_EQ(count("model.broadcast"), 0);
@@ -196,6 +199,15 @@ TEST_F(OnnxSizes, SliceToAnEndThatMayBeBeyond) {
   // Where the range reaches further it is a number.
   load("g (float[s] x) => (float[n] y) <int64[1] from = {0}, int64[1] to = {1}> { y = Slice(x, from, to) }");
   EXPECT_THAT(text(), HasSubstr("-> (tensor<1xf32>"));
+}
+
+TEST_F(OnnxSizes, ArithmeticThatWrapsIsLeftToTheOps) {
+  load("g (float[b] x) => (int32[1] y) <int32[1] big = {2147483647}> {"
+       " n = Shape(x) i = Cast<to = 6>(n) y = Add(i, big) }");
+  EXPECT_EQ(count("model.elementwise"), 1);
+  load("g (float[b] x) => (int32[1] y) <int32[1] two = {2}> { n = Shape(x) i = Cast<to = 6>(n) y = Mul(i, two) }");
+  EXPECT_EQ(count("model.elementwise"), 0);
+  expectTensor(run({counting({3})}), {1}, {6});
 }
 
 TEST_F(OnnxSizes, ScaleOfAttentionFromShapes) {

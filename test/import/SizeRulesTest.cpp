@@ -8,7 +8,9 @@ using namespace tamis;
 using Meeting = SizeRules::Meeting;
 
 namespace {
-DimExpr parse(const char *text) { return *DimExpr::parse(text); }
+DimExpr parse(const char *text) {
+  return *DimExpr::parse(text);
+}
 
 TEST(SizeRules, BoundsOfExpressions) {
   ImportOptions options{{{"a", 2, 5}, {"b", 0, 3}}};
@@ -60,8 +62,8 @@ TEST(SizeRules, MeetingsThatCannotBe) {
   ImportOptions options{{{"a", 1, 4}, {"b", 5, 9}}};
   SizeRules rules(options);
   DimExpr a = rules.named("a"), b = rules.named("b");
-  EXPECT_EQ(rules.meet(a, b), Meeting::different);           // ranges apart
-  EXPECT_EQ(rules.meet(a, DimExpr(7)), Meeting::different);  // out of range
+  EXPECT_EQ(rules.meet(a, b), Meeting::different);          // ranges apart
+  EXPECT_EQ(rules.meet(a, DimExpr(7)), Meeting::different); // out of range
   EXPECT_EQ(rules.meet(DimExpr(2), DimExpr(3)), Meeting::different);
   EXPECT_EQ(rules.meet(a + b, a), Meeting::different);
   EXPECT_EQ(rules.symbols().size(), 2u);

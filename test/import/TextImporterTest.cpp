@@ -11,7 +11,8 @@ protected:
   std::string graph(const std::string &body, const std::string &symbols = "#model.symbol<\"n\", 1, 8>") {
     return write("net.mlir", "func.func @main(%x: tensor<?x2xf32, #model.dims<\"n\", \"2\">> {model.name = \"x\"})\n"
                              "    -> (tensor<?x2xf32, #model.dims<\"n\", \"2\">> {model.name = \"y\"})\n"
-                             "    attributes {model.symbols = [" + symbols + "]} {\n" + body + "}\n");
+                             "    attributes {model.symbols = [" +
+                                 symbols + "]} {\n" + body + "}\n");
   }
   void writeWeights(const std::string &name) {
     std::string header = "{\"" + name + "\": {\"dtype\": \"F32\", \"shape\": [2], \"data_offsets\": [0, 8]}}";
@@ -34,7 +35,9 @@ TEST_F(TextGraph, WithWeights) {
   expectTensor(run({floats({1, 2}, {1, 2})}), {1, 2}, {11, 22});
 }
 
-TEST_F(TextGraph, WithoutWeights) { EXPECT_TRUE(import(graph(echo))) << messages; }
+TEST_F(TextGraph, WithoutWeights) {
+  EXPECT_TRUE(import(graph(echo))) << messages;
+}
 
 TEST_F(TextGraph, WeightsThatAreNotThere) {
   std::string file = graph(addWeight);
@@ -64,8 +67,13 @@ TEST_F(TextGraph, InterfacesThatAreIncomplete) {
   EXPECT_FALSE(import(graph(echo, "")));
   EXPECT_THAT(messages, HasSubstr("has a size 'n' that model.symbols does not declare"));
   EXPECT_FALSE(import(graph(echo, "#model.symbol<\"n\", 1, 8>, #model.symbol<\"n\", 1, 8>")));
-  EXPECT_THAT(messages, HasSubstr("declares size 'n' twice"));
-  EXPECT_FALSE(import(write("a.mlir", "func.func @main(%x: tensor<2xf32>) -> tensor<2xf32> { return %x : tensor<2xf32> }")));
+  EXPECT_THAT(messages, HasSubstr("twice"));
+  EXPECT_FALSE(import(graph(echo, "#model.symbol<\"n\", 1, 8>, #model.symbol<\"m\", 1, 8>")));
+  EXPECT_THAT(messages, HasSubstr("declares the size 'm' that no axis of an argument is"));
+  EXPECT_FALSE(import(graph("  %y = model.iota \"0\" step \"1\" : tensor<?xi64, #model.dims<\"m\">>\n" + echo)));
+  EXPECT_THAT(messages, HasSubstr("has a size 'm' that model.symbols does not declare"));
+  EXPECT_FALSE(
+      import(write("a.mlir", "func.func @main(%x: tensor<2xf32>) -> tensor<2xf32> { return %x : tensor<2xf32> }")));
   EXPECT_THAT(messages, HasSubstr("argument 0 has no model.name"));
   EXPECT_FALSE(import(write("b.mlir", "func.func @main(%x: i32 {model.name = \"x\"}) { return }")));
   EXPECT_THAT(messages, HasSubstr("argument 'x' is no ranked tensor"));

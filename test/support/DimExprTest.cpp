@@ -2,6 +2,7 @@
 // Symbolic sizes: their canonical text, their arithmetic, their value.
 #include "lib/support/DimExpr.h"
 
+#include "llvm/ADT/ArrayRef.h"
 #include "gtest/gtest.h"
 #include <random>
 

@@ -46,7 +46,8 @@ TEST_F(Weights, KeysAndSizes) {
   EXPECT_EQ(store.find("v"), nullptr);
   EXPECT_THAT(llvm::toString(store.add("w", type({2, 3}), bytes)), HasSubstr("'w' is defined twice"));
   EXPECT_THAT(llvm::toString(store.add("u", type({2, 2}), bytes)), HasSubstr("holds 24 bytes but its type needs 16"));
-  EXPECT_THAT(llvm::toString(store.add("t", type({int64_t(1) << 40, int64_t(1) << 40}), bytes)), HasSubstr("too large"));
+  EXPECT_THAT(llvm::toString(store.add("t", type({int64_t(1) << 40, int64_t(1) << 40}), bytes)),
+              HasSubstr("too large"));
   EXPECT_EQ(store.size(), 1u);
 }
 

@@ -349,6 +349,29 @@ func.func @keys_of_sdpa(%x: tensor<?x?x8xf32, #model.dims<"b", "s", "8">>) -> te
   return %4 : tensor<?x2x4x?xf32, #model.dims<"b", "2", "4", "s">>
 }
 
+// All factors are alike, so that sizes do not tell a wrong permutation.
+// CHECK-LABEL: func.func @four_factors
+// CHECK-NEXT: %[[R:.*]] = model.reshape %{{.*}} : tensor<4x4xf32> -> tensor<2x2x2x2xf32>
+// CHECK-NEXT: %[[T:.*]] = model.transpose %[[R]] [1, 3, 0, 2]
+// CHECK-NEXT: return %[[T]]
+func.func @four_factors(%x: tensor<4x4xf32>) -> tensor<2x2x2x2xf32> {
+  %0 = model.reshape %x : tensor<4x4xf32> -> tensor<4x2x2xf32>
+  %1 = model.transpose %0 [1, 0, 2] : tensor<4x2x2xf32> -> tensor<2x4x2xf32>
+  %2 = model.reshape %1 : tensor<2x4x2xf32> -> tensor<2x2x2x2xf32>
+  %3 = model.transpose %2 [2, 3, 1, 0] : tensor<2x2x2x2xf32> -> tensor<2x2x2x2xf32>
+  return %3 : tensor<2x2x2x2xf32>
+}
+
+// Sizes that do not nest are still one reshape.
+// CHECK-LABEL: func.func @reshapes_that_do_not_nest
+// CHECK-NEXT: %[[R:.*]] = model.reshape %{{.*}} : tensor<4x9xf32> -> tensor<9x4xf32>
+// CHECK-NEXT: return %[[R]]
+func.func @reshapes_that_do_not_nest(%x: tensor<4x9xf32>) -> tensor<9x4xf32> {
+  %0 = model.reshape %x : tensor<4x9xf32> -> tensor<6x6xf32>
+  %1 = model.reshape %0 : tensor<6x6xf32> -> tensor<9x4xf32>
+  return %1 : tensor<9x4xf32>
+}
+
 // The order of heads and tokens is lost on the way: not the identity, though the sizes are those of the operand.
 // CHECK-LABEL: func.func @reshape_after_transpose
 // CHECK: model.transpose
