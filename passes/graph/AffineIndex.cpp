@@ -211,6 +211,38 @@ Index affineIndexOf(Value value) {
   return index;
 }
 
+std::optional<SmallVector<AffineIndex>> affineTuplesOf(Value value) {
+  RankedTensorType type = typeOf(value);
+  if (type.getRank() == 0)
+    return std::nullopt;
+  SmallVector<AffineIndex> components;
+  auto constant = value.getDefiningOp<ConstantOp>();
+  auto elements = constant ? dyn_cast<DenseElementsAttr>(constant.getValue()) : DenseElementsAttr();
+  if (elements && type.getElementType().isSignlessInteger()) {
+    int64_t width = type.getShape().back();
+    auto column = RankedTensorType::get(type.getShape().drop_back(), type.getElementType());
+    for (int64_t component = 0; component < width; ++component) {
+      auto picked = pickElements(elements, column, [&](int64_t i) { return i * width + component; });
+      Index index = picked ? ofConstant(picked) : std::nullopt;
+      if (!index)
+        return std::nullopt;
+      components.push_back(*index);
+    }
+    return components;
+  }
+  SmallVector<Value> columns{value};
+  if (auto concat = value.getDefiningOp<ConcatOp>(); concat && int64_t(concat.getAxis()) + 1 == type.getRank())
+    columns.assign(concat.getInputs().begin(), concat.getInputs().end());
+  for (Value column : columns) {
+    Index index = affineIndexOf(column);
+    if (!index || !dimsOf(column).back().isConstant(1))
+      return std::nullopt;
+    index->steps.pop_back();
+    components.push_back(*index);
+  }
+  return components;
+}
+
 SymbolRanges::SymbolRanges(FunctionOpInterface function) {
   for (const Symbol &symbol : symbolsOf(function))
     ranges[symbol.name] = {symbol.min, symbol.max};

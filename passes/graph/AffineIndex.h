@@ -19,6 +19,10 @@ struct AffineIndex {
 /// Nothing when it is not affine or leaves the range of 64 bits before sizes are known.
 std::optional<AffineIndex> affineIndexOf(mlir::Value value);
 
+/// The components of tuples that lie along the last axis of `value` (a concat along it, or a constant), each affine in
+/// the coordinates of the other axes.
+std::optional<llvm::SmallVector<AffineIndex>> affineTuplesOf(mlir::Value value);
+
 /// Ranges of a function's symbols, and what follows from them. Undeclared symbols are 0 or more.
 class SymbolRanges {
 public:

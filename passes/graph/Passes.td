@@ -9,16 +9,16 @@ def SimplifyIndexing : Pass<"tamis-simplify-indexing", "::mlir::func::FuncOp"> {
   let summary = "turn index arithmetic into views and truths";
   let description = [{
     Exporters write masks and positions as arithmetic on ranges. Where the indices of a `model.gather` or
-    `model.gather_nd` are affine in their coordinates and provably inside the data, the gather is a slice, a reshape, a
-    transpose and a broadcast, which move nothing; where a comparison of affine tensors has one outcome, it is that.
+    `model.gather_nd` are affine in their coordinates and provably inside the data, the gather is a slice, a reshape,
+    a transpose and a broadcast, which move nothing; where a comparison of affine tensors has one outcome, it is that.
     ```mlir
     %i = model.iota "0" step "1" : tensor<?xi64, #model.dims<"s">>
     %g = model.gather %x, %i axis 1 : tensor<4x?xf32, #model.dims<"4", "s">>, tensor<?xi64, #model.dims<"s">>
         -> tensor<4x?xf32, #model.dims<"4", "s">>
     // %g becomes %x
     ```
-    Requires: ranges of symbols in `model.symbols`; undeclared ones are 0 or more. Leaves: gathers by data, indices whose
-    range is not known, `gather_nd` with `batch_dims`.
+    Requires: ranges of symbols in `model.symbols`; undeclared ones are 0 or more. Leaves: gathers by data, indices
+    whose range is not known, `gather_nd` with `batch_dims`.
   }];
   let dependentDialects = ["::tamis::model::ModelDialect"];
   let statistics = [Statistic<"numGathers", "gathers", "gathers turned into views">,
@@ -28,9 +28,10 @@ def SimplifyIndexing : Pass<"tamis-simplify-indexing", "::mlir::func::FuncOp"> {
 def SinkReshapes : Pass<"tamis-sink-reshapes", "::mlir::func::FuncOp"> {
   let summary = "move reshapes towards the results until they cancel";
   let description = [{
-    Moves a reshape from before an op to behind it where the op does not care: `linear`, `norm` and `softmax` along axes that
-    the reshape keeps, `activation` and `cast`, and elementwise ops of which every operand is reshaped alike, a single
-    number, or broadcast along kept last axes. A batched `matmul` whose leading axis is a product (`batch*heads`) is split into its factors.
+    Moves a reshape from before an op to behind it where the op does not care: `linear`, `norm` and `softmax` along
+    axes that the reshape keeps, `activation` and `cast`, and elementwise ops of which every operand is reshaped
+    alike, a single number, or broadcast along kept last axes. A batched `matmul` whose leading axis is a product
+    (`batch*heads`) is split into its factors.
     ```mlir
     %r = model.reshape %x : tensor<2x3x8xf32> -> tensor<6x8xf32>
     %y = model.linear %r, %w : tensor<6x8xf32>, tensor<8x4xf32> -> tensor<6x4xf32>
@@ -59,9 +60,9 @@ def RaiseEmbedding : Pass<"tamis-raise-embedding", "::mlir::func::FuncOp"> {
 def RaiseLinear : Pass<"tamis-raise-linear", "::mlir::func::FuncOp"> {
   let summary = "recognise dense layers";
   let description = [{
-    A `model.matmul` by a matrix known at compile time becomes `model.linear`, transposed if the matrix is; a vector known at
-    compile time that is added to a `model.linear` without a bias, also behind a reshape that keeps the last axis,
-    becomes its bias.
+    A `model.matmul` by a matrix known at compile time becomes `model.linear`, transposed if the matrix is; a vector
+    known at compile time that is added to a `model.linear` without a bias, also behind a reshape that keeps the last
+    axis, becomes its bias.
     ```mlir
     %m = model.matmul %x, %w : tensor<2x3x8xf32>, tensor<8x4xf32> -> tensor<2x3x4xf32>
     %y = model.elementwise add %m, %b : (tensor<2x3x4xf32>, tensor<4xf32>) -> tensor<2x3x4xf32>
@@ -77,9 +78,10 @@ def RaiseLinear : Pass<"tamis-raise-linear", "::mlir::func::FuncOp"> {
 def RaiseNorms : Pass<"tamis-raise-norms", "::mlir::func::FuncOp"> {
   let summary = "recognise layer and RMS normalisation";
   let description = [{
-    With d = x - mean(x) for `layer` and d = x for `rms`: d / sqrt(mean(d^2) + epsilon), the mean over the last axes, in any
-    of the spellings of exporters (`pow` 2 or d * d; division by `sqrt`, or a product with `rsqrt`, `reciprocal` of `sqrt`,
-    or `pow` -0.5), becomes `model.norm`. A factor and then a summand known at compile time become its scale and bias.
+    With d = x - mean(x) for `layer` and d = x for `rms`: d / sqrt(mean(d^2) + epsilon), the mean over the last axes,
+    in any of the spellings of exporters (`pow` 2 or d * d; division by `sqrt`, or a product with `rsqrt`,
+    `reciprocal` of `sqrt`, or `pow` -0.5), becomes `model.norm`. A factor and then a summand known at compile time
+    become its scale and bias.
     ```mlir
     %m = model.reduce mean %x axes [1] : tensor<4x8xf32> -> tensor<4x1xf32>
     %d = model.elementwise sub %x, %m : (tensor<4x8xf32>, tensor<4x1xf32>) -> tensor<4x8xf32>
@@ -97,9 +99,9 @@ def RaiseNorms : Pass<"tamis-raise-norms", "::mlir::func::FuncOp"> {
 def RaiseActivations : Pass<"tamis-raise-activations", "::mlir::func::FuncOp"> {
   let summary = "recognise activation functions";
   let description = [{
-    Products of x, numbers and one factor a + b f(p(x)), with f of `erf`, `tanh` and `sigmoid` and a polynomial p, become
-    `gelu`, `gelu_tanh`, `quick_gelu` or `silu` when a, b and p are those of the function to one part in ten thousand;
-    `maximum` of x and 0 becomes `relu`, and its square `relu2`.
+    Products of x, numbers and one factor a + b f(p(x)), with f of `erf`, `tanh` and `sigmoid` and a polynomial p,
+    become `gelu`, `gelu_tanh`, `quick_gelu` or `silu` when a, b and p are those of the function to one part in ten
+    thousand; `maximum` of x and 0 becomes `relu`, and its square `relu2`.
     ```mlir
     %s = model.elementwise sigmoid %x : (tensor<4x8xf32>) -> tensor<4x8xf32>
     %y = model.elementwise mul %x, %s : (tensor<4x8xf32>, tensor<4x8xf32>) -> tensor<4x8xf32>
@@ -116,9 +118,10 @@ def RaiseAttention : Pass<"tamis-raise-attention", "::mlir::func::FuncOp"> {
   let description = [{
     softmax(c q k^T + mask) v over [batch, heads, ..] operands becomes `model.attention`, however the parts are spelt:
     numbers that scale the scores, q or k, in front of or behind views; float masks that are added; masks that select
-    between a score and -inf (or a number so low that it swallows any score); the clean-up of the softmax of rows without
-    keys, select(isnan(p), 0, p); keys and values repeated for groups of heads. Heads are merged into and split from the
-    last axis by views, which cancel with those of the projections. Rank 3 operands are attention of one head.
+    between a score and -inf (or a number so low that it swallows any score); the clean-up of the softmax of rows
+    without keys, select(isnan(p), 0, p); keys and values repeated for groups of heads. Heads are merged into and
+    split from the last axis by views, which cancel with those of the projections. Rank 3 operands are attention of
+    one head.
     ```mlir
     %s = model.matmul %q, %kt : tensor<1x2x5x8xf32>, tensor<1x2x8x5xf32> -> tensor<1x2x5x5xf32>
     %p = model.softmax %s axis 3 : tensor<1x2x5x5xf32>
@@ -135,12 +138,13 @@ def RaiseAttention : Pass<"tamis-raise-attention", "::mlir::func::FuncOp"> {
 def SimplifyMasks : Pass<"tamis-simplify-masks", "::mlir::func::FuncOp"> {
   let summary = "give attention the smallest mask that says the same";
   let description = [{
-    Broadcasts in front of the mask go, since attention repeats it by itself. A float mask select(keep, 0, -inf) becomes the
-    bool mask `keep`; one with a finite low number stays, because a row without keys then attends to all alike, not to
-    none. A mask that keeps everything goes. A bool mask, or one side of its `and`, that compares positions so that query
-    i keeps keys up to i + K - Q becomes `causal`.
+    Broadcasts in front of the mask go, since attention repeats it by itself. A float mask select(keep, 0, -inf)
+    becomes the bool mask `keep`; one with a finite low number stays, because a row without keys then attends to all
+    alike, not to none. A mask that keeps everything goes. A bool mask, or one side of its `and`, that compares
+    positions so that query i keeps keys up to i + K - Q becomes `causal`.
     ```mlir
-    %m = model.elementwise select %keep, %zero, %inf : (tensor<2x1x1x5xi1>, tensor<f32>, tensor<f32>) -> tensor<2x1x1x5xf32>
+    %m = model.elementwise select %keep, %zero, %inf : (tensor<2x1x1x5xi1>, tensor<f32>, tensor<f32>)
+        -> tensor<2x1x1x5xf32>
     // as the mask of an attention becomes %keep
     ```
     Requires: canonical IR. Leaves: masks that come from data.
@@ -153,9 +157,10 @@ def SimplifyMasks : Pass<"tamis-simplify-masks", "::mlir::func::FuncOp"> {
 def MergeLinears : Pass<"tamis-merge-linears", "::mlir::func::FuncOp"> {
   let summary = "compute dense layers of one input in one go";
   let description = [{
-    Dense layers of the same input whose results meet again in one op, alone or through unary ops and views (the query, key
-    and value of an attention, the two halves of a gated MLP), become one `model.linear` with their weights side by side, and
-    slices of its result. Weights and biases are joined by `model.concat`, evaluated when weights are packed.
+    Dense layers of the same input whose results meet again in one op, alone or through unary ops and views (the
+    query, key and value of an attention, the two halves of a gated MLP), become one `model.linear` with their weights
+    side by side, and slices of its result. Weights and biases are joined by `model.concat`, evaluated when weights
+    are packed.
     ```mlir
     %a = model.linear %x, %wa : tensor<2x8xf32>, tensor<8x4xf32> -> tensor<2x4xf32>
     %b = model.linear %x, %wb : tensor<2x8xf32>, tensor<8x4xf32> -> tensor<2x4xf32>

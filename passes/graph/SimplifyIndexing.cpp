@@ -150,21 +150,11 @@ struct AffineGatherNd : OpRewritePattern<GatherNdOp> {
     Dims indexDims = dimsOf(op.getIndices());
     if (op.getBatchDims() != 0)
       return rewriter.notifyMatchFailure(op, "shares leading axes");
-    // Tuples are made by joining one index tensor an axis.
-    SmallVector<Value> columns{op.getIndices()};
-    if (auto concat = op.getIndices().getDefiningOp<ConcatOp>())
-      if (concat.getAxis() + 1 == indexDims.size())
-        columns.assign(concat.getInputs().begin(), concat.getInputs().end());
-    SmallVector<AffineIndex> indices;
-    for (Value column : columns) {
-      auto index = affineIndexOf(column);
-      if (!index || !dimsOf(column).back().isConstant(1))
-        return rewriter.notifyMatchFailure(op, "indices are not affine, one an axis");
-      index->steps.pop_back();
-      indices.push_back(*index);
-    }
+    auto indices = affineTuplesOf(op.getIndices());
+    if (!indices)
+      return rewriter.notifyMatchFailure(op, "indices are not affine");
     indexDims.pop_back();
-    GatherAsViews views(op.getData(), 0, indices, indexDims, ranges);
+    GatherAsViews views(op.getData(), 0, *indices, indexDims, ranges);
     if (!views.analyse())
       return rewriter.notifyMatchFailure(op, "indices may leave the data, or run through it in no regular order");
     ++count;

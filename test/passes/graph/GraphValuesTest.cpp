@@ -44,7 +44,7 @@ std::string passesOf(const std::string &file) {
   std::getline(stream, line);
   std::istringstream words(line.substr(0, line.find('|')));
   for (std::string word; words >> word;)
-    if (word.size() > 1 && word[0] == '-')
+    if (word.size() > 1 && word[0] == '-' && word.rfind("-mlir", 0) != 0)
       passes += (passes.empty() ? "" : ",") + word.substr(1);
   return passes;
 }

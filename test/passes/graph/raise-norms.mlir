@@ -111,3 +111,18 @@ func.func @divides_another_value(%x: !x, %z: !x) -> !x {
   %y = model.elementwise mul %z, %i : (!x, !m) -> !x
   return %y : !x
 }
+
+// x over its standard deviation, but not less its mean.
+// CHECK-LABEL: func.func @divides_what_is_not_centred
+// CHECK-NOT: model.norm
+func.func @divides_what_is_not_centred(%x: !x) -> !x {
+  %m = model.reduce mean %x axes [1] : !x -> !m
+  %d = model.elementwise sub %x, %m : (!x, !m) -> !x
+  %sq = model.elementwise mul %d, %d : (!x, !x) -> !x
+  %v = model.reduce mean %sq axes [1] : !x -> !m
+  %eps = model.constant dense<0.125> : tensor<f32>
+  %ve = model.elementwise add %v, %eps : (!m, tensor<f32>) -> !m
+  %s = model.elementwise sqrt %ve : (!m) -> !m
+  %y = model.elementwise div %x, %s : (!x, !m) -> !x
+  return %y : !x
+}

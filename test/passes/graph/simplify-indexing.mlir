@@ -118,6 +118,18 @@ func.func @gather_flat(%x: !bs) -> tensor<?x1x?xf32, #model.dims<"b", "1", "s">>
   return %g : tensor<?x1x?xf32, #model.dims<"b", "1", "s">>
 }
 
+// The same indices as one range, split.
+// CHECK-LABEL: func.func @gather_split_range
+// CHECK-SAME: %[[X:.*]]: tensor
+// CHECK-NEXT: return %[[X]]
+func.func @gather_split_range(%x: !bs) -> !bs {
+  %flat = model.reshape %x : !bs -> tensor<?xf32, #model.dims<"b*s">>
+  %i = model.iota "0" step "1" : tensor<?xi64, #model.dims<"b*s">>
+  %r = model.reshape %i : tensor<?xi64, #model.dims<"b*s">> -> tensor<?x?xi64, #model.dims<"b", "s">>
+  %g = model.gather %flat, %r axis 0 : tensor<?xf32, #model.dims<"b*s">>, tensor<?x?xi64, #model.dims<"b", "s">> -> !bs
+  return %g : !bs
+}
+
 // Tuples (position, batch) into [batch, position] data, swapped: a transpose.
 // CHECK-LABEL: func.func @gather_nd_swapped
 // CHECK: %[[T:.*]] = model.transpose %{{.*}} [1, 0]
@@ -135,6 +147,17 @@ func.func @gather_nd_swapped(%x: !bs) -> !sb {
   return %g : !sb
 }
 
+// The same for sizes that are known, where the tuples are a constant.
+// CHECK-LABEL: func.func @gather_nd_constant
+// CHECK-SAME: %[[X:.*]]: tensor
+// CHECK-NEXT: %[[S:.*]] = model.slice %[[X]] ["0", "1"] step [1, 1] : tensor<2x4xf32> -> tensor<2x2xf32>
+// CHECK-NEXT: return %[[S]]
+func.func @gather_nd_constant(%x: tensor<2x4xf32>) -> tensor<2x2xf32> {
+  %i = model.constant dense<[[[0, 1], [0, 2]], [[1, 1], [1, 2]]]> : tensor<2x2x2xi64>
+  %g = model.gather_nd %x, %i batch_dims 0 : tensor<2x4xf32>, tensor<2x2x2xi64> -> tensor<2x2xf32>
+  return %g : tensor<2x2xf32>
+}
+
 // The diagonal uses one coordinate twice.
 // CHECK-LABEL: func.func @gather_nd_diagonal
 // CHECK: model.gather_nd
@@ -150,7 +173,7 @@ func.func @gather_nd_diagonal(%x: tensor<3x3xf32>) -> tensor<3xf32> {
 // CHECK: %[[T:.*]] = model.constant dense<true> : tensor<i1>
 // CHECK-NEXT: %[[B:.*]] = model.broadcast %[[T]]
 // CHECK-NEXT: return %[[B]]
-func.func @positions_not_negative() -> tensor<?xi1, #model.dims<"s">> {
+func.func @positions_not_negative(%x: !s) -> tensor<?xi1, #model.dims<"s">> {
   %i = model.iota "0" step "1" : !s
   %c = model.constant dense<0> : tensor<i64>
   %k = model.elementwise greater_equal %i, %c : (!s, tensor<i64>) -> tensor<?xi1, #model.dims<"s">>
@@ -160,7 +183,7 @@ func.func @positions_not_negative() -> tensor<?xi1, #model.dims<"s">> {
 // CHECK-LABEL: func.func @positions_below_size
 // CHECK: model.constant dense<false>
 // CHECK-NOT: model.elementwise
-func.func @positions_below_size() -> tensor<?xi1, #model.dims<"s">> {
+func.func @positions_below_size(%x: !s) -> tensor<?xi1, #model.dims<"s">> {
   %i = model.iota "0" step "1" : !s
   %n = model.sizes ["s"] : tensor<i64>
   %k = model.elementwise greater_equal %i, %n : (!s, tensor<i64>) -> tensor<?xi1, #model.dims<"s">>
@@ -169,7 +192,7 @@ func.func @positions_below_size() -> tensor<?xi1, #model.dims<"s">> {
 
 // CHECK-LABEL: func.func @positions_undecided
 // CHECK: model.elementwise greater
-func.func @positions_undecided() -> tensor<?xi1, #model.dims<"s">> {
+func.func @positions_undecided(%x: !s) -> tensor<?xi1, #model.dims<"s">> {
   %i = model.iota "0" step "1" : !s
   %c = model.constant dense<0> : tensor<i64>
   %k = model.elementwise greater %i, %c : (!s, tensor<i64>) -> tensor<?xi1, #model.dims<"s">>
@@ -178,7 +201,7 @@ func.func @positions_undecided() -> tensor<?xi1, #model.dims<"s">> {
 
 // CHECK-LABEL: func.func @causal_undecided
 // CHECK: model.elementwise less_equal
-func.func @causal_undecided() -> tensor<?x?xi1, #model.dims<"s", "s">> {
+func.func @causal_undecided(%x: !s) -> tensor<?x?xi1, #model.dims<"s", "s">> {
   %k = model.iota "0" step "1" : !s
   %q = model.reshape %k : !s -> tensor<?x1xi64, #model.dims<"s", "1">>
   %m = model.elementwise less_equal %k, %q : (!s, tensor<?x1xi64, #model.dims<"s", "1">>)
