@@ -54,7 +54,9 @@ struct Measurement {
 } // namespace
 
 using Clock = std::chrono::steady_clock;
-static double since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+static double since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
 
 /// Runs until the asked number is reached, or for a second and ten runs at least. `after` sees each run.
 template <typename After>
@@ -108,8 +110,8 @@ static Result<Measurement> measure(const Plan &plan, Context &context, const std
   // At least one: the first run pays for memory.
   if (Result<void> warm = repeat(context, inputs, std::max(options.warmup, 1), [](double) {}); !warm)
     return warm.error();
-  Result<void> timed = repeat(context, inputs, options.repetitions,
-                              [&](double seconds) { result.times.seconds.push_back(seconds); });
+  Result<void> timed =
+      repeat(context, inputs, options.repetitions, [&](double seconds) { result.times.seconds.push_back(seconds); });
   if (!timed)
     return timed.error();
   std::sort(result.times.seconds.begin(), result.times.seconds.end());
@@ -135,8 +137,12 @@ static std::string rate(double amount, double seconds) {
 
 static void printText(const Plan &plan, const std::string &sizes, const std::vector<Measurement> &measurements) {
   printf("%s%s%s\n", plan.model().c_str(), sizes.empty() ? "" : " at ", sizes.c_str());
-  Table table({{"threads", Table::right}, {"median", Table::right}, {"p10", Table::right}, {"p90", Table::right},
-               {"minimum", Table::right}, {"runs", Table::right}});
+  Table table({{"threads", Table::right},
+               {"median", Table::right},
+               {"p10", Table::right},
+               {"p90", Table::right},
+               {"minimum", Table::right},
+               {"runs", Table::right}});
   for (const Measurement &m : measurements)
     table.add({std::to_string(m.threads), secondsText(m.times.quantile(0.5)), secondsText(m.times.quantile(0.1)),
                secondsText(m.times.quantile(0.9)), secondsText(m.times.seconds.front()),
@@ -146,8 +152,14 @@ static void printText(const Plan &plan, const std::string &sizes, const std::vec
     if (m.dispatches.empty())
       continue;
     printf("\ndispatches, %d thread%s, medians\n", m.threads, m.threads == 1 ? "" : "s");
-    Table profile({{"#", Table::right}, {"time", Table::right}, {"share", Table::right}, {"GFLOP/s", Table::right},
-                   {"GB/s", Table::right}, {"groups", Table::right}, {"dispatch"}, {"first node"}});
+    Table profile({{"#", Table::right},
+                   {"time", Table::right},
+                   {"share", Table::right},
+                   {"GFLOP/s", Table::right},
+                   {"GB/s", Table::right},
+                   {"groups", Table::right},
+                   {"dispatch"},
+                   {"first node"}});
     double all = total(m);
     for (size_t i = 0; i < m.dispatches.size(); ++i) {
       const DispatchTime &d = m.dispatches[i];

@@ -63,11 +63,10 @@ Comparison compare(const Tensor &found, const Tensor &right) {
   for (int64_t i = 0; i < count; ++i) {
     double a = number(found, i), b = number(right, i), apart = difference(a, b);
     double size = std::isfinite(b) ? std::fmax(1, std::fabs(b)) : 1;
-    if (apart / size > result.scaled) {
-      result.scaled = apart / size;
-      result.where = i;
-    }
-    result.maximum = std::fmax(result.maximum, apart);
+    if (apart > result.absolute.size)
+      result.absolute = {apart, i};
+    if (apart / size > result.scaled.size)
+      result.scaled = {apart / size, i};
     sum += apart;
     if (!std::isfinite(a) || !std::isfinite(b))
       continue;
@@ -75,21 +74,16 @@ Comparison compare(const Tensor &found, const Tensor &right) {
   }
   result.mean = count ? sum / double(count) : 0;
   if (foundSquares > 0 || rightSquares > 0)
-    result.cosine = foundSquares > 0 && rightSquares > 0 ? product / std::sqrt(foundSquares) / std::sqrt(rightSquares) : 0;
-  int64_t rest = result.where;
-  result.index.resize(right.dims().size());
-  for (size_t axis = right.dims().size(); count && axis-- > 0;) {
-    result.index[axis] = rest % right.dims()[axis];
-    rest /= right.dims()[axis];
-  }
+    result.cosine =
+        foundSquares > 0 && rightSquares > 0 ? product / std::sqrt(foundSquares) / std::sqrt(rightSquares) : 0;
   return result;
 }
 
-std::string indexText(const std::vector<int64_t> &index) {
-  std::string text = "[";
-  for (size_t i = 0; i < index.size(); ++i)
-    text += (i ? ", " : "") + std::to_string(index[i]);
-  return text + "]";
+std::string indexText(int64_t element, const std::vector<int64_t> &dims) {
+  std::string text;
+  for (size_t axis = dims.size(); axis-- > 0; element /= dims[axis])
+    text = std::to_string(element % dims[axis]) + (text.empty() ? "" : ", ") + text;
+  return "[" + text + "]";
 }
 
 } // namespace tamis::tool

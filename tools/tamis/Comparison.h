@@ -11,22 +11,26 @@
 
 namespace tamis::tool {
 
+/// The largest of some differences, and the element that has it.
+struct Largest {
+  double size = 0;
+  int64_t element = 0;
+};
+
 /// Differences of a tensor to the one that is right. Two NaN are equal and so are two equal infinities; any other pair
 /// that involves one is infinitely far apart.
 struct Comparison {
-  std::string mismatch;       ///< why the tensors cannot be compared: element type or shape; else empty
-  double maximum = 0;         ///< largest absolute difference
-  double mean = 0;            ///< mean absolute difference
-  double cosine = 1;          ///< of the angle between the two as vectors; 1 when both are zero
-  double scaled = 0;          ///< largest absolute difference over the larger of 1 and the right value's size
-  int64_t where = 0;          ///< element of the largest scaled difference
-  std::vector<int64_t> index; ///< the same as an index of every axis
+  std::string mismatch; ///< why the tensors cannot be compared: element type or shape; else empty
+  Largest absolute;
+  Largest scaled;    ///< of absolute differences over the larger of 1 and the right value's size
+  double mean = 0;   ///< of absolute differences
+  double cosine = 1; ///< of the angle between the two as vectors; 1 when both are zero
 };
 
 Comparison compare(const Tensor &found, const Tensor &right);
 
-/// "[0, 3, 17]".
-std::string indexText(const std::vector<int64_t> &index);
+/// Where an element of a tensor of these dims lies: "[0, 3, 17]".
+std::string indexText(int64_t element, const std::vector<int64_t> &dims);
 
 } // namespace tamis::tool
 

@@ -17,7 +17,7 @@ struct Options {
   std::string model, output, targets = "cpu", lastPhase, dumpFolder;
   std::vector<std::string> dims;
   int threads = 0;
-  bool bytecode = false, quiet = false, verbose = false;
+  bool bytecode = false, withWeights = false, quiet = false, verbose = false;
 };
 
 /// Phases as they go: the one at work on the terminal's line, those done with their time.
@@ -62,8 +62,9 @@ static Result<std::vector<std::string>> takeMlirFlags(const CLI::App &app) {
     for (const char *prefix : {"--mlir-", "-mlir-", "--debug", "-debug"})
       known |= !text.rfind(prefix, 0);
     if (!known)
-      return Error(TAMIS_INVALID_ARGUMENT, text[0] == '-' ? "unknown option '" + text + "'"
-                                                          : "one model is compiled at a time, '" + text + "' is another");
+      return Error(TAMIS_INVALID_ARGUMENT, text[0] == '-'
+                                               ? "unknown option '" + text + "'"
+                                               : "one model is compiled at a time, '" + text + "' is another");
     flags.push_back(text);
   }
   return flags;
@@ -84,6 +85,7 @@ static int compile(const CLI::App &app, const Options &options) {
   request.targets = parseTargets(options.targets);
   request.lastPhase = options.lastPhase;
   request.bytecode = options.bytecode;
+  request.withWeights = options.withWeights;
   request.dumpFolder = options.dumpFolder;
   request.threads = options.threads;
   if (Result<std::vector<std::string>> flags = takeMlirFlags(app); flags)
@@ -98,6 +100,9 @@ static int compile(const CLI::App &app, const Options &options) {
     return failUsage("-o PLAN is missing, and no --compile-to");
   if (options.bytecode && options.lastPhase.empty())
     return failUsage("--emit-bytecode is for --compile-to");
+  if (options.withWeights &&
+      ((options.lastPhase != "import" && options.lastPhase != "graph") || options.output.empty()))
+    return failUsage("--with-weights is for --compile-to=import and --compile-to=graph with -o FILE.mlir");
   if (request.output.empty())
     request.output = "-";
 
@@ -121,8 +126,7 @@ Command addCompileCommand(CLI::App &parent) {
   CLI::App *app = parent.add_subcommand("compile", "Compile a model into a plan");
   auto options = std::make_shared<Options>();
   app->allow_extras(); // MLIR's flags
-  app->add_option("MODEL", options->model, "ONNX file, Hugging Face folder, or textual graph (.mlir)")
-      ->required();
+  app->add_option("MODEL", options->model, "ONNX file, Hugging Face folder, or textual graph (.mlir)")->required();
   app->add_option("-o,--output", options->output, "the plan; with --compile-to the IR")->option_text("FILE");
   app->add_option("--target", options->targets,
                   "what to generate code for, separated by commas: cpu (x86-64-v4 and x86-64-v3 in one plan), host, "
@@ -136,12 +140,18 @@ Command addCompileCommand(CLI::App &parent) {
   app->add_flag("-q,--quiet", options->quiet, "print errors alone");
   app->add_flag("-v,--verbose", options->verbose, "print phases and their times in a pipe, too");
 
-  app->add_option("--compile-to", options->lastPhase,
-                  "stop after a phase (import, graph, tile, target, plan) and print the IR, on standard output or to -o")
+  app->add_option(
+         "--compile-to", options->lastPhase,
+         "stop after a phase (import, graph, tile, target, plan) and print the IR, on standard output or to -o")
       ->option_text("PHASE")
       ->check(CLI::IsMember({"import", "graph", "tile", "target", "plan"}))
       ->group("Looking inside");
   app->add_flag("--emit-bytecode", options->bytecode, "with --compile-to: MLIR's binary form")->group("Looking inside");
+  app->add_flag(
+         "--with-weights", options->withWeights,
+         "with --compile-to=import or graph and -o NAME.mlir: write NAME.safetensors, too, so that the graph can be "
+         "compiled and run by itself")
+      ->group("Looking inside");
   app->add_option("--dump-phases", options->dumpFolder, "write MODEL.N.PHASE.mlir after each phase into a folder")
       ->option_text("FOLDER")
       ->group("Looking inside");

@@ -5,6 +5,7 @@
 #include "tools/tamis/Compiler.h"
 #include "tools/tamis/Install.h"
 #include "tools/tamis/TemporaryFolder.h"
+#include "tools/tamis/Terminal.h"
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -41,7 +42,7 @@ Result<Plan> compileForHost(const std::string &model, const LoadOptions &options
   request.targets = {"host"};
   CompileSummary summary;
   if (!(*compiler)->compile(request, summary))
-    return Error(TAMIS_INVALID_ARGUMENT, "cannot compile '" + model + "'");
+    return reported();
   return Plan::load(request.output, options);
 }
 

@@ -21,12 +21,13 @@ struct DimRange {
 };
 
 struct CompileRequest {
-  std::string model;                  ///< a file or folder
-  std::string output;                 ///< the plan, or the IR with `lastPhase`; "-" is standard output (IR alone)
-  std::vector<std::string> targets;   ///< names of CPUs
+  std::string model;                ///< a file or folder
+  std::string output;               ///< the plan, or the IR with `lastPhase`; "-" is standard output (IR alone)
+  std::vector<std::string> targets; ///< names of CPUs
   std::vector<DimRange> dims;
   std::string lastPhase;              ///< empty: all phases, and a plan; else stop there and print IR
   bool bytecode = false;              ///< IR in MLIR's binary form
+  bool withWeights = false;           ///< beside IR that names weights, write them: NAME.safetensors for NAME.mlir
   std::string dumpFolder;             ///< empty for none
   std::vector<std::string> mlirFlags; ///< MLIR's own, "--mlir-print-ir-after-all"
   int threads = 0;                    ///< of the compiler; 0 means one for each CPU
@@ -37,8 +38,8 @@ struct CompileSummary {
   size_t dispatches = 0, kernels = 0;
 };
 
-/// A model read by the compiler and run by the reference evaluator. One thread at a time. Errors while reading have been
-/// printed; those of a run are results.
+/// A model read by the compiler and run by the reference evaluator. One thread at a time. Errors while reading have
+/// been printed; those of a run are results.
 class ReferenceModel : public Signature {
 public:
   virtual std::vector<tamis_tensor_info> outputs() const = 0;
@@ -56,7 +57,8 @@ public:
 
   /// Runs what a plan of this model runs, after the phases that choose what is computed together: `observer` sees the
   /// value of every dispatch, in order.
-  virtual Result<std::vector<npy::Array>> runDispatches(const std::vector<Tensor> &inputs, const Observer &observer) = 0;
+  virtual Result<std::vector<npy::Array>> runDispatches(const std::vector<Tensor> &inputs,
+                                                        const Observer &observer) = 0;
 };
 
 /// Diagnostics go to standard error as "error: MODEL: NODE: MESSAGE".

@@ -66,7 +66,9 @@ static void put(std::string &bytes, uint64_t value, int width) {
     bytes.push_back(char(value >> (8 * i)));
 }
 
-static uint64_t alignUp(uint64_t value, uint64_t alignment) { return (value + alignment - 1) / alignment * alignment; }
+static uint64_t alignUp(uint64_t value, uint64_t alignment) {
+  return (value + alignment - 1) / alignment * alignment;
+}
 
 static std::string serialize(const plan::PlanT &data) {
   flatbuffers::FlatBufferBuilder builder;

@@ -12,15 +12,15 @@
 
 namespace tamis::tool {
 
-/// A copy of a plan, in memory, in which every value of the arena is an output: the same code, constants and dispatches in
-/// the same order, with other buffers. What it computes is what the plan computes, value by value.
+/// A copy of a plan, in memory, in which every value of the arena is an output: the same code, constants and dispatches
+/// in the same order, with other buffers. What it computes is what the plan computes, value by value.
 class ExposedPlan {
 public:
   static Result<ExposedPlan> make(const Plan &plan, const LoadOptions &options);
 
   const Plan &plan() const { return loaded; }
-  /// The output that holds the result of dispatch `index`. Of intermediate values only the bytes are known: such an output
-  /// has elements u8 and one dim.
+  /// The output that holds the result of dispatch `index`. Of intermediate values only the bytes are known: such an
+  /// output has elements u8 and one dim.
   size_t outputOf(size_t index) const { return outputs[index]; }
 
 private:

@@ -11,13 +11,15 @@
 
 namespace tamis::tool {
 
-static std::string describe(const Comparison &comparison) {
-  return format("largest error %.3g, for its value's size at %s, mean error %.3g, cosine %.8f", comparison.maximum,
-                indexText(comparison.index).c_str(), comparison.mean, comparison.cosine);
+/// Errors of intermediate values count in relation to the value: they may be of any size.
+static std::string describe(const Comparison &comparison, const std::vector<int64_t> &dims) {
+  return format("largest relative error %.3g at %s, largest absolute error %.3g, mean %.3g, cosine %.8f",
+                comparison.scaled.size, indexText(comparison.scaled.element, dims).c_str(), comparison.absolute.size,
+                comparison.mean, comparison.cosine);
 }
 
 static bool departs(const Comparison &comparison, double tolerance) {
-  return !comparison.mismatch.empty() || !(comparison.scaled <= tolerance);
+  return !comparison.mismatch.empty() || !(comparison.scaled.size <= tolerance);
 }
 
 namespace {
@@ -42,12 +44,14 @@ public:
     const Tensor &found = values[exposed.outputOf(number)];
     // Only the bytes of an intermediate value are known.
     bool sameBytes = found.bytes() == right.tensor.bytes();
-    Comparison comparison =
-        compare(sameBytes ? Tensor(right.tensor.elementType(), found.data(), right.tensor.dims()) : found, right.tensor);
-    if (!comparison.mismatch.empty() || comparison.scaled > largest.scaled)
-      largest = comparison, largestAt = number;
+    Comparison comparison = compare(
+        sameBytes ? Tensor(right.tensor.elementType(), found.data(), right.tensor.dims()) : found, right.tensor);
     if (departs(comparison, given.tolerance))
-      result = {true, text("the first dispatch to depart is", number, comparison)};
+      result = {true, text("the first dispatch to depart is", number, comparison, right.tensor.dims())};
+    else if (number == 0 || comparison.scaled.size > largest)
+      largest = comparison.scaled.size,
+      furthest = text("every dispatch computes what its nodes should; furthest off is", number, comparison,
+                      right.tensor.dims());
   }
 
   Result<Departure> finish() const {
@@ -55,31 +59,30 @@ public:
       return Error(TAMIS_INVALID_ARGUMENT, "the plan and the model cannot be followed side by side: " + problem +
                                                "; was the plan made of this model, by this compiler");
     if (next < dispatches.size())
-      return Error(TAMIS_INVALID_ARGUMENT, format("the model compiles to %zu dispatches, the plan has %zu", next,
-                                                  dispatches.size()));
-    if (result.found || dispatches.empty())
-      return result;
-    return Departure{false, text("every dispatch computes what its nodes should; furthest off is", largestAt, largest)};
+      return Error(TAMIS_INVALID_ARGUMENT,
+                   format("the model compiles to %zu dispatches, the plan has %zu", next, dispatches.size()));
+    return result.found ? result : Departure{false, furthest};
   }
 
 private:
   static bool sameSources(const tamis_dispatch_info &info, const std::vector<std::string> &sources) {
     return std::vector<std::string>(info.sources, info.sources + info.source_count) == sources;
   }
-  std::string text(const char *what, size_t number, const Comparison &comparison) const {
+  std::string text(const char *what, size_t number, const Comparison &comparison,
+                   const std::vector<int64_t> &dims) const {
     const tamis_dispatch_info &info = dispatches[number];
     return format("%s %zu of %zu, %s\n  nodes: %s\n  %s", what, number, dispatches.size(), info.name,
                   nodesText(info.sources, info.source_count).c_str(),
-                  comparison.mismatch.empty() ? describe(comparison).c_str() : comparison.mismatch.c_str());
+                  (comparison.mismatch.empty() ? describe(comparison, dims) : comparison.mismatch).c_str());
   }
 
   const Case &given;
   const ExposedPlan &exposed;
   const std::vector<Tensor> &values;
   std::vector<tamis_dispatch_info> dispatches;
-  size_t next = 0, largestAt = 0;
-  Comparison largest;
-  std::string problem;
+  size_t next = 0;
+  double largest = 0;
+  std::string problem, furthest;
   Departure result{false, ""};
 };
 } // namespace
@@ -125,7 +128,7 @@ Result<Departure> firstImportDeparture(const Case &given, const OnnxRuntimeJudge
   for (const auto &[number, comparison] : compared)
     if (departs(comparison, given.tolerance))
       return Departure{true, "the first node that the importer reads otherwise than ONNX Runtime is " +
-                                 (*nodes)[number].name + "\n  " + describe(comparison)};
+                                 (*nodes)[number].name + "\n  " + describe(comparison, (*nodes)[number].array.dims)};
   return Departure{false, format("%zu of ONNX Runtime's %zu nodes were compared with the imported model, and agree",
                                  compared.size(), nodes->size())};
 }

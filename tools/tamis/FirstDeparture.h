@@ -27,12 +27,12 @@ struct Departure {
   std::string text;
 };
 
-/// Compares what each dispatch of the plan computes with what the model's dispatches should give, in order, and names the
-/// first that departs with the nodes it computes.
+/// Compares what each dispatch of the plan computes with what the model's dispatches should give, in order, and names
+/// the first that departs with the nodes it computes.
 Result<Departure> firstDeparture(const Case &given);
 
-/// Compares what the model's nodes give on the reference evaluator with what they give in ONNX Runtime: the departure of
-/// an importer. `names` are the inputs'.
+/// Compares what the model's nodes give on the reference evaluator with what they give in ONNX Runtime: the departure
+/// of an importer. `names` are the inputs'.
 Result<Departure> firstImportDeparture(const Case &given, const OnnxRuntimeJudge &judge,
                                        const std::vector<npy::NamedTensor> &inputs);
 

@@ -44,8 +44,9 @@ Command addInspectCommand(CLI::App &parent) {
   CLI::App *app = parent.add_subcommand("inspect", "Show what a plan holds: tensors, code, dispatches, memory");
   auto options = std::make_shared<Options>();
   app->add_option("PLAN", options->path, "a plan")->required();
-  addList(*app, "--dim", options->dims,
-          "a named size, at which costs and memory are shown; may be repeated. Not given, batch is 1, everything else 128")
+  addList(
+      *app, "--dim", options->dims,
+      "a named size, at which costs and memory are shown; may be repeated. Not given, batch is 1, everything else 128")
       ->option_text("NAME=NUMBER");
   app->add_option("--level", options->level, "show the plan's code of this name, such as x86-64-v3")
       ->option_text("NAME");

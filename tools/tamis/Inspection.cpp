@@ -67,7 +67,9 @@ std::string Inspection::sectionsText() const {
   static const char *const kinds[] = {"code", "weights", "report"};
   for (const tamis_section_info &info : plan.sections()) {
     bool isCode = info.kind == TAMIS_SECTION_CODE;
-    std::string use = info.in_use ? !isCode ? "yes" : plan.codeCopied() ? "yes, copied" : "yes, mapped"
+    std::string use = info.in_use ? !isCode             ? "yes"
+                                    : plan.codeCopied() ? "yes, copied"
+                                                        : "yes, mapped"
                                   : std::string("no") + (info.reason ? std::string(": ") + info.reason : "");
     table.add({kinds[info.kind], info.name, isCode && info.machine ? info.machine : "", bytesText(double(info.size)),
                std::to_string(info.offset), use,
@@ -77,8 +79,14 @@ std::string Inspection::sectionsText() const {
 }
 
 std::string Inspection::dispatchesText() const {
-  Table table({{"#", Table::right}, {"dispatch"}, {"groups", Table::right}, {"flops", Table::right},
-               {"bytes", Table::right}, {"scratch", Table::right}, {"code", Table::right}, {"nodes"}});
+  Table table({{"#", Table::right},
+               {"dispatch"},
+               {"groups", Table::right},
+               {"flops", Table::right},
+               {"bytes", Table::right},
+               {"scratch", Table::right},
+               {"code", Table::right},
+               {"nodes"}});
   std::vector<tamis_dispatch_info> infos = plan.dispatches();
   double flops = 0, bytes = 0;
   for (size_t i = 0; i < infos.size(); ++i) {
@@ -111,9 +119,9 @@ std::string Inspection::text() const {
   std::set<std::string> kernels;
   for (const tamis_dispatch_info &info : plan.dispatches())
     kernels.insert(info.kernel);
-  std::string text = format("%s: compiled by %s, %s, %zu dispatches of %zu kernels\n", plan.model().c_str(),
-                            plan.compiler().c_str(), bytesText(double(plan.fileBytes())).c_str(),
-                            plan.dispatches().size(), kernels.size());
+  std::string text =
+      format("%s: compiled by %s, %s, %zu dispatches of %zu kernels\n", plan.model().c_str(), plan.compiler().c_str(),
+             bytesText(double(plan.fileBytes())).c_str(), plan.dispatches().size(), kernels.size());
   text += "\ninputs\n" + tensorsText(plan.inputs());
   text += "\noutputs\n" + tensorsText(plan.outputs());
   Table symbols({{""}, {""}});
@@ -158,8 +166,10 @@ std::string Inspection::json() const {
         {{"name", symbols[i].name}, {"min", symbols[i].min}, {"max", symbols[i].max}, {"value", sizes[i]}});
   static const char *const kinds[] = {"code", "weights", "report"};
   for (const tamis_section_info &info : plan.sections()) {
-    Json section = {{"kind", kinds[info.kind]}, {"name", info.name},
-                    {"offset", info.offset},    {"bytes", info.size},
+    Json section = {{"kind", kinds[info.kind]},
+                    {"name", info.name},
+                    {"offset", info.offset},
+                    {"bytes", info.size},
                     {"in_use", info.in_use != 0}};
     if (info.kind == TAMIS_SECTION_CODE) {
       section["machine"] = info.machine;

@@ -72,8 +72,12 @@ static std::string scaled(double value, const char *unit) {
   return (whole ? format("%.0f", value) : rounded(value)) + (suffix.empty() ? "" : " " + suffix);
 }
 
-std::string bytesText(double bytes) { return scaled(bytes, "B"); }
-std::string countText(double count) { return scaled(count, ""); }
+std::string bytesText(double bytes) {
+  return scaled(bytes, "B");
+}
+std::string countText(double count) {
+  return scaled(count, "");
+}
 
 std::string secondsText(double seconds) {
   static const struct {

@@ -21,7 +21,9 @@ int fail(const std::string &message) {
   return kFailure;
 }
 
-int fail(const Error &error) { return fail(error.message()); }
+int fail(const Error &error) {
+  return error.message().empty() ? kFailure : fail(error.message());
+}
 
 int failUsage(const std::string &message) {
   print(message);

@@ -12,14 +12,20 @@ namespace tamis::tool {
 
 /// Prints "error: MESSAGE" on standard error, after what was printed before; returns the exit code of a failure.
 int fail(const std::string &message);
+/// The same, unless the error was printed when it happened.
 int fail(const Error &error);
+/// An error of which the compiler has printed all there is to say.
+inline Error reported() {
+  return Error(TAMIS_INVALID_ARGUMENT, "");
+}
 /// The same for a command line that cannot be meant.
 int failUsage(const std::string &message);
 
 /// Standard error is a terminal that shows lines.
 bool hasTerminal();
 
-/// One line on the terminal that tells what goes on, replaced by the next and gone at the end. Prints nothing in a pipe.
+/// One line on the terminal that tells what goes on, replaced by the next and gone at the end. Prints nothing in a
+/// pipe.
 class ProgressLine {
 public:
   explicit ProgressLine(bool shown = hasTerminal()) : shown(shown) {}

@@ -167,7 +167,7 @@ Result<void> Verification::readModel() {
   if (std::vector<DimRange> ranges = model ? rangesOf(plan, *model) : std::vector<DimRange>(); !ranges.empty())
     model = (*compiler)->read(options.model, ranges);
   if (!model)
-    return Error(TAMIS_INVALID_ARGUMENT, "cannot read the model '" + options.model + "'");
+    return reported();
   return {};
 }
 
@@ -189,17 +189,24 @@ Result<void> Verification::askReference() {
 Result<bool> Verification::compareOutputs() {
   std::vector<tamis_tensor_info> infos = plan.outputs();
   if (right.size() != infos.size())
-    return Error(TAMIS_INVALID_ARGUMENT, format("the plan has %zu outputs, the model has %zu", infos.size(), right.size()));
-  Table table({{"output"}, {"shape"}, {"largest error", Table::right}, {"mean error", Table::right},
-               {"cosine", Table::right}, {""}});
+    return Error(TAMIS_INVALID_ARGUMENT,
+                 format("the plan has %zu outputs, the model has %zu", infos.size(), right.size()));
+  Table table({{"output"},
+               {"shape"},
+               {"largest error", Table::right},
+               {"mean error", Table::right},
+               {"cosine", Table::right},
+               {""}});
   bool agrees = true;
   for (size_t i = 0; i < infos.size(); ++i) {
     Comparison c = compare(outputs[i], right[i].array.tensor());
-    bool good = c.mismatch.empty() && c.maximum <= options.tolerance;
+    bool good = c.mismatch.empty() && c.absolute.size <= options.tolerance;
     agrees &= good;
-    std::string verdict = !c.mismatch.empty() ? c.mismatch : good ? "agrees" : "departs at " + indexText(c.index);
-    table.add({infos[i].name, npy::shapeText(outputs[i].elementType(), outputs[i].dims()), format("%.3g", c.maximum),
-               format("%.3g", c.mean), format("%.8f", c.cosine), verdict});
+    std::string verdict = !c.mismatch.empty() ? c.mismatch
+                          : good              ? "agrees"
+                                              : "departs at " + indexText(c.absolute.element, outputs[i].dims());
+    table.add({infos[i].name, npy::shapeText(outputs[i].elementType(), outputs[i].dims()),
+               format("%.3g", c.absolute.size), format("%.3g", c.mean), format("%.8f", c.cosine), verdict});
   }
   if (!options.quiet || !agrees) {
     std::string sizes = sizesText(plan, sizesOf(plan, inputs));
@@ -240,16 +247,16 @@ static int verify(const Options &options) {
   if (!agrees)
     return fail(agrees.error());
   if (!*agrees)
-    return fail(format("%s departs from %s by more than %g", options.plan.c_str(), options.model.c_str(),
-                       options.tolerance));
+    return fail(
+        format("%s departs from %s by more than %g", options.plan.c_str(), options.model.c_str(), options.tolerance));
   return kSuccess;
 }
 
 Command addVerifyCommand(CLI::App &parent) {
-  CLI::App *app = parent.add_subcommand("verify", "Compare a plan with its model, and name the first layer that departs");
+  CLI::App *app =
+      parent.add_subcommand("verify", "Compare a plan with its model, and name the first layer that departs");
   auto options = std::make_shared<Options>();
-  app->add_option("PLAN", options->plan, "a plan; every section's checksum is checked, too")
-      ->required();
+  app->add_option("PLAN", options->plan, "a plan; every section's checksum is checked, too")->required();
   app->add_option("MODEL", options->model, "what it was compiled from")->required();
   addList(*app, "--input", options->inputs, "an input's values, as in `tamis run`; not given, they are random")
       ->option_text("NAME=...");
@@ -258,9 +265,10 @@ Command addVerifyCommand(CLI::App &parent) {
   app->add_option("--tolerance", options->tolerance, "largest absolute difference of an output that is none")
       ->check(CLI::NonNegativeNumber)
       ->option_text("NUMBER [1e-4]");
-  app->add_option("--against", options->against,
-                  "the judge: ONNX Runtime's Python package (of $PYTHON, else python3), or the reference evaluator; auto: "
-                  "ONNX Runtime for ONNX files where it is installed")
+  app->add_option(
+         "--against", options->against,
+         "the judge: ONNX Runtime's Python package (of $PYTHON, else python3), or the reference evaluator; auto: "
+         "ONNX Runtime for ONNX files where it is installed")
       ->check(CLI::IsMember({"auto", "onnxruntime", "reference"}))
       ->option_text("auto|onnxruntime|reference [auto]");
   app->add_option("--seed", options->seed, "of random inputs")->option_text("N [1]");

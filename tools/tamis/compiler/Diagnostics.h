@@ -10,8 +10,8 @@
 
 namespace tamis::tool {
 
-/// Prints the diagnostics of a context on standard error while it lives. Places: a position in a text is printed with its
-/// line and a caret; a node is printed by its name; everything else bears the model's path alone.
+/// Prints the diagnostics of a context on standard error while it lives. Places: a position in a text is printed with
+/// its line and a caret; a node is printed by its name; everything else bears the model's path alone.
 class DiagnosticPrinter : public mlir::ScopedDiagnosticHandler {
 public:
   DiagnosticPrinter(mlir::MLIRContext *context, std::string model);

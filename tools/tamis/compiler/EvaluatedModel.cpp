@@ -65,7 +65,9 @@ static Type typeOf(tamis_element_type type, MLIRContext *context) {
   llvm_unreachable("unknown element type");
 }
 
-static Error refuse(const Twine &why) { return Error(TAMIS_INVALID_ARGUMENT, why.str()); }
+static Error refuse(const Twine &why) {
+  return Error(TAMIS_INVALID_ARGUMENT, why.str());
+}
 
 /// The tensor's bytes as the caller's kind of array.
 static npy::Array arrayOf(const HostTensor &tensor) {

@@ -7,6 +7,7 @@
 #include "tools/tamis/compiler/Diagnostics.h"
 #include "tools/tamis/compiler/EvaluatedModel.h"
 #include "tools/tamis/compiler/OutputFile.h"
+#include "tools/tamis/compiler/WeightFile.h"
 
 #include "dialects/plan/PlanDialect.h"
 #include "mlir/Bytecode/BytecodeWriter.h"
@@ -14,6 +15,8 @@
 #include "mlir/Support/Timing.h"
 #include "llvm/ADT/StringSet.h"
 #include "llvm/Support/CommandLine.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Path.h"
 #include "llvm/Support/ThreadPool.h"
 #include "llvm/Support/raw_ostream.h"
 
@@ -93,9 +96,8 @@ public:
     } else {
       options.output = request.output;
     }
-    if (request.output != "-")
-      if (llvm::Error error = checkWritable(request.output))
-        return printError(llvm::toString(std::move(error)));
+    if (!checkOutputs(request))
+      return false;
 
     DefaultTimingManager timing;
     applyDefaultTimingManagerCLOptions(timing);
@@ -116,7 +118,7 @@ public:
       return false;
     }
     summary = summaryOf(*result->module);
-    return !printsIr || printIr(*result->module, request);
+    return !printsIr || printIr(*result->module, weights, request);
   }
 
   std::unique_ptr<ReferenceModel> read(const std::string &model, const std::vector<DimRange> &dims) override {
@@ -136,7 +138,32 @@ public:
   }
 
 private:
-  bool printIr(ModuleOp module, const CompileRequest &request) {
+  /// Before the work, so that it is not done in vain.
+  bool checkOutputs(const CompileRequest &request) {
+    SmallVector<std::string> files;
+    if (request.output != "-")
+      files.push_back(request.output);
+    if (request.withWeights)
+      files.push_back(weightFile(request));
+    for (const std::string &file : files) {
+      if (llvm::sys::fs::equivalent(file, request.model))
+        return printError("cannot write '" + file + "': it is the model");
+      if (llvm::Error error = checkWritable(file))
+        return printError(llvm::toString(std::move(error)));
+    }
+    return true;
+  }
+
+  static std::string weightFile(const CompileRequest &request) {
+    SmallString<128> path(request.output);
+    llvm::sys::path::replace_extension(path, "safetensors");
+    return path.str().str();
+  }
+
+  static bool printIr(ModuleOp module, const WeightStore &weights, const CompileRequest &request) {
+    if (request.withWeights)
+      if (llvm::Error error = writeWeights(module, weights, weightFile(request)))
+        return printError(llvm::toString(std::move(error)));
     auto print = [&](raw_ostream &out) {
       if (request.bytecode)
         return succeeded(writeBytecodeToFile(module, out));

@@ -36,8 +36,8 @@ llvm::Error tamis::tool::writeOutput(llvm::StringRef path, llvm::function_ref<bo
     llvm::outs().clear_error();
     return llvm::createStringError("cannot write to standard output: " + why);
   }
-  auto file = llvm::sys::fs::TempFile::create(path + ".%%%%%%.part",
-                                            llvm::sys::fs::all_read | llvm::sys::fs::all_write);
+  auto file =
+      llvm::sys::fs::TempFile::create(path + ".%%%%%%.part", llvm::sys::fs::all_read | llvm::sys::fs::all_write);
   if (!file)
     return cannotWrite(path, llvm::toString(file.takeError()));
   std::string why;

@@ -13,8 +13,8 @@ namespace tamis::tool {
 /// Asked before the work, so that it is not done in vain. Errors name the path and the cause.
 llvm::Error checkWritable(llvm::StringRef path);
 
-/// Writes what `write` prints to `path`, under a temporary name that is renamed at the end, or to standard output for "-".
-/// Errors: those of the system, and `write` giving false.
+/// Writes what `write` prints to `path`, under a temporary name that is renamed at the end, or to standard output for
+/// "-". Errors: those of the system, and `write` giving false.
 llvm::Error writeOutput(llvm::StringRef path, llvm::function_ref<bool(llvm::raw_ostream &)> write);
 
 } // namespace tamis::tool

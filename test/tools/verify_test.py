@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""tamis verify: agreement, and where it ends: planted faults must be found and named."""
+
+import json
+import sys
+import unittest
+
+from command import DENSE, CommandTest, onnx_model
+
+# What a judge that errs looks like: ONNX Runtime whose sums are wrong.
+WRONG_JUDGE = """#!/bin/sh
+exec {python} -c '
+import runpy, sys
+import onnxruntime
+class Session(onnxruntime.InferenceSession):
+    def run(self, names, feeds):
+        values = super().run(names, feeds)
+        return [value + 0.5 if name in ("sum", "y") else value for name, value in zip(names, values)]
+onnxruntime.InferenceSession = Session
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+' "$@"
+"""
+
+
+class Verify(CommandTest):
+    def verify(self, *words, **rest):
+        environment = {"PYTHON": sys.executable, **rest.pop("environment", {})}
+        return self.tamis("verify", *words, environment=environment, **rest)
+
+    def test_agrees(self):
+        plan, model = self.small_plan(), self.small_model()
+        for words in ([], ["--dim=batch=1", "--dim=sequence=1"], ["--input=ids=8x64xi64=random(3,0,10)"], ["--level=x86-64-v3"]):
+            with self.subTest(words=words):
+                text = self.verify(plan, model, *words).stdout
+                self.assertIn("against the reference evaluator", text)
+                self.assertRegex(text, r"hidden +f32 \[.*\] +\S+e-0[6-9] +\S+ +1\.0000000\d +agrees")
+        self.assertEqual(self.verify(plan, model, "--quiet").stdout, "")
+
+    def test_wrong_weight(self):
+        plan = self.small_plan()
+        for weight, number, nodes in [
+            ("embedding.table", 0, "/embedding"),
+            ("layer.0.up.bias", 1, "/layer.0/{up, gelu}"),
+            ("layer.0.down.weight", 2, "/layer.0/{down, sum}"),
+            ("layer.0.norm.scale", 3, "/layer.0/norm"),
+            ("layer.1.up.weight", 4, "/layer.1/{up, gelu}"),
+            ("layer.1.norm.bias", 6, "/layer.1/norm"),
+        ]:
+            with self.subTest(weight=weight):
+                model = self.small_model("wrong", change=weight)
+                result = self.verify(plan, model, "--input=ids=2x5xi64=0,1,2,3,4,5,6,7,8,9", code=1)
+                self.assertIn(f"the first dispatch to depart is {number} of 7, ", result.stdout)
+                self.assertIn(f"\n  nodes: {nodes}\n", result.stdout)
+                self.assertIn("departs from", result.stderr)
+
+    def test_onnxruntime(self):
+        model = onnx_model(DENSE, self.folder / "model.onnx")
+        self.tamis("compile", model, "-o", "out.plan")
+        self.assertIn("against ONNX Runtime", self.verify("out.plan", model).stdout)
+        self.assertIn("against the reference", self.verify("out.plan", model, "--against=reference").stdout)
+        # Without the package the evaluator judges, unless ONNX Runtime was asked for.
+        without = {"PYTHON": "/nonexistent/python"}
+        self.assertIn("against the reference", self.verify("out.plan", model, environment=without).stdout)
+        message = self.fails("verify", "out.plan", model, "--against=onnxruntime", environment=without)
+        self.assertIn("/nonexistent/python", message)
+
+    def test_departure_of_the_importer(self):
+        model = onnx_model(DENSE, self.folder / "model.onnx")
+        self.tamis("compile", model, "-o", "out.plan")
+        judge = self.folder / "judge"
+        judge.write_text(WRONG_JUDGE.format(python=sys.executable))
+        judge.chmod(0o755)
+        text = self.verify("out.plan", model, environment={"PYTHON": str(judge)}, code=1).stdout
+        self.assertIn("every dispatch computes what its nodes should", text)
+        self.assertIn("reads otherwise than ONNX Runtime is /dense/Add\n", text)
+
+    def test_fixed_sizes(self):
+        model = self.small_model()
+        self.tamis("compile", model, "-o", "out.plan", "--dim", "sequence=7")
+        self.assertIn("agrees", self.verify("out.plan", model).stdout)
+        wrong = self.small_model("wrong", change="layer.1.down.bias")
+        text = self.verify("out.plan", wrong, code=1).stdout
+        self.assertIn("/layer.1/{down, sum}", text)
+
+    def test_tolerance(self):
+        plan, model = self.small_plan(), self.small_model()
+        self.assertIn("departs at [", self.verify(plan, model, "--tolerance=1e-12", code=1).stdout)
+        wrong = self.small_model("wrong", change="layer.1.norm.bias")
+        self.verify(plan, wrong, "--tolerance=0.6")
+
+    def test_damaged_plan(self):
+        plan, model = self.small_plan(), self.small_model()
+        whole = plan.read_bytes()
+        sections = json.loads(self.tamis("inspect", plan, "--json").stdout)["sections"]
+        for section in sections:
+            with self.subTest(section=section["name"]):
+                damaged = bytearray(whole)
+                damaged[section["offset"] + section["bytes"] // 2] ^= 1
+                plan.write_bytes(damaged)
+                message = self.fails("verify", plan, model)
+                self.assertIn(f"section '{section['name']}' is damaged", message)
+        plan.write_bytes(whole[:-1])
+        self.assertIn("cut short", self.fails("verify", plan, model))
+
+    def test_other_models(self):
+        plan = self.small_plan()
+        self.assertIn("missing.onnx", self.fails("verify", plan, "missing.onnx"))
+        other = onnx_model(DENSE, self.folder / "other.onnx")
+        self.assertIn("other inputs", self.fails("verify", plan, other, "--against=reference"))
+        (self.folder / "empty.onnx").write_bytes(b"")
+        self.assertIn("empty.onnx", self.fails("verify", plan, "empty.onnx", "--against=reference"))
+
+
+if __name__ == "__main__":
+    unittest.main()
