@@ -130,6 +130,10 @@ void KernelBuilder::prefetch(Value buffer, Value offset) {
   memref::PrefetchOp::create(*this, buffer, offset, /*isWrite=*/false, /*localityHint=*/2, /*isDataCache=*/true);
 }
 
+void KernelBuilder::prefetchForWrite(Value buffer, Value offset) {
+  memref::PrefetchOp::create(*this, buffer, offset, /*isWrite=*/true, /*localityHint=*/3, /*isDataCache=*/true);
+}
+
 void KernelBuilder::loop(Value low, Value high, int64_t step, function_ref<void(Value)> body) {
   scf::ForOp::create(*this, low, high, index(step), ValueRange(),
                      [&](OpBuilder &builder, Location loc, Value iv, ValueRange) {

@@ -67,6 +67,8 @@ public:
   void storeVector(mlir::Value vector, mlir::Value buffer, mlir::Value offset);
   /// Asks for the cache line of an element into the second-level cache. The element need not exist.
   void prefetch(mlir::Value buffer, mlir::Value offset);
+  /// The same into the first-level cache, to be written.
+  void prefetchForWrite(mlir::Value buffer, mlir::Value offset);
 
   /// for (i = low; i < high; i += step) body(i)
   void loop(mlir::Value low, mlir::Value high, int64_t step, llvm::function_ref<void(mlir::Value)> body);

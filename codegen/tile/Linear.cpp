@@ -11,6 +11,10 @@ using namespace tamis;
 using namespace tamis::model;
 
 namespace {
+/// Steps of K in one turn of the innermost loop: 1 takes 41 instructions for 24 multiply-adds, 4 takes 36. Beside a busy
+/// hyperthread, which halves the instructions a cycle, that is 70.5 % of the peak against 73.5 %.
+constexpr int64_t kUnroll = 4;
+
 /// A kernel in model form, taken apart.
 struct LinearKernel {
   LinearOp linear;
@@ -128,12 +132,12 @@ void LinearTiler::rowTiles(Value panel, Value low, Value high, int64_t firstColu
   Value rows = b.sub(high, low);
   Value tiles = b.divFloor(b.add(rows, tile.rows - 1), b.index(tile.rows));
   Value fewer = b.divFloor(rows, tiles), larger = b.rem(rows, tiles);
-  // Each tile asks for its share of the next panel, so that this comes from further away while it is not needed yet.
-  int64_t panelElements = kernel.K * kPanelColumns;
-  Value stride = b.divFloor(b.index(kPanelColumns), tiles);
+  // Each tile asks for its share of the next panel, so that this comes from further away while it is not needed yet: a
+  // line every kUnroll steps at most. Of few tiles the last ones leave the rest to the processor's own prefetcher.
+  int64_t panelElements = kernel.K * kPanelColumns, line = 64 / int64_t(sizeof(float));
+  Value share = b.divFloor(b.index(kUnroll * kPanelColumns), tiles), stride = b.minimum(share, b.index(line));
   b.loop(b.index(0), tiles, 1, [&](Value index) {
-    Value prefetch = b.add(b.mul(b.add(panel, 1), panelElements),
-                           b.divFloor(b.mul(index, panelElements), tiles));
+    Value prefetch = b.add(b.mul(b.add(panel, 1), panelElements), b.mul(index, b.mul(stride, kernel.K / kUnroll)));
     Value row = b.add(low, b.add(b.mul(index, fewer), b.minimum(index, larger)));
     Value isLarger = arith::CmpIOp::create(b, arith::CmpIPredicate::ult, index, larger);
     Value count = arith::SelectOp::create(b, isLarger, b.add(fewer, 1), fewer);
@@ -165,22 +169,33 @@ void LinearTiler::registerTile(unsigned rows, Value row, Value panel, int64_t fi
     llvm::append_range(sums, start);
   Value inputBase = b.mul(row, kernel.K);
   Value weightBase = b.add(b.mul(panel, kernel.K * kPanelColumns), firstColumn);
-  sums = b.loop(b.index(0), b.index(kernel.K), 1, sums, [&](Value k, ValueRange carried) {
-    SmallVector<Value> next(carried), columnsOfK;
+  for (unsigned i = 0; i < rows; ++i)
+    for (unsigned j = 0; j < vectors; ++j)
+      b.prefetchForWrite(output, place(i, j).offset);
+  auto step = [&](Value k) {
+    SmallVector<Value> columnsOfK;
     Value weightRow = b.add(weightBase, b.mul(k, kPanelColumns));
     for (unsigned j = 0; j < vectors; ++j)
       columnsOfK.push_back(b.loadVector(weight, b.add(weightRow, j * lanes), lanes));
     Value inputColumn = b.add(inputBase, k);
-    b.prefetch(weight, b.add(prefetch, b.mul(k, stride)));
     for (unsigned i = 0; i < rows; ++i) {
       Value x = b.broadcast(b.load(input, b.add(inputColumn, i * kernel.K)), lanes);
       for (unsigned j = 0; j < vectors; ++j) {
-        Value &sum = next[i * vectors + j];
+        Value &sum = sums[i * vectors + j];
         sum = vector::FMAOp::create(b, x, columnsOfK[j], sum);
       }
     }
-    return next;
+  };
+  sums = b.loop(b.index(0), b.index(kernel.K / kUnroll), 1, sums, [&](Value index, ValueRange carried) {
+    sums = SmallVector<Value>(carried);
+    b.prefetch(weight, b.add(prefetch, b.mul(index, stride)));
+    Value k = b.mul(index, kUnroll);
+    for (int64_t u = 0; u < kUnroll; ++u)
+      step(b.add(k, u));
+    return sums;
   });
+  for (int64_t k = kernel.K / kUnroll * kUnroll; k < kernel.K; ++k)
+    step(b.index(k));
   for (unsigned i = 0; i < rows; ++i)
     for (unsigned j = 0; j < vectors; ++j) {
       EpiloguePlace at = place(i, j);

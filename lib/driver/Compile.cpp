@@ -39,8 +39,8 @@ private:
         targets.push_back(std::move(*target));
     }
     // The runtime takes the first section that the machine can run.
-    llvm::stable_sort(targets, [](const CpuTarget &a, const CpuTarget &b) {
-      return std::tuple(a.lanes, a.features.size()) > std::tuple(b.lanes, b.features.size());
+    llvm::sort(targets, [](const CpuTarget &a, const CpuTarget &b) {
+      return std::tuple(a.lanes, a.features.size(), a.name) > std::tuple(b.lanes, b.features.size(), b.name);
     });
     return success();
   }

@@ -103,21 +103,30 @@ LogicalResult checkGraph(func::FuncOp function) {
   return success();
 }
 
-LogicalResult checkWeights(ModuleOp module, StringRef weightsPath, bool haveFile, const WeightStore &weights) {
+/// Without a file of weights, none can be named.
+LogicalResult checkNoWeights(ModuleOp module, StringRef weightsPath) {
+  SmallVector<model::WeightOp> ops;
+  module.walk([&](model::WeightOp op) { ops.push_back(op); });
+  if (ops.empty())
+    return success();
+  InFlightDiagnostic error = ops.front().emitError();
+  error << "names the weight '" << ops.front().getKey() << "', which no file holds: there is no '" << weightsPath << "'";
+  if (ops.size() > 1)
+    error.attachNote() << "the same holds for " << ops.size() - 1 << " more";
+  return error;
+}
+
+LogicalResult checkWeights(ModuleOp module, StringRef weightsPath, const WeightStore &weights) {
   bool fine = true;
   module.walk([&](model::WeightOp op) {
     const WeightStore::Weight *weight = weights.find(op.getKey());
-    if (!weight) {
-      InFlightDiagnostic error = op.emitError() << "names the weight '" << op.getKey() << "', which ";
-      if (haveFile)
-        error << "'" << weightsPath << "' does not hold";
-      else
-        error << "no file holds: there is no '" << weightsPath << "'";
-      fine = false;
-    } else if (weight->type != op.getType()) {
+    if (!weight)
+      op.emitError() << "names the weight '" << op.getKey() << "', which '" << weightsPath << "' does not hold";
+    else if (weight->type != op.getType())
       op.emitError() << "names the weight '" << op.getKey() << "' of " << weight->type << " as one of " << op.getType();
-      fine = false;
-    }
+    else
+      return;
+    fine = false;
   });
   return success(fine);
 }
@@ -138,7 +147,7 @@ ImportedModule tamis::importText(StringRef path, const ImportOptions &options, M
     if (llvm::Error error = addSafetensors(weights, weightsPath, context))
       return reportError(fileLocation(weightsPath, context), std::move(error));
   if (failed(applyRanges(function, options)) || failed(checkGraph(function)) ||
-      failed(checkWeights(*module, weightsPath, haveFile, weights)))
+      failed(haveFile ? checkWeights(*module, weightsPath, weights) : checkNoWeights(*module, weightsPath)))
     return failure();
   return std::move(module);
 }

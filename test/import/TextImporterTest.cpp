@@ -48,6 +48,13 @@ TEST_F(TextGraph, WeightsThatAreNotThere) {
   EXPECT_THAT(messages, HasSubstr("names the weight 'w', which '"));
 }
 
+TEST_F(TextGraph, AMissingFileOfWeightsIsOneError) {
+  EXPECT_FALSE(import(graph("  %v = model.weight \"v\" : tensor<2xf32>\n" + addWeight)));
+  EXPECT_THAT(messages, HasSubstr("names the weight 'v', which no file holds"));
+  EXPECT_THAT(messages, HasSubstr("the same holds for 1 more"));
+  EXPECT_THAT(messages, Not(HasSubstr("names the weight 'w'")));
+}
+
 TEST_F(TextGraph, WeightOfAnotherType) {
   writeWeights("w");
   EXPECT_FALSE(import(graph("  %w = model.weight \"w\" : tensor<3xf32>\n" + echo)));
