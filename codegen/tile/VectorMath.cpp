@@ -15,13 +15,13 @@ namespace {
 // e^f, |f| <= ln(2)/2: relative error in f32 6.2e-08
 constexpr float kExp[] = {0x1p+0f, 0x1p+0f, 0x1p-1f, 0x1.55549p-3f, 0x1.55545ep-5f, 0x1.123b46p-7f, 0x1.6db414p-10f};
 // 2^f, |f| <= 1/2: relative error in f32 2.1e-07
-constexpr float kExp2[] = {0x1.000002p+0f,  0x1.62e428p-1f, 0x1.ebf918p-3f,
+constexpr float kExp2[] = {0x1.000002p+0f, 0x1.62e428p-1f, 0x1.ebf918p-3f,
                            0x1.c6b6e4p-5f, 0x1.3d0c52p-7f, 0x1.5c08e4p-10f};
 // erf(z) / z in z^2 - kErfCentre, |z| <= kErfLimit: absolute error of erf in f32 2.4e-07, and exactly 1 at the limit
 constexpr float kErfLimit = 3.75f, kErfCentre = 7.03125f;
-constexpr float kErf[] = {0x1.821b38p-2f,  -0x1.b62448p-6f,  0x1.713b38p-9f,  -0x1.51ab0ep-12f, 0x1.376f14p-15f,
+constexpr float kErf[] = {0x1.821b38p-2f,   -0x1.b62448p-6f,  0x1.713b38p-9f,   -0x1.51ab0ep-12f, 0x1.376f14p-15f,
                           -0x1.17988cp-18f, 0x1.dc4b9cp-22f,  -0x1.79d094p-25f, 0x1.201de4p-28f,  -0x1.b31996p-32f,
-                          0x1.0977cap-35f, -0x1.a58258p-40f, 0x1.4151ap-43f,  -0x1.7f3f8ep-46f, 0x1.43d72cp-50f};
+                          0x1.0977cap-35f,  -0x1.a58258p-40f, 0x1.4151ap-43f,   -0x1.7f3f8ep-46f, 0x1.43d72cp-50f};
 // (log(1+f) - f) / f^2, sqrt(1/2) <= 1+f <= sqrt(2): relative fit 4.2e-09
 constexpr float kLog[] = {-0x1.fffff8p-2f, 0x1.555544p-2f,  -0x1.0003fep-2f, 0x1.99a96ap-3f, -0x1.543244p-3f,
                           0x1.22115ep-3f,  -0x1.0e8422p-3f, 0x1.0a56c6p-3f,  -0x1.40721p-4f};
@@ -59,8 +59,12 @@ Value VectorMath::integer(int64_t value, Value like) {
   return arith::ConstantOp::create(b, number);
 }
 
-Value VectorMath::bits(Value x) { return arith::BitcastOp::create(b, typeLike(b.getI32Type(), x.getType()), x); }
-Value VectorMath::fromBits(Value x) { return arith::BitcastOp::create(b, typeLike(b.getF32Type(), x.getType()), x); }
+Value VectorMath::bits(Value x) {
+  return arith::BitcastOp::create(b, typeLike(b.getI32Type(), x.getType()), x);
+}
+Value VectorMath::fromBits(Value x) {
+  return arith::BitcastOp::create(b, typeLike(b.getF32Type(), x.getType()), x);
+}
 
 Value VectorMath::fma(Value x, Value y, Value z) {
   // vector.fma becomes a multiply and an add where the machine has no fused one; math.fma would become a call.
@@ -115,20 +119,24 @@ Value VectorMath::exp(Value x) {
 
 Value VectorMath::expLimited(Value x) {
   x = atMost(atLeast(x, -87), 88);
-  Value rounded = fma(x, constant(M_LOG2E, x), constant(kRound, x));
-  Value n = arith::SubFOp::create(b, rounded, constant(kRound, x));
+  Value rounded = fma(x, constant(M_LOG2E, x), constant(kRound + 127, x));
+  Value n = arith::SubFOp::create(b, rounded, constant(kRound + 127, x));
   Value f = fma(n, constant(-kLn2Low, x), fma(n, constant(-kLn2High, x), x));
   // The integer in the low bits of `rounded`, moved into the exponent's place.
   Value exponent = arith::ShLIOp::create(b, bits(rounded), integer(23, x));
-  return fromBits(arith::AddIOp::create(b, bits(horner(kExp, f)), exponent));
+  return arith::MulFOp::create(b, horner(kExp, f), fromBits(exponent));
 }
 
 Value VectorMath::exp2Limited(Value x) {
-  x = atLeast(x, -125);
-  Value rounded = arith::AddFOp::create(b, x, constant(kRound, x));
-  Value f = arith::SubFOp::create(b, x, arith::SubFOp::create(b, rounded, constant(kRound, x)));
+  return exp2From(-125, x);
+}
+
+Value VectorMath::exp2From(double low, Value x) {
+  x = atLeast(x, low);
+  Value rounded = arith::AddFOp::create(b, x, constant(kRound + 127, x));
+  Value f = arith::SubFOp::create(b, x, arith::SubFOp::create(b, rounded, constant(kRound + 127, x)));
   Value exponent = arith::ShLIOp::create(b, bits(rounded), integer(23, x));
-  return fromBits(arith::AddIOp::create(b, bits(horner(kExp2, f)), exponent));
+  return arith::MulFOp::create(b, horner(kExp2, f), fromBits(exponent));
 }
 
 Value VectorMath::log(Value x) {
@@ -140,8 +148,8 @@ Value VectorMath::log(Value x) {
   Value scaled = select(tiny, arith::MulFOp::create(b, x, constant(0x1p23, x)), x);
   Value offset = arith::SubIOp::create(b, bits(scaled), integer(0x3F3504F3, x));
   Value exponent = arith::ShRSIOp::create(b, offset, integer(23, x));
-  Value mantissa = fromBits(arith::AddIOp::create(b, arith::AndIOp::create(b, offset, integer(0x7FFFFF, x)),
-                                                  integer(0x3F3504F3, x)));
+  Value mantissa = fromBits(
+      arith::AddIOp::create(b, arith::AndIOp::create(b, offset, integer(0x7FFFFF, x)), integer(0x3F3504F3, x)));
   Value e = arith::SIToFPOp::create(b, x.getType(), exponent);
   e = arith::SubFOp::create(b, e, select(tiny, constant(23, x), constant(0, x)));
   Value f = arith::SubFOp::create(b, mantissa, constant(1, x));
@@ -162,7 +170,9 @@ Value VectorMath::erfLimited(Value z, Value scale, Value offset) {
   return offset ? fma(q, product, offset) : arith::MulFOp::create(b, q, product).getResult();
 }
 
-Value VectorMath::erf(Value x) { return erfLimited(x, {}, {}); }
+Value VectorMath::erf(Value x) {
+  return erfLimited(x, {}, {});
+}
 
 Value VectorMath::tanh(Value x) {
   Value limited = atMost(atLeast(x, -10), 10);

@@ -3,8 +3,8 @@
 #include "codegen/tile/Linear.h"
 #include "codegen/tile/PackPanels.h"
 #include "dialects/model/ModelDialect.h"
-#include "llvm/ADT/StringExtras.h"
 #include "test/codegen/KernelHarness.h"
+#include "llvm/ADT/StringExtras.h"
 
 using namespace mlir;
 using namespace tamis;
@@ -42,13 +42,14 @@ struct LinearText {
       return "tensor<?x?x" + w + "xf32, #model.dims<\"b\", \"s\", \"" + w + "\">>";
     };
     std::string in = matrix(K), out = matrix(N);
-    std::string weight = "tensor<" + std::to_string(transposed ? N : K) + "x" + std::to_string(transposed ? K : N) + "xf32>";
+    std::string weight =
+        "tensor<" + std::to_string(transposed ? N : K) + "x" + std::to_string(transposed ? K : N) + "xf32>";
     std::string biasType = "tensor<" + std::to_string(N) + "xf32>";
-    std::string text = "func.func @linear(%x: " + in + ", %w: " + weight + (bias ? ", %b: " + biasType : "") + arguments +
-                       ") -> OUT attributes {model.symbols = [#model.symbol<\"b\", 0, 64>, #model.symbol<\"s\", 0, 4096>]} {\n" +
-                       "%0 = model.linear %x, %w" + (bias ? " bias %b" : "") + (transposed ? " transposed" : "") + " : " +
-                       in + ", " + weight + (bias ? ", " + biasType : "") + " -> OUT\n" + tail + "\nreturn " + last +
-                       " : OUT\n}";
+    std::string text =
+        "func.func @linear(%x: " + in + ", %w: " + weight + (bias ? ", %b: " + biasType : "") + arguments +
+        ") -> OUT attributes {model.symbols = [#model.symbol<\"b\", 0, 64>, #model.symbol<\"s\", 0, 4096>]} {\n" +
+        "%0 = model.linear %x, %w" + (bias ? " bias %b" : "") + (transposed ? " transposed" : "") + " : " + in + ", " +
+        weight + (bias ? ", " + biasType : "") + " -> OUT\n" + tail + "\nreturn " + last + " : OUT\n}";
     std::string replaced;
     for (llvm::StringRef rest = text; !rest.empty();) {
       auto [head, more] = rest.split("OUT");
@@ -59,6 +60,27 @@ struct LinearText {
   }
 };
 
+const char *const kActivations[] = {"relu", "relu2", "gelu", "gelu_tanh", "quick_gelu", "silu"};
+
+/// Operands by element, by column, of one element, and a constant.
+LinearText everyOperand() {
+  return {19,
+          50,
+          true,
+          true,
+          ", %v: tensor<50xf32>, %u: tensor<1x1x50xf32>, %s: tensor<f32>, %t: tensor<1x1xf32>, %r: OUT",
+          R"(%c = model.constant dense<0.5> : tensor<f32>
+             %1 = model.elementwise mul %v, %0 : (tensor<50xf32>, OUT) -> OUT
+             %2 = model.elementwise sub %1, %u : (OUT, tensor<1x1x50xf32>) -> OUT
+             %3 = model.elementwise maximum %2, %s : (OUT, tensor<f32>) -> OUT
+             %4 = model.elementwise minimum %t, %3 : (tensor<1x1xf32>, OUT) -> OUT
+             %5 = model.elementwise mul %4, %4 : (OUT, OUT) -> OUT
+             %6 = model.elementwise div %5, %c : (OUT, tensor<f32>) -> OUT
+             %7 = model.elementwise sub %r, %6 : (OUT, OUT) -> OUT
+             %8 = model.elementwise add %7, %1 : (OUT, OUT) -> OUT)",
+          "%8"};
+}
+
 class LinearTest : public KernelTest {
 protected:
   void compile(const LinearText &linear) {
@@ -68,6 +90,9 @@ protected:
   }
   HostTensor any(llvm::ArrayRef<int64_t> shape, float low = -1, float high = 1) {
     return uniform(harness->context(), shape, random, low, high);
+  }
+  std::vector<HostTensor> operandsOfEveryShape(int64_t B, int64_t S) {
+    return {any({50}), any({1, 1, 50}), any({}, -2, -1), any({1, 1}, 1, 2), any({B, S, 50})};
   }
   /// Runs on B x S rows of random numbers; `more`: operands of the tail.
   void check(int64_t B, int64_t S, std::vector<HostTensor> more = {}, double absolute = 1e-5) {
@@ -119,7 +144,7 @@ TEST_P(LinearTest, WeightOrders) {
 }
 
 TEST_P(LinearTest, Activations) {
-  for (const char *kind : {"relu", "relu2", "gelu", "gelu_tanh", "quick_gelu", "silu"}) {
+  for (const char *kind : kActivations) {
     SCOPED_TRACE(kind);
     compile({21, 60, true, true, "", std::string("%1 = model.activation ") + kind + " %0 : OUT", "%1"});
     check(1, 27);
@@ -127,7 +152,8 @@ TEST_P(LinearTest, Activations) {
 }
 
 TEST_P(LinearTest, Functions) {
-  for (const char *kind : {"neg", "abs", "exp", "erf", "tanh", "sigmoid", "sin", "cos", "floor", "ceil", "round", "sign"}) {
+  for (const char *kind :
+       {"neg", "abs", "exp", "erf", "tanh", "sigmoid", "sin", "cos", "floor", "ceil", "round", "sign"}) {
     SCOPED_TRACE(kind);
     compile({5, 30, false, true, "", std::string("%1 = model.elementwise ") + kind + " %0 : (OUT) -> OUT", "%1"});
     // Sums within rounding of an integer may step to either side.
@@ -143,18 +169,35 @@ TEST_P(LinearTest, ResidualOfTheSameSize) {
 }
 
 TEST_P(LinearTest, OperandsOfEveryShape) {
-  compile({19, 50, true, true, ", %v: tensor<50xf32>, %u: tensor<1x1x50xf32>, %s: tensor<f32>, %t: tensor<1x1xf32>, %r: OUT",
-           R"(%c = model.constant dense<0.5> : tensor<f32>
-              %1 = model.elementwise mul %v, %0 : (tensor<50xf32>, OUT) -> OUT
-              %2 = model.elementwise sub %1, %u : (OUT, tensor<1x1x50xf32>) -> OUT
-              %3 = model.elementwise maximum %2, %s : (OUT, tensor<f32>) -> OUT
-              %4 = model.elementwise minimum %t, %3 : (tensor<1x1xf32>, OUT) -> OUT
-              %5 = model.elementwise mul %4, %4 : (OUT, OUT) -> OUT
-              %6 = model.elementwise div %5, %c : (OUT, tensor<f32>) -> OUT
-              %7 = model.elementwise sub %r, %6 : (OUT, OUT) -> OUT
-              %8 = model.elementwise add %7, %1 : (OUT, OUT) -> OUT)",
-           "%8"});
-  check(2, 11, {any({50}), any({1, 1, 50}), any({}, -2, -1), any({1, 1}, 1, 2), any({2, 11, 50})});
+  compile(everyOperand());
+  check(2, 11, operandsOfEveryShape(2, 11));
+}
+
+// Around blocks of 512 rows, each of two panels where columns cost little to compile.
+TEST_P(LinearTest, RowBlocks) {
+  std::vector<LinearText> kernels{{5, 50, false}, {5, 50}};
+  for (const char *kind : kActivations)
+    kernels.push_back({5, 20, true, true, "", std::string("%1 = model.activation ") + kind + " %0 : OUT", "%1"});
+  for (const LinearText &kernel : kernels) {
+    SCOPED_TRACE(kernel.tail);
+    compile(kernel);
+    for (int64_t rows : {511, 512, 513, 1025})
+      check(1, rows);
+    check(5, 205);
+  }
+  compile({5, 50, true, true, ", %r: OUT", "%1 = model.elementwise add %0, %r : (OUT, OUT) -> OUT", "%1"});
+  for (int64_t rows : {511, 512, 513, 1025})
+    check(1, rows, {any({1, rows, 50})});
+  compile(everyOperand());
+  for (int64_t rows : {511, 512, 513, 1025})
+    check(1, rows, operandsOfEveryShape(1, rows));
+}
+
+// Of long rows a block has fewer.
+TEST_P(LinearTest, RowBlocksOfLongRows) {
+  compile({1400, 3});
+  for (int64_t rows : {95, 96, 97, 193})
+    check(1, rows, {}, 2e-4);
 }
 
 TEST_P(LinearTest, InfinityAndNaN) {
