@@ -74,7 +74,7 @@ class Model_Enum<string name, string summary, list<string> words>
   let genSpecializedAttr = 0;
 }
 class Model_EnumAttr<EnumAttrInfo info, string attrMnemonic> : EnumAttr<Model_Dialect, info, attrMnemonic> {
-  let assemblyFormat = "`` $value"; // no space of its own before the word
+  let assemblyFormat = "`<` $value `>`"; // ops write the bare word: lib/support/EnumWord.h
 }
 
 // Names follow ONNX and torch where they agree. "not", "and", "or", "xor" are C++ words, hence the prefix.

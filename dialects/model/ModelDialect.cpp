@@ -4,6 +4,7 @@
 
 #include "dialects/model/ModelShapes.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "lib/support/EnumWord.h"
 #include "mlir/IR/DialectImplementation.h"
 #include "llvm/ADT/TypeSwitch.h"
 

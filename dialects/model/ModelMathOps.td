@@ -28,7 +28,7 @@ def Model_ElementwiseOp : Model_Op<"elementwise", [Pure]> {
   }];
   let arguments = (ins Model_ElementwiseKindAttr:$kind, Variadic<Model_Tensor>:$operands_);
   let results = (outs Model_Tensor:$result);
-  let assemblyFormat = "$kind $operands_ attr-dict `:` functional-type($operands_, $result)";
+  let assemblyFormat = "custom<Word>($kind) $operands_ attr-dict `:` functional-type($operands_, $result)";
   let hasFolder = 1;
   let hasCanonicalizer = 1;
 }
@@ -44,7 +44,7 @@ def Model_ActivationOp : Model_Op<"activation", [Pure, SameOperandsAndResultType
   }];
   let arguments = (ins Model_ActivationKindAttr:$kind, Model_FloatTensor:$input);
   let results = (outs Model_FloatTensor:$result);
-  let assemblyFormat = "$kind $input attr-dict `:` type($input)";
+  let assemblyFormat = "custom<Word>($kind) $input attr-dict `:` type($input)";
 }
 
 def Model_ReduceOp : Model_Op<"reduce", [Pure]> {
@@ -60,7 +60,7 @@ def Model_ReduceOp : Model_Op<"reduce", [Pure]> {
   }];
   let arguments = (ins Model_ReduceKindAttr:$kind, Model_NumberTensor:$input, DenseI64ArrayAttr:$axes);
   let results = (outs Model_NumberTensor:$result);
-  let assemblyFormat = "$kind $input `axes` $axes attr-dict `:` type($input) `->` type($result)";
+  let assemblyFormat = "custom<Word>($kind) $input `axes` $axes attr-dict `:` type($input) `->` type($result)";
   let hasFolder = 1;
   let hasCanonicalizer = 1;
 }

@@ -36,4 +36,8 @@ struct Symbol {
 llvm::SmallVector<Symbol> symbolsOf(mlir::FunctionOpInterface function);
 void setSymbols(mlir::FunctionOpInterface function, llvm::ArrayRef<Symbol> symbols);
 
+/// The constraints of `model.attention`, for every op that is one. `mask` may be null.
+llvm::LogicalResult verifyAttention(mlir::Operation *op, mlir::Value query, mlir::Value key, mlir::Value value,
+                                    mlir::Value mask, mlir::Value result, int64_t heads, int64_t kvHeads);
+
 } // namespace tamis::model

@@ -41,7 +41,7 @@ def Model_NormOp : Model_Op<"norm", [Pure, AttrSizedOperandSegments]> {
                        Optional<Model_FloatTensor>:$bias, ConfinedAttr<I64Attr, [IntNonNegative]>:$axis,
                        F64Attr:$epsilon);
   let results = (outs Model_FloatTensor:$result);
-  let assemblyFormat = [{ $kind $input (`scale` $scale^)? (`bias` $bias^)? `axis` $axis `epsilon` $epsilon attr-dict
+  let assemblyFormat = [{ custom<Word>($kind) $input (`scale` $scale^)? (`bias` $bias^)? `axis` $axis `epsilon` $epsilon attr-dict
                           `:` type($input) (`,` type($scale)^)? (`,` type($bias)^)? `->` type($result) }];
 }
 

@@ -302,33 +302,37 @@ LogicalResult EmbeddingOp::verify() {
   return expectDims(*this, getResult(), dims);
 }
 
-LogicalResult AttentionOp::verify() {
-  Dims query = dimsOf(getQuery().getType()), key = dimsOf(getKey().getType()), value = dimsOf(getValue().getType());
+LogicalResult tamis::model::verifyAttention(Operation *op, Value queryValue, Value keyValue, Value valueValue,
+                                            Value mask, Value result, int64_t heads, int64_t kvHeads) {
+  Dims query = dimsOf(queryValue.getType()), key = dimsOf(keyValue.getType()), value = dimsOf(valueValue.getType());
   if (query.size() != 3 || key.size() != 3 || value.size() != 3)
-    return emitOpError() << "expected operands of three axes but found " << str(query) << ", " << str(key) << " and "
-                         << str(value);
-  int64_t heads = getHeads(), kvHeads = getKvHeads();
+    return op->emitOpError() << "expected operands of three axes but found " << str(query) << ", " << str(key)
+                             << " and " << str(value);
   auto q = query[2].constant(), k = key[2].constant(), v = value[2].constant();
   if (!q || !k || !v || heads % kvHeads || *q % heads || *k % kvHeads || *v % kvHeads ||
       *q / heads != *k / kvHeads) // C1
-    return emitOpError() << "cannot split " << str(query) << ", " << str(key) << " and " << str(value) << " into "
-                         << heads << " heads over " << kvHeads;
+    return op->emitOpError() << "cannot split " << str(query) << ", " << str(key) << " and " << str(value) << " into "
+                             << heads << " heads over " << kvHeads;
   if (query[0] != key[0] || key[0] != value[0] || key[1] != value[1]) // C2
-    return emitOpError() << "has operands of sizes " << str(query) << ", " << str(key) << " and " << str(value);
-  if (Value mask = getMask()) {
+    return op->emitOpError() << "has operands of sizes " << str(query) << ", " << str(key) << " and " << str(value);
+  if (mask) {
     Dims dims = dimsOf(mask.getType()), scores{query[0], DimExpr(heads), query[1], key[1]};
     auto both = broadcastDims(dims, scores);
     if (dims.size() != 4 || !both || *both != scores)
-      return emitOpError() << "has a mask of " << str(dims) << " for scores of " << str(scores);
-    if (!elementOf(mask).isInteger(1) && elementOf(mask) != elementOf(getQuery()))
-      return emitOpError() << "has a mask of " << elementOf(mask) << " but " << elementOf(getQuery())
-                           << " or i1 is wanted";
+      return op->emitOpError() << "has a mask of " << str(dims) << " for scores of " << str(scores);
+    if (!elementOf(mask).isInteger(1) && elementOf(mask) != elementOf(queryValue))
+      return op->emitOpError() << "has a mask of " << elementOf(mask) << " but " << elementOf(queryValue)
+                               << " or i1 is wanted";
   }
-  for (Value operand : {getKey(), getValue(), getResult()})
-    if (failed(expectElement(*this, elementOf(operand), elementOf(getQuery()))))
+  for (Value operand : {keyValue, valueValue, result})
+    if (failed(expectElement(op, elementOf(operand), elementOf(queryValue))))
       return failure();
   int64_t width;
   if (llvm::MulOverflow(*v / kvHeads, heads, width))
-    return emitOpError() << "has " << heads << " heads of " << *v / kvHeads << ", too many to count";
-  return expectDims(*this, getResult(), Dims{query[0], query[1], DimExpr(width)});
+    return op->emitOpError() << "has " << heads << " heads of " << *v / kvHeads << ", too many to count";
+  return expectDims(op, result, Dims{query[0], query[1], DimExpr(width)});
+}
+
+LogicalResult AttentionOp::verify() {
+  return verifyAttention(*this, getQuery(), getKey(), getValue(), getMask(), getResult(), getHeads(), getKvHeads());
 }

@@ -28,9 +28,9 @@ class Plan_Enum<string name, string summary, list<string> words>
   let cppNamespace = "::tamis::plan";
   let genSpecializedAttr = 0;
 }
-def Plan_KernelKind : Plan_Enum<"KernelKind", "how a kernel is generated", ["linear", "attention", "rows", "map"]>;
+def Plan_KernelKind : Plan_Enum<"KernelKind", "how a kernel is generated", ["linear", "attention", "sparse_attention", "select", "rows", "map"]>;
 def Plan_Layout : Plan_Enum<"Layout", "how a constant lies in memory", ["rows", "panels"]>;
-def Plan_LayoutAttr : EnumAttr<Plan_Dialect, Plan_Layout, "layout"> { let assemblyFormat = "`` $value"; }
+def Plan_LayoutAttr : EnumAttr<Plan_Dialect, Plan_Layout, "layout"> { let assemblyFormat = "`<` $value `>`"; }
 
 def Plan_KernelAttr : AttrDef<Plan_Dialect, "Kernel"> {
   let mnemonic = "kernel";
@@ -55,7 +55,7 @@ def Plan_ConstantOp : Plan_Op<"constant", [Pure]> {
   }];
   let arguments = (ins Plan_LayoutAttr:$layout, ArrayAttr:$pieces, DenseBoolArrayAttr:$transposed, I64Attr:$axis);
   let results = (outs AnyRankedTensor:$result);
-  let assemblyFormat = "$layout $pieces `transposed` $transposed `axis` $axis attr-dict `:` type($result)";
+  let assemblyFormat = "custom<Word>($layout) $pieces `transposed` $transposed `axis` $axis attr-dict `:` type($result)";
   let hasVerifier = 1;
 }
 

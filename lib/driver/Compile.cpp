@@ -11,7 +11,9 @@
 using namespace mlir;
 using namespace tamis;
 
-std::string tamis::compilerVersion() { return "tamis " TAMIS_VERSION; }
+std::string tamis::compilerVersion() {
+  return "tamis " TAMIS_VERSION;
+}
 
 namespace {
 
@@ -79,6 +81,8 @@ private:
     }
     case Phase::graph:
       return runPasses(addGraphPhase);
+    case Phase::sparsify:
+      return runPasses([&](OpPassManager &manager) { addSparsifyPhase(manager, options.attention); });
     case Phase::tile:
       return runPasses([&](OpPassManager &manager) { addTilePhase(manager, targets); });
     case Phase::target:
@@ -106,7 +110,8 @@ private:
       return success();
     if (std::error_code code = llvm::sys::fs::create_directories(options.dumpPhases))
       return error("cannot make the folder '" + options.dumpPhases + "': " + code.message());
-    std::string name = (llvm::sys::path::stem(options.model) + "." + Twine(int(phase) + 1) + "." + phaseName(phase) + ".mlir").str();
+    std::string name =
+        (llvm::sys::path::stem(options.model) + "." + Twine(int(phase) + 1) + "." + phaseName(phase) + ".mlir").str();
     SmallString<128> path(options.dumpPhases);
     llvm::sys::path::append(path, name);
     std::error_code code;

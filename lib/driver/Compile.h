@@ -11,12 +11,13 @@
 namespace tamis {
 
 struct CompileOptions {
-  std::string model;                 ///< what importModel takes
-  std::string output;                ///< the plan; empty to write none
-  std::vector<std::string> targets;  ///< names for CpuTarget::parse; the plan lists the most demanding first
+  std::string model;                ///< what importModel takes
+  std::string output;               ///< the plan; empty to write none
+  std::vector<std::string> targets; ///< names for CpuTarget::parse; the plan lists the most demanding first
   ImportOptions import;
-  Phase last = Phase::plan;          ///< stop after this phase
-  std::string dumpPhases;            ///< folder for NAME.N.PHASE.mlir; empty for none
+  std::string attention;    ///< pattern of every attention, as tamis-choose-pattern takes it; empty: dense
+  Phase last = Phase::plan; ///< stop after this phase
+  std::string dumpPhases;   ///< folder for NAME.N.PHASE.mlir; empty for none
   /// Called before and after each phase, with the seconds it took (negative before).
   std::function<void(Phase, double)> progress;
   /// Called on each pass manager before it runs: printing and timing flags.

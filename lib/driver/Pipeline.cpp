@@ -7,6 +7,7 @@
 #include "codegen/tile/Passes.h"
 #include "mlir/Transforms/Passes.h"
 #include "passes/graph/Passes.h"
+#include "passes/sparsify/Passes.h"
 #include "llvm/BinaryFormat/ELF.h"
 
 using namespace mlir;
@@ -18,6 +19,8 @@ llvm::StringRef tamis::phaseName(Phase phase) {
     return "import";
   case Phase::graph:
     return "graph";
+  case Phase::sparsify:
+    return "sparsify";
   case Phase::tile:
     return "tile";
   case Phase::target:
@@ -35,7 +38,13 @@ std::optional<Phase> tamis::parsePhase(llvm::StringRef name) {
   return std::nullopt;
 }
 
-void tamis::addGraphPhase(OpPassManager &manager) { graph::buildGraphPipeline(manager); }
+void tamis::addGraphPhase(OpPassManager &manager) {
+  graph::buildGraphPipeline(manager);
+}
+
+void tamis::addSparsifyPhase(OpPassManager &manager, llvm::StringRef pattern) {
+  sparsify::buildSparsifyPipeline(manager, pattern);
+}
 
 void tamis::addTilePhase(OpPassManager &manager, llvm::ArrayRef<CpuTarget> targets) {
   manager.addPass(createFormDispatches());
@@ -64,4 +73,6 @@ LogicalResult tamis::runTargetPhase(ModuleOp module, llvm::ArrayRef<CpuTarget> t
   return success();
 }
 
-void tamis::addPlanPhase(OpPassManager &manager) { manager.addPass(createPlaceBuffers()); }
+void tamis::addPlanPhase(OpPassManager &manager) {
+  manager.addPass(createPlaceBuffers());
+}

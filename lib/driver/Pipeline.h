@@ -14,14 +14,19 @@
 namespace tamis {
 
 /// Stations of a compilation. One word each, the same in code, flags, dumps and docs.
-enum class Phase { import, graph, tile, target, plan };
-inline constexpr Phase kPhases[] = {Phase::import, Phase::graph, Phase::tile, Phase::target, Phase::plan};
+enum class Phase { import, graph, sparsify, tile, target, plan };
+inline constexpr Phase kPhases[] = {Phase::import, Phase::graph,  Phase::sparsify,
+                                    Phase::tile,   Phase::target, Phase::plan};
 llvm::StringRef phaseName(Phase phase);
 std::optional<Phase> parsePhase(llvm::StringRef name);
 
-/// graph, `model` -> `model`. Guarantees: constants folded; norms, activations, attention, linears and embeddings raised to
-/// their ops; no reshape or transpose left that an op could read through; dead code gone.
+/// graph, `model` -> `model`. Guarantees: constants folded; norms, activations, attention, linears and embeddings
+/// raised to their ops; no reshape or transpose left that an op could read through; dead code gone.
 void addGraphPhase(mlir::OpPassManager &manager);
+
+/// sparsify, `model` -> `sattn`. Guarantees: attention with a pattern reads explicit selections; `pattern` as in
+/// tamis-choose-pattern, empty for dense attention.
+void addSparsifyPhase(mlir::OpPassManager &manager, llvm::StringRef pattern);
 
 /// tile, tensors -> tiles. Guarantees: `main` holds plan ops alone; one module a target holds each kernel as a function
 /// over a range of work groups, on flat buffers.

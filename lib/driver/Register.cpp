@@ -6,18 +6,21 @@
 #include "codegen/tile/Passes.h"
 #include "dialects/model/ModelDialect.h"
 #include "dialects/plan/PlanDialect.h"
+#include "dialects/sattn/SattnDialect.h"
 #include "mlir/InitAllDialects.h"
 #include "mlir/InitAllExtensions.h"
 #include "mlir/InitAllPasses.h"
 #include "passes/graph/Passes.h"
+#include "passes/sparsify/Passes.h"
 
 void tamis::registerAll(mlir::DialectRegistry &registry) {
   mlir::registerAllDialects(registry);
   mlir::registerAllExtensions(registry);
-  registry.insert<model::ModelDialect, plan::PlanDialect>();
+  registry.insert<model::ModelDialect, sattn::SattnDialect, plan::PlanDialect>();
 
   mlir::registerAllPasses();
   graph::registerGraphPasses();
+  sparsify::registerSparsifyPasses();
   registerTamisTilePasses();
   registerTamisPlanPasses();
 }

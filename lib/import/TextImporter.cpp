@@ -3,6 +3,7 @@
 #include "lib/import/Importers.h"
 
 #include "dialects/model/ModelDialect.h"
+#include "dialects/sattn/SattnDialect.h"
 #include "lib/import/SizeRules.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Verifier.h"
@@ -94,8 +95,8 @@ LogicalResult checkGraph(func::FuncOp function) {
   if (!function.getBody().hasOneBlock())
     return function.emitError() << "has " << function.getBody().getBlocks().size() << " blocks but one is wanted";
   for (Operation &op : function.getBody().front().without_terminator()) {
-    if (!isa_and_nonnull<model::ModelDialect>(op.getDialect()))
-      return op.emitError() << "found '" << op.getName() << "' but ops of the model dialect are wanted";
+    if (!isa_and_nonnull<model::ModelDialect, sattn::SattnDialect>(op.getDialect()))
+      return op.emitError() << "found '" << op.getName() << "' but ops of the model and sattn dialects are wanted";
     for (Type type : op.getResultTypes())
       if (std::string size = undeclaredSize(type, declared); !size.empty())
         return op.emitError() << "has a size '" << size << "' that model.symbols does not declare";
@@ -110,7 +111,8 @@ LogicalResult checkNoWeights(ModuleOp module, StringRef weightsPath) {
   if (ops.empty())
     return success();
   InFlightDiagnostic error = ops.front().emitError();
-  error << "names the weight '" << ops.front().getKey() << "', which no file holds: there is no '" << weightsPath << "'";
+  error << "names the weight '" << ops.front().getKey() << "', which no file holds: there is no '" << weightsPath
+        << "'";
   if (ops.size() > 1)
     error.attachNote() << "the same holds for " << ops.size() - 1 << " more";
   return error;

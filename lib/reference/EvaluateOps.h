@@ -3,6 +3,7 @@
 #pragma once
 
 #include "dialects/model/ModelDialect.h"
+#include "dialects/sattn/SattnDialect.h"
 #include "lib/reference/HostTensor.h"
 #include "lib/support/Weights.h"
 #include "llvm/ADT/DenseMap.h"
@@ -60,5 +61,16 @@ llvm::Error evaluateOp(model::LinearOp op, const Scope &scope, HostTensor &resul
 llvm::Error evaluateOp(model::NormOp op, const Scope &scope, HostTensor &result);
 llvm::Error evaluateOp(model::EmbeddingOp op, const Scope &scope, HostTensor &result);
 llvm::Error evaluateOp(model::AttentionOp op, const Scope &scope, HostTensor &result);
+
+// An index is its storage: `result` has the type that `!sattn.index` says.
+llvm::Error evaluateOp(sattn::AttentionOp op, const Scope &scope, HostTensor &result);
+llvm::Error evaluateOp(sattn::SummarizeOp op, const Scope &scope, HostTensor &result);
+llvm::Error evaluateOp(sattn::ScoreOp op, const Scope &scope, HostTensor &result);
+llvm::Error evaluateOp(sattn::SelectOp op, const Scope &scope, HostTensor &result);
+llvm::Error evaluateOp(sattn::BandsOp op, const Scope &scope, HostTensor &result);
+llvm::Error evaluateOp(sattn::CoarsenOp op, const Scope &scope, HostTensor &result);
+llvm::Error evaluateOp(sattn::AttendOp op, const Scope &scope, HostTensor &result);
+llvm::Error evaluateOp(sattn::StoreIndexOp op, const Scope &scope, HostTensor &result);
+llvm::Error evaluateOp(sattn::LoadIndexOp op, const Scope &scope, HostTensor &result);
 
 } // namespace tamis::reference

@@ -78,6 +78,8 @@ llvm::Error checkInput(func::FuncOp function, unsigned index, const HostTensor &
 
 /// Type, size and limit of a result; the tensor comes back zeroed.
 llvm::Expected<HostTensor> allocate(Operation *op, Type type, const Scope &scope, int64_t maxBytes) {
+  if (auto index = dyn_cast<sattn::KeyIndexType>(type))
+    type = index.storage();
   auto tensor = dyn_cast<RankedTensorType>(type);
   if (!isSupportedTensor(tensor))
     return fail(op, "gives " + text(type) + ", which is not supported");
@@ -129,7 +131,9 @@ llvm::Error evaluateAny(Operation *op, const Scope &scope, HostTensor &result) {
       .Case<model::ConstantOp, model::SizesOp, model::IotaOp, model::ReshapeOp, model::TransposeOp, model::BroadcastOp,
             model::SliceOp, model::ConcatOp, model::GatherOp, model::GatherNdOp, model::CastOp, model::ElementwiseOp,
             model::ActivationOp, model::ReduceOp, model::SoftmaxOp, model::MatmulOp, model::LinearOp, model::NormOp,
-            model::EmbeddingOp, model::AttentionOp>([&](auto concrete) { return evaluateOp(concrete, scope, result); })
+            model::EmbeddingOp, model::AttentionOp, sattn::AttentionOp, sattn::SummarizeOp, sattn::ScoreOp,
+            sattn::SelectOp, sattn::BandsOp, sattn::CoarsenOp, sattn::AttendOp, sattn::StoreIndexOp,
+            sattn::LoadIndexOp>([&](auto concrete) { return evaluateOp(concrete, scope, result); })
       .Default([](Operation *other) { return fail(other, "the reference evaluator does not know this op"); });
 }
 } // namespace

@@ -55,9 +55,9 @@ def check_dialect(root, td, dialect, includes, tblgen):
         for example in EXAMPLE.findall(op["description"]):
             if code(example) not in valid:
                 problems.append(f"the example of {name} is in no test of {folder.relative_to(root)}")
-    attributes = [attr for attr in records(tblgen, includes, td, "AttrDef")
-                  if attr["dialect"]["def"].lower().startswith(dialect)]  # not those of included dialects
-    for record in ops + attributes:
+    definitions = [each for kind in ("AttrDef", "TypeDef") for each in records(tblgen, includes, td, kind)
+                   if each["dialect"]["def"].lower().startswith(dialect)]  # not those of included dialects
+    for record in ops + definitions:
         mnemonic = record.get("opName") or record["mnemonic"]
         for label in LABEL.findall(record["description"]):
             case = f"@{mnemonic}_c{label}"

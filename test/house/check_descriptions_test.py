@@ -74,6 +74,14 @@ class CheckDescriptions(unittest.TestCase):
         self.expect("constraint C1 of toy.neg has no case @neg_c1 in test/dialects/toy",
                     invalid="func.func @neg_c10() {}\n")
 
+    def test_constraint_of_attribute_or_type_without_case(self):
+        for kind in ["Attr", "Type"]:
+            definition = f'''include "mlir/IR/AttrTypeBase.td"
+def Toy_Size : {kind}Def<Toy_Dialect, "Size"> {{ let mnemonic = "size"; let description = "- (C2) positive."; }}
+'''
+            self.expect("constraint C2 of toy.size has no case @size_c2 in test/dialects/toy", ops=OPS + definition)
+            self.assertEqual(self.check(ops=OPS + definition, invalid=INVALID + "// @size_c2\n"), ([], 0))
+
     def test_pass_without_description(self):
         self.expect("toy-fold-neg has no description", passes=PASSES[:PASSES.index("  let description")] + "}\n")
 

@@ -10,7 +10,7 @@ import unittest
 
 from command import TAMIS, CommandTest
 
-PHASES = ["import", "graph", "tile", "target", "plan"]
+PHASES = ["import", "graph", "sparsify", "tile", "target", "plan"]
 
 
 class Compile(CommandTest):
@@ -83,6 +83,7 @@ class Compile(CommandTest):
         marks = {
             "import": "model.activation gelu",
             "graph": "model.norm layer",
+            "sparsify": "model.norm layer",
             "tile": "vector.",
             "target": "llvm.func",
             "plan": "slots",

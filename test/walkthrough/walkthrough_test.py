@@ -21,7 +21,7 @@ import numpy as np
 
 HERE = pathlib.Path(__file__).resolve().parent
 PAGE = HERE.parent.parent / "docs" / "walkthrough.md"
-PHASES = ["import", "graph", "tile", "target", "plan"]
+PHASES = ["import", "graph", "sparsify", "tile", "target", "plan"]
 # Kernels that golden files hold whole, at these phases.
 WHOLE = {"tile": ["cast_select", "layer_norm"], "target": ["cast_select", "cast_select.body"], "plan": []}
 FUNCTION = re.compile(

@@ -14,7 +14,7 @@ namespace tamis::tool {
 
 namespace {
 struct Options {
-  std::string model, output, targets = "cpu", lastPhase, dumpFolder;
+  std::string model, output, targets = "cpu", attention, lastPhase, dumpFolder;
   std::vector<std::string> dims;
   int threads = 0;
   bool bytecode = false, withWeights = false, quiet = false, verbose = false;
@@ -83,6 +83,7 @@ static int compile(const CLI::App &app, const Options &options) {
   request.model = options.model;
   request.output = options.output;
   request.targets = parseTargets(options.targets);
+  request.attention = options.attention;
   request.lastPhase = options.lastPhase;
   request.bytecode = options.bytecode;
   request.withWeights = options.withWeights;
@@ -134,17 +135,22 @@ Command addCompileCommand(CLI::App &parent) {
       ->option_text("LIST [cpu]");
   addList(*app, "--dim", options->dims, "range of a named size, or the size itself; may be repeated")
       ->option_text("NAME=LOW..HIGH | NAME=NUMBER");
+  app->add_option(
+         "--attention", options->attention,
+         "which keys attention reads: dense, or a pattern with its parameters, such as 'window(size=128, sinks=4)', "
+         "'local_global(block=64)', 'block_top_k(k=8)', 'top_k(k=32)', 'fraction(share=0.3)'")
+      ->option_text("PATTERN [dense]");
   app->add_option("--threads", options->threads, "threads of the compiler; 0 means one for each CPU")
       ->check(CLI::Range(0, 1024))
       ->option_text("N [0]");
   app->add_flag("-q,--quiet", options->quiet, "print errors alone");
   app->add_flag("-v,--verbose", options->verbose, "print phases and their times in a pipe, too");
 
-  app->add_option(
-         "--compile-to", options->lastPhase,
-         "stop after a phase (import, graph, tile, target, plan) and print the IR, on standard output or to -o")
+  app->add_option("--compile-to", options->lastPhase,
+                  "stop after a phase (import, graph, sparsify, tile, target, plan) and print the IR, on standard "
+                  "output or to -o")
       ->option_text("PHASE")
-      ->check(CLI::IsMember({"import", "graph", "tile", "target", "plan"}))
+      ->check(CLI::IsMember({"import", "graph", "sparsify", "tile", "target", "plan"}))
       ->group("Looking inside");
   app->add_flag("--emit-bytecode", options->bytecode, "with --compile-to: MLIR's binary form")->group("Looking inside");
   app->add_flag(

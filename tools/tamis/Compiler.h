@@ -25,6 +25,7 @@ struct CompileRequest {
   std::string output;               ///< the plan, or the IR with `lastPhase`; "-" is standard output (IR alone)
   std::vector<std::string> targets; ///< names of CPUs
   std::vector<DimRange> dims;
+  std::string attention;              ///< pattern of every attention; empty for dense
   std::string lastPhase;              ///< empty: all phases, and a plan; else stop there and print IR
   bool bytecode = false;              ///< IR in MLIR's binary form
   bool withWeights = false;           ///< beside IR that names weights, write them: NAME.safetensors for NAME.mlir

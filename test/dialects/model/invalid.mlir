@@ -259,7 +259,7 @@ func.func @elementwise_c1(%x: tensor<2xf32>) {
 
 func.func @elementwise_c1_none() {
   // expected-error@+1 {{select takes 3 operands but has 0}}
-  %y = "model.elementwise"() {kind = #model<elementwise_kind select>} : () -> tensor<2xf32>
+  %y = "model.elementwise"() {kind = #model.elementwise_kind<select>} : () -> tensor<2xf32>
   return
 }
 

@@ -1,4 +1,5 @@
 // RUN: tamis-opt %s | tamis-opt | FileCheck %s
+// RUN: tamis-opt %s -emit-bytecode | tamis-opt --mlir-print-op-generic | tamis-opt | FileCheck %s
 // Round trip of every op. The examples of the ops' descriptions are here word for word; test/house checks that.
 
 // CHECK: func.func @linear_gelu

@@ -85,6 +85,7 @@ public:
     options.model = request.model;
     options.targets = request.targets;
     options.dumpPhases = request.dumpFolder;
+    options.attention = request.attention;
     for (const DimRange &dim : request.dims)
       options.import.dims.push_back({dim.name, dim.min, dim.max});
     bool printsIr = !request.lastPhase.empty();

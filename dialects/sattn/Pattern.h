@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// What patterns are told of an attention, and what they answer.
+#pragma once
+
+#include "lib/support/DimExpr.h"
+#include "llvm/ADT/ArrayRef.h"
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
+namespace tamis::sattn {
+
+/// A float mask that adds this or less to a score leaves the key out: nothing is left of its weight.
+inline constexpr double kLeftOut = -1e30;
+
+/// Whether a parameter is at least `least` and fits the i32 of an index; sums of a few such stay far from the end of
+/// i64.
+inline bool isCount(int64_t value, int64_t least) {
+  return value >= least && value <= INT32_MAX;
+}
+
+/// An attention as its types give it.
+struct AttentionSizes {
+  DimExpr queries, keys;
+  int64_t heads, kvHeads;
+  bool causal;
+};
+
+/// One head of one batch item, in numbers.
+struct HeadInputs {
+  int64_t queries, keys, width;
+  llvm::ArrayRef<double> query; ///< queries x width
+  llvm::ArrayRef<double> key;   ///< keys x width
+  bool causal;
+  bool sameTokens;           ///< queries and keys have the same size by their types: the key mask tells of both
+  std::vector<bool> keyKept; ///< by the key mask; empty: all
+
+  /// The key at which a query stands.
+  int64_t positionOf(int64_t q) const { return q + keys - queries; }
+  bool isKept(int64_t k) const { return keyKept.empty() || keyKept[k]; }
+  bool isOrdered(int64_t q, int64_t k) const { return !causal || k <= positionOf(q); }
+  /// Causal order and masks come before what is picked by numbers. What is kept by its place need not ask for the mask:
+  /// attention applies it to every pair, and a float mask adds.
+  bool mayPick(int64_t q, int64_t k) const { return isKept(k) && isOrdered(q, k); }
+  double product(int64_t q, int64_t k) const {
+    double sum = 0;
+    for (int64_t d = 0; d < width; ++d)
+      sum += query[q * width + d] * key[k * width + d];
+    return sum;
+  }
+};
+
+/// The pairs of a query and a key that a head keeps.
+class KeptPairs {
+public:
+  KeptPairs(int64_t queries, int64_t keys) : keys(keys), kept(queries * keys) {}
+  void keep(int64_t q, int64_t k) { kept[q * keys + k] = true; }
+  bool operator()(int64_t q, int64_t k) const { return kept[q * keys + k]; }
+  int64_t count() const { return std::count(kept.begin(), kept.end(), true); }
+
+private:
+  int64_t keys;
+  std::vector<bool> kept;
+};
+
+/// The numbers of the `count` largest scores among those listed, the lower number first where scores are equal; NaN is
+/// below every number. All of them when there are fewer. Ascending.
+std::vector<int64_t> largest(llvm::ArrayRef<double> scores, std::vector<int64_t> among, int64_t count);
+
+} // namespace tamis::sattn

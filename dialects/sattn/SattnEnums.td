@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Enumerations of the sattn dialect. Apart, because enumerations are generated for all that a file includes.
+#ifndef TAMIS_SATTN_ENUMS
+#define TAMIS_SATTN_ENUMS
+
+include "mlir/IR/EnumAttr.td"
+
+class Sattn_Enum<string name, string summary, list<string> words>
+    : I32EnumAttr<name, summary, !foreach(i, !range(!size(words)), I32EnumAttrCase<words[i], i>)> {
+  let cppNamespace = "::tamis::sattn";
+  let genSpecializedAttr = 0;
+}
+
+def Sattn_Unit : Sattn_Enum<"Unit", "what an item of an index is", ["token", "block", "page"]>;
+
+def Sattn_SummaryKind : Sattn_Enum<"SummaryKind", "how a block of tokens becomes one vector", ["mean", "max", "min"]>;
+
+def Sattn_BudgetKind : Sattn_Enum<"BudgetKind", "how many items a row keeps", [
+  "count", "fraction", "mass", "threshold", "quantile"]>;
+
+#endif

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Ops of the sattn dialect.
+#ifndef TAMIS_SATTN_OPS
+#define TAMIS_SATTN_OPS
+
+include "dialects/sattn/SattnPatterns.td"
+
+def Sattn_AttentionOp : Sattn_Op<"attention", [Pure]> {
+  let summary = "attention that reads the keys of a pattern";
+  let description = [{
+    As `model.attention`, over those of its keys alone that `pattern` keeps.
+    A pattern that looks at numbers does not look at keys that the mask leaves out, or to which a float mask adds -1e30 or
+    less, which leaves nothing of their weight. The mask is applied to the pairs that are kept, as to all of a dense
+    attention: among keys alone that a float mask leaves nothing of, their weights decide.
+    - (C1) as `model.attention`, and `pattern` fits the sizes. - (C2) a pattern that looks at numbers takes no mask but one of
+      `B x 1 x 1 x K`.
+    ```mlir
+    %o = sattn.attention #sattn.window<size = 128> %q, %k, %v heads 12 kv_heads 12 scale 1.767766952966369e-01
+        : tensor<1x256x384xf32>, tensor<1x256x384xf32>, tensor<1x256x384xf32> -> tensor<1x256x384xf32>
+    ```
+  }];
+  let arguments = (ins Sattn_PatternInterface:$pattern, Model_FloatTensor:$query, Model_FloatTensor:$key,
+                       Model_FloatTensor:$value, Optional<Model_Tensor>:$mask, ConfinedAttr<I64Attr, [IntPositive]>:$heads,
+                       ConfinedAttr<I64Attr, [IntPositive]>:$kv_heads, F64Attr:$scale, UnitAttr:$causal);
+  let results = (outs Model_FloatTensor:$result);
+  let assemblyFormat = [{ $pattern $query `,` $key `,` $value (`mask` $mask^)? `heads` $heads `kv_heads` $kv_heads
+                          `scale` $scale (`causal` $causal^)? attr-dict `:` type($query) `,` type($key) `,` type($value)
+                          (`,` type($mask)^)? `->` type($result) }];
+}
+
+/// A number of tokens or items.
+def Sattn_Count : ConfinedAttr<I64Attr, [IntNonNegative, IntMaxValue<2147483647>]>;
+def Sattn_Width : ConfinedAttr<I64Attr, [IntPositive, IntMaxValue<2147483647>]>;
+
+def Sattn_SummarizeOp : Sattn_Op<"summarize", [Pure, AllElementTypesMatch<["input", "result"]>]> {
+  let summary = "one vector for each block of tokens";
+  let description = [{
+    `input` is `B x S x (heads D)`; `result[b, h, n, d]` is the mean, largest or smallest of `input[b, t, h D + d]` over the
+    tokens t of block n, `[n width, (n + 1) width)`, that exist and that `mask`, bool `B x 1 x 1 x S`, keeps; 0 where there are
+    none.
+    - (C1) the result is `B x heads x ceil(S / width) x D`, `heads` divides the last axis. - (C2) sizes of `mask` as above.
+    ```mlir
+    %m = sattn.summarize mean %k heads 12 width 64 : tensor<1x256x384xf32> -> tensor<1x12x4x32xf32>
+    ```
+  }];
+  let arguments = (ins Sattn_SummaryKindAttr:$kind, Model_FloatTensor:$input, Optional<Model_TensorOf<[I1]>>:$mask,
+                       ConfinedAttr<I64Attr, [IntPositive]>:$heads, Sattn_Width:$width);
+  let results = (outs Model_FloatTensor:$result);
+  let assemblyFormat = [{ custom<Word>($kind) $input (`mask` $mask^)? `heads` $heads `width` $width attr-dict
+                          `:` type($input) (`,` type($mask)^)? `->` type($result) }];
+}
+
+def Sattn_ScoreOp : Sattn_Op<"score", [Pure, AllElementTypesMatch<["queries", "keys", "result"]>]> {
+  let summary = "products of queries and keys, or of their summaries";
+  let description = [{
+    `result[b, h, i, j]` is the product of vector i of the queries of head h with vector j of the keys of head
+    `h / (heads / kv_heads)`. Either operand is a tensor of tokens, `B x S x (heads D)`, or a summary, `B x heads x N x D`.
+    - (C1) `heads` is a multiple of `kv_heads`, and both are those of the operands. - (C2) the result is `B x heads x N of the
+      queries x N of the keys`.
+    ```mlir
+    %s = sattn.score %qm, %km heads 12 kv_heads 12 : tensor<1x12x4x32xf32>, tensor<1x12x4x32xf32> -> tensor<1x12x4x4xf32>
+    ```
+  }];
+  let arguments = (ins Model_FloatTensor:$queries, Model_FloatTensor:$keys, ConfinedAttr<I64Attr, [IntPositive]>:$heads,
+                       ConfinedAttr<I64Attr, [IntPositive]>:$kv_heads);
+  let results = (outs Model_FloatTensor:$result);
+  let assemblyFormat = [{ $queries `,` $keys `heads` $heads `kv_heads` $kv_heads attr-dict
+                          `:` type($queries) `,` type($keys) `->` type($result) }];
+}
+
+def Sattn_SelectOp : Sattn_Op<"select", [Pure, AttrSizedOperandSegments]> {
+  let summary = "the items of each row that fit a budget";
+  let description = [{
+    `scores` is `B x H x rows x items`. Row i may read item j when `candidates`, if given, hold it; when, with `causal`, the
+    item's first key is no later than the row's last query (i.e. `j C <= min((i + 1) R, Q) - 1 + K - Q`); and when `mask`, bool
+    `B x 1 x 1 x K`, if given, keeps one of its keys. Of these items `budget` keeps some. The first `sinks` items and the
+    `local` items that end with that of the row's last query are kept before all others, if the row may read them, and
+    count where the budget is a number of items.
+    `queries` and `keys` are Q and K as size expressions.
+    - (C1) the result has the rows and items of the scores; R and C that fit Q and K. - (C2) `candidates` have the shape and
+      the items of the result. - (C3) sizes of `mask` as above.
+    ```mlir
+    %i = sattn.select #sattn.budget<count 2.000000e+00> %s queries "256" keys "256" local 1
+        : tensor<1x12x4x4xf32> -> !sattn.index<64 x 64 block, shape ["1", "12", "4"], items "4", capacity "2">
+    ```
+  }];
+  let arguments = (ins Sattn_BudgetAttr:$budget, Model_FloatTensor:$scores, Optional<Sattn_KeyIndex>:$candidates,
+                       Optional<Model_TensorOf<[I1]>>:$mask, StrAttr:$queries, StrAttr:$keys,
+                       DefaultValuedAttr<Sattn_Count, "0">:$sinks, DefaultValuedAttr<Sattn_Count, "0">:$local,
+                       UnitAttr:$causal);
+  let results = (outs Sattn_KeyIndex:$result);
+  let assemblyFormat = [{ $budget $scores (`among` $candidates^)? (`mask` $mask^)? `queries` $queries `keys` $keys
+                          (`sinks` $sinks^)? (`local` $local^)? (`causal` $causal^)? attr-dict
+                          `:` type($scores) (`,` `among` type($candidates)^)? (`mask` type($mask)^)? `->` type($result) }];
+}
+
+def Sattn_BandsOp : Sattn_Op<"bands", [Pure]> {
+  let summary = "items near the row, and the first ones, in closed form";
+  let description = [{
+    Query i stands at key i + K - Q, and a row at the items of its queries. It keeps those, `before` more of them below,
+    `after` more above, and the first `sinks` items, as far as they exist. Nothing is stored: kernels compute the items of a
+    row.
+    - (C1) R is positive, and the rows and items of the result fit Q and K.
+    ```mlir
+    %window = sattn.bands before 127 after 0 sinks 4 queries "256" keys "256"
+        : !sattn.index<1 x 1 token, shape ["1", "1", "256"], items "256", capacity "132">
+    %own_block = sattn.bands before 0 after 0 sinks 0 queries "256" keys "256"
+        : !sattn.index<64 x 64 block, shape ["1", "1", "4"], items "4", capacity "1">
+    ```
+  }];
+  let arguments = (ins Sattn_Count:$before, Sattn_Count:$after, Sattn_Count:$sinks, StrAttr:$queries, StrAttr:$keys);
+  let results = (outs Sattn_KeyIndex:$result);
+  let assemblyFormat = [{ `before` $before `after` $after `sinks` $sinks `queries` $queries `keys` $keys attr-dict
+                          `:` type($result) }];
+}
+
+def Sattn_CoarsenOp : Sattn_Op<"coarsen", [Pure]> {
+  let summary = "the same items, for rows of more queries";
+  let description = [{
+    A row of the result holds the items of all rows of the operand whose queries it covers; with rows of 0, one row holds
+    those of all.
+    - (C1) the result's rows are 0 or a multiple of the operand's; batch, heads, columns, unit and items are the same.
+    ```mlir
+    %all = sattn.coarsen %i : !sattn.index<64 x 1 token, shape ["1", "12", "4"], items "256", capacity "2">
+        -> !sattn.index<0 x 1 token, shape ["1", "12", "1"], items "256", capacity "8">
+    ```
+  }];
+  let arguments = (ins Sattn_KeyIndex:$input);
+  let results = (outs Sattn_KeyIndex:$result);
+  let assemblyFormat = "$input attr-dict `:` type($input) `->` type($result)";
+}
+
+def Sattn_AttendOp : Sattn_Op<"attend", [Pure, AttrSizedOperandSegments]> {
+  let summary = "attention over the items of indices";
+  let description = [{
+    As `model.attention`, over those of its keys alone that one of `indices` at least holds for the row of the query; a key in
+    several counts once. Head h of H reads head `h / (H / n)` of an index of n heads, and batch item b item 0 of an index of
+    one.
+    - (C1) as `model.attention`. - (C2) each index has a number of heads that divides `heads`, a batch of one or that of the
+      operands, and rows and items that fit queries and keys.
+    ```mlir
+    %o = sattn.attend %q, %k, %v over %i heads 12 kv_heads 12 scale 1.767766952966369e-01
+        : tensor<1x256x384xf32>, tensor<1x256x384xf32>, tensor<1x256x384xf32>,
+          over !sattn.index<64 x 64 block, shape ["1", "12", "4"], items "4", capacity "2"> -> tensor<1x256x384xf32>
+    ```
+  }];
+  let arguments = (ins Model_FloatTensor:$query, Model_FloatTensor:$key, Model_FloatTensor:$value,
+                       Variadic<Sattn_KeyIndex>:$indices, Optional<Model_Tensor>:$mask,
+                       ConfinedAttr<I64Attr, [IntPositive]>:$heads, ConfinedAttr<I64Attr, [IntPositive]>:$kv_heads,
+                       F64Attr:$scale, UnitAttr:$causal);
+  let results = (outs Model_FloatTensor:$result);
+  let assemblyFormat = [{ $query `,` $key `,` $value `over` $indices (`mask` $mask^)? `heads` $heads `kv_heads` $kv_heads
+                          `scale` $scale (`causal` $causal^)? attr-dict `:` type($query) `,` type($key) `,` type($value)
+                          `,` `over` type($indices) (`mask` type($mask)^)? `->` type($result) }];
+}
+
+def Sattn_StoreIndexOp : Sattn_Op<"store_index", [Pure]> {
+  let summary = "an index as a tensor";
+  let description = [{
+    - (C1) the result is the operand's storage (`!sattn.index`).
+    ```mlir
+    %t = sattn.store_index %i
+        : !sattn.index<64 x 64 block, shape ["1", "12", "4"], items "4", capacity "2"> -> tensor<1x12x4x3xi32>
+    ```
+  }];
+  let arguments = (ins Sattn_KeyIndex:$input);
+  let results = (outs Model_TensorOf<[I32]>:$result);
+  let assemblyFormat = "$input attr-dict `:` type($input) `->` type($result)";
+}
+
+def Sattn_LoadIndexOp : Sattn_Op<"load_index", [Pure]> {
+  let summary = "an index from its tensor";
+  let description = [{
+    What the tensor holds beyond the items, or outside of their range, is an error of whoever wrote it: kernels read no
+    item that is not there.
+    - (C1) the operand is the result's storage (`!sattn.index`).
+    ```mlir
+    %i = sattn.load_index %t
+        : tensor<1x12x4x3xi32> -> !sattn.index<64 x 64 block, shape ["1", "12", "4"], items "4", capacity "2">
+    ```
+  }];
+  let arguments = (ins Model_TensorOf<[I32]>:$input);
+  let results = (outs Sattn_KeyIndex:$result);
+  let assemblyFormat = "$input attr-dict `:` type($input) `->` type($result)";
+  let hasFolder = 1;
+}
+
+#endif

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Constraints of the sattn dialect's ops; the labels are those of their descriptions.
+#include "dialects/sattn/SattnDialect.h"
+
+using namespace mlir;
+using namespace tamis;
+using namespace tamis::sattn;
+using model::Dims;
+using model::dimsOf;
+
+namespace {
+LogicalResult expectDims(Operation *op, Value value, ArrayRef<DimExpr> wanted, const char *what) {
+  Dims found = dimsOf(value.getType());
+  if (ArrayRef<DimExpr>(found) != wanted)
+    return op->emitOpError() << "has " << what << " of sizes " << model::str(found) << " but " << model::str(wanted)
+                             << " is wanted";
+  return success();
+}
+
+/// `B x 1 x 1 x tokens`.
+LogicalResult expectKeyMask(Operation *op, Value mask, const DimExpr &batch, const DimExpr &tokens) {
+  return mask ? expectDims(op, mask, {batch, 1, 1, tokens}, "a mask") : success();
+}
+
+/// The index's rows and items cut these queries and keys.
+LogicalResult expectFits(Operation *op, KeyIndexType index, const DimExpr &queries, const DimExpr &keys) {
+  DimExpr rows = rowCount(queries, index.getRows()), items = ceilDiv(keys, index.getColumns());
+  DimExpr foundRows = index.shapeDims()[2], foundItems = index.itemCount();
+  if (foundRows != rows || foundItems != items)
+    return op->emitOpError() << "has an index of " << foundRows.str() << " rows and " << foundItems.str()
+                             << " items but " << rows.str() << " and " << items.str() << " fit " << queries.str()
+                             << " queries and " << keys.str() << " keys";
+  return success();
+}
+
+/// Queries and keys given as texts.
+LogicalResult expectFits(Operation *op, KeyIndexType index, StringRef queries, StringRef keys) {
+  auto q = DimExpr::parse(queries), k = DimExpr::parse(keys);
+  if (!q || !k)
+    return op->emitOpError() << "found the sizes \"" << queries << "\" and \"" << keys
+                             << "\" but size expressions are wanted";
+  return expectFits(op, index, *q, *k);
+}
+
+/// Batch, heads and vectors of an operand that is tokens or a summary, and their width; nothing when it is neither.
+std::optional<Dims> vectorsOf(Value operand, int64_t heads) {
+  Dims dims = dimsOf(operand.getType());
+  if (dims.size() == 4 && dims[1] == DimExpr(heads))
+    return dims;
+  if (dims.size() != 3 || !dims[2].constant() || *dims[2].constant() % heads)
+    return std::nullopt;
+  return Dims{dims[0], DimExpr(heads), dims[1], DimExpr(*dims[2].constant() / heads)};
+}
+} // namespace
+
+LogicalResult AttentionOp::verify() {
+  if (failed(model::verifyAttention(*this, getQuery(), getKey(), getValue(), getMask(), getResult(), getHeads(),
+                                    getKvHeads()))) // C1
+    return failure();
+  Dims query = dimsOf(getQuery().getType()), key = dimsOf(getKey().getType());
+  AttentionSizes sizes{query[1], key[1], int64_t(getHeads()), int64_t(getKvHeads()), getCausal()};
+  if (failed(getPattern().fits(sizes, [&] { return emitOpError(); })))
+    return failure();
+  if (!getPattern().readsNumbers())
+    return success();
+  return expectKeyMask(*this, getMask(), query[0], key[1]); // C2
+}
+
+LogicalResult SummarizeOp::verify() {
+  Dims input = dimsOf(getInput().getType());
+  int64_t heads = getHeads();
+  if (input.size() != 3 || !input[2].constant() || *input[2].constant() % heads) // C1
+    return emitOpError() << "cannot split " << model::str(input) << " into " << heads << " heads";
+  if (failed(expectDims(*this, getResult(),
+                        {input[0], heads, ceilDiv(input[1], getWidth()), *input[2].constant() / heads}, "a result")))
+    return failure();
+  return expectKeyMask(*this, getMask(), input[0], input[1]); // C2
+}
+
+LogicalResult ScoreOp::verify() {
+  if (getHeads() % getKvHeads()) // C1
+    return emitOpError() << "has " << getHeads() << " heads over " << getKvHeads();
+  auto queries = vectorsOf(getQueries(), getHeads()), keys = vectorsOf(getKeys(), getKvHeads());
+  if (!queries || !keys || (*queries)[0] != (*keys)[0] || (*queries)[3] != (*keys)[3])
+    return emitOpError() << "cannot multiply " << getHeads() << " heads of "
+                         << model::str(dimsOf(getQueries().getType())) << " with " << getKvHeads() << " of "
+                         << model::str(dimsOf(getKeys().getType()));
+  return expectDims(*this, getResult(), {(*queries)[0], (*queries)[1], (*queries)[2], (*keys)[2]}, "a result"); // C2
+}
+
+LogicalResult SelectOp::verify() {
+  KeyIndexType index = getType();
+  Dims wanted = index.shapeDims();
+  wanted.push_back(index.itemCount());
+  if (failed(expectDims(*this, getScores(), wanted, "scores")) ||
+      failed(expectFits(*this, index, getQueries(), getKeys()))) // C1
+    return failure();
+  if (getCandidates()) {
+    KeyIndexType candidates = cast<KeyIndexType>(getCandidates().getType());
+    Dims shape = candidates.shapeDims();
+    bool broadcasts =
+        (shape[0] == wanted[0] || shape[0] == DimExpr(1)) && (shape[1] == wanted[1] || shape[1] == DimExpr(1));
+    if (!broadcasts || candidates.getRows() != index.getRows() || candidates.getColumns() != index.getColumns() ||
+        shape[2] != wanted[2] || candidates.itemCount() != index.itemCount()) // C2
+      return emitOpError() << "selects " << index << " among " << candidates << ", which has other rows or items";
+  }
+  return expectKeyMask(*this, getMask(), wanted[0], *DimExpr::parse(getKeys())); // C3
+}
+
+LogicalResult BandsOp::verify() {
+  if (getType().getRows() < 1) // C1
+    return emitOpError() << "gives " << getType() << " but rows of queries are wanted";
+  return expectFits(*this, getType(), getQueries(), getKeys());
+}
+
+LogicalResult CoarsenOp::verify() {
+  KeyIndexType from = getInput().getType(), to = getType();
+  Dims fromShape = from.shapeDims(), toShape = to.shapeDims();
+  bool covers = to.getRows() == 0 ? true : from.getRows() > 0 && to.getRows() % from.getRows() == 0;
+  if (!covers || from.getColumns() != to.getColumns() || from.getUnit() != to.getUnit() ||
+      from.itemCount() != to.itemCount() || fromShape[0] != toShape[0] || fromShape[1] != toShape[1]) // C1
+    return emitOpError() << "cannot make " << to << " of " << from;
+  return success();
+}
+
+LogicalResult AttendOp::verify() {
+  if (failed(model::verifyAttention(*this, getQuery(), getKey(), getValue(), getMask(), getResult(), getHeads(),
+                                    getKvHeads()))) // C1
+    return failure();
+  Dims query = dimsOf(getQuery().getType()), key = dimsOf(getKey().getType());
+  for (Type type : getIndices().getTypes()) { // C2
+    KeyIndexType index = cast<KeyIndexType>(type);
+    Dims shape = index.shapeDims();
+    auto heads = shape[1].constant();
+    if ((shape[0] != query[0] && shape[0] != DimExpr(1)) || !heads || *heads < 1 || getHeads() % *heads)
+      return emitOpError() << "has an index of " << shape[0].str() << " batch items and " << shape[1].str()
+                           << " heads for " << query[0].str() << " and " << getHeads();
+    if (failed(expectFits(*this, index, query[1], key[1])))
+      return failure();
+  }
+  return success();
+}
+
+LogicalResult StoreIndexOp::verify() {
+  if (getType() != getInput().getType().storage()) // C1
+    return emitOpError() << "gives " << getType() << " but " << getInput().getType().storage() << " is wanted";
+  return success();
+}
+
+LogicalResult LoadIndexOp::verify() {
+  if (getInput().getType() != getType().storage()) // C1
+    return emitOpError() << "reads " << getInput().getType() << " but " << getType().storage() << " is wanted";
+  return success();
+}
+
+OpFoldResult LoadIndexOp::fold(FoldAdaptor) {
+  auto stored = getInput().getDefiningOp<StoreIndexOp>();
+  return stored && stored.getInput().getType() == getType() ? OpFoldResult(stored.getInput()) : OpFoldResult();
+}

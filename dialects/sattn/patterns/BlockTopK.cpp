@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The best blocks of keys of each block of queries.
+#include "dialects/sattn/patterns/PatternBuilder.h"
+
+using namespace mlir;
+using namespace tamis;
+using namespace tamis::sattn;
+
+LogicalResult BlockTopKAttr::verify(function_ref<InFlightDiagnostic()> emitError, int64_t block, int64_t k,
+                                    int64_t sinks, int64_t local) {
+  if (!isCount(block, 1) || !isCount(k, 1)) // C1
+    return emitError() << "found " << k << " blocks of " << block << " but numbers from 1, below 2^31, are wanted";
+  if (sinks < 0 || local < 0 || sinks > k || local > k - sinks)
+    return emitError() << "found " << sinks << " sinks and " << local << " local blocks of " << k
+                       << " but numbers from 0 are wanted, together at most k";
+  return success();
+}
+
+LogicalResult BlockTopKAttr::fits(const AttentionSizes &, function_ref<InFlightDiagnostic()>) const {
+  return success();
+}
+
+bool BlockTopKAttr::readsNumbers() const {
+  return true;
+}
+
+namespace {
+/// Means of blocks of tokens, and which blocks have any that is kept. `isKept(t)` for each token.
+struct BlockMeans {
+  BlockMeans(llvm::ArrayRef<double> tokens, int64_t count, int64_t width, int64_t block,
+             llvm::function_ref<bool(int64_t)> isKept)
+      : width(width), sums((count + block - 1) / block * width), kept((count + block - 1) / block) {
+    for (int64_t t = 0; t < count; ++t) {
+      if (!isKept(t))
+        continue;
+      ++kept[t / block];
+      for (int64_t d = 0; d < width; ++d)
+        sums[t / block * width + d] += tokens[t * width + d];
+    }
+    for (size_t i = 0; i < sums.size(); ++i)
+      sums[i] /= std::max<int64_t>(1, kept[i / width]);
+  }
+
+  int64_t width;
+  std::vector<double> sums; ///< divided: the means
+  std::vector<int64_t> kept;
+};
+} // namespace
+
+void BlockTopKAttr::keep(const HeadInputs &head, KeptPairs &kept) const {
+  int64_t block = getBlock();
+  BlockMeans queryMeans(head.query, head.queries, head.width, block,
+                        [&](int64_t t) { return !head.sameTokens || head.isKept(t); });
+  BlockMeans keyMeans(head.key, head.keys, head.width, block, [&](int64_t t) { return head.isKept(t); });
+  for (int64_t row = 0; row < int64_t(queryMeans.kept.size()); ++row) {
+    int64_t end = std::min(head.queries, (row + 1) * block), last = head.positionOf(end - 1);
+    std::vector<double> scores;
+    std::vector<int64_t> forced, others;
+    for (int64_t j = 0; j < int64_t(keyMeans.kept.size()); ++j) {
+      double &score = scores.emplace_back();
+      for (int64_t d = 0; d < head.width; ++d)
+        score += queryMeans.sums[row * head.width + d] * keyMeans.sums[j * head.width + d];
+      if (!keyMeans.kept[j] || (head.causal && j * block > last))
+        continue;
+      bool isLocal = last >= 0 && j <= last / block && j > last / block - getLocal();
+      (j < getSinks() || isLocal ? forced : others).push_back(j);
+    }
+    std::vector<int64_t> chosen = forced;
+    for (int64_t j : largest(scores, others, getK() - int64_t(forced.size())))
+      chosen.push_back(j);
+    for (int64_t j : chosen)
+      for (int64_t q = row * block; q < end; ++q)
+        for (int64_t k = j * block; k < std::min(head.keys, (j + 1) * block); ++k)
+          if (head.isOrdered(q, k))
+            kept.keep(q, k);
+  }
+}
+
+llvm::SmallVector<Value> BlockTopKAttr::lower(PatternBuilder &b) const {
+  PatternBuilder::Selection best{BudgetKind::count, double(getK()), getK()};
+  best.sinks = getSinks();
+  best.local = getLocal();
+  Value scores = b.score(b.meansOfQueries(getBlock()), b.meansOfKeys(getBlock()));
+  return {b.select(scores, getBlock(), getBlock(), best)};
+}
+
+int64_t BlockTopKAttr::pairBound(int64_t queries, int64_t keys, bool) const {
+  return queries * std::min(keys, getK() * getBlock());
+}

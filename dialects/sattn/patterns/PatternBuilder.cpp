@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Writes the ops that patterns select with, over the operands of one attention.
+#include "dialects/sattn/patterns/PatternBuilder.h"
+
+using namespace mlir;
+using namespace tamis;
+using namespace tamis::sattn;
+
+PatternBuilder::PatternBuilder(OpBuilder &builder, AttentionOp op)
+    : builder(builder), op(op), queryDims(model::dimsOf(op.getQuery().getType())),
+      keyDims(model::dimsOf(op.getKey().getType())),
+      element(cast<RankedTensorType>(op.getQuery().getType()).getElementType()) {}
+
+Value PatternBuilder::keyMask() {
+  Value mask = op.getMask();
+  auto type = mask ? cast<RankedTensorType>(mask.getType()) : RankedTensorType();
+  if (!mask || type.getElementType().isInteger(1) || knownKeyMask)
+    return knownKeyMask ? knownKeyMask : mask;
+  auto limitType = RankedTensorType::get({}, type.getElementType());
+  Value limit = model::ConstantOp::create(
+      builder, op.getLoc(), limitType,
+      DenseElementsAttr::get(limitType, builder.getFloatAttr(type.getElementType(), kLeftOut)));
+  Type boolType = model::tensorType(builder.getI1Type(), model::dimsOf(type));
+  return knownKeyMask = model::ElementwiseOp::create(builder, op.getLoc(), boolType, model::ElementwiseKind::greater,
+                                                     ValueRange{mask, limit});
+}
+
+Value PatternBuilder::means(Value tokens, int64_t heads, int64_t width) {
+  model::Dims dims = model::dimsOf(tokens.getType());
+  Type type = model::tensorType(element, {dims[0], heads, ceilDiv(dims[1], width), *dims[2].constant() / heads});
+  // A mask of keys tells of queries too where both are the same tokens.
+  Value mask = dims[1] == keys() ? keyMask() : Value();
+  return SummarizeOp::create(builder, op.getLoc(), type, SummaryKind::mean, tokens, mask, heads, width);
+}
+
+Value PatternBuilder::meansOfQueries(int64_t width) {
+  return means(op.getQuery(), op.getHeads(), width);
+}
+Value PatternBuilder::meansOfKeys(int64_t width) {
+  return means(op.getKey(), op.getKvHeads(), width);
+}
+
+Value PatternBuilder::score(Value queries, Value keys) {
+  auto countOf = [](Value vectors) {
+    model::Dims dims = model::dimsOf(vectors.getType());
+    return dims[dims.size() == 4 ? 2 : 1];
+  };
+  Type type = model::tensorType(element, {queryDims[0], int64_t(op.getHeads()), countOf(queries), countOf(keys)});
+  return ScoreOp::create(builder, op.getLoc(), type, queries, keys, op.getHeads(), op.getKvHeads());
+}
+
+Value PatternBuilder::bands(int64_t rows, int64_t columns, int64_t before, int64_t after, int64_t sinks) {
+  // The queries of a row stand at as many items as that, wherever the first one begins.
+  int64_t own = rows == columns && queries() == keys() ? 1 : (rows + columns - 2) / columns + 1;
+  DimExpr items = ceilDiv(keys(), columns);
+  auto type = KeyIndexType::get(builder.getContext(), rows, columns, unitOf(columns), {1, 1, rowCount(queries(), rows)},
+                                items, DimExpr::min(items, own + before + after + sinks));
+  return BandsOp::create(builder, op.getLoc(), type, before, after, sinks, queries().str(), keys().str());
+}
+
+Value PatternBuilder::select(Value scores, int64_t rows, int64_t columns, const Selection &selection) {
+  model::Dims dims = model::dimsOf(scores.getType());
+  auto type = KeyIndexType::get(builder.getContext(), rows, columns, unitOf(columns), {dims[0], dims[1], dims[2]},
+                                dims[3], DimExpr::min(dims[3], selection.capacity));
+  auto budget = BudgetAttr::get(builder.getContext(), selection.kind, APFloat(selection.value));
+  return SelectOp::create(builder, op.getLoc(), type, budget, scores, selection.candidates, keyMask(), queries().str(),
+                          keys().str(), selection.sinks, selection.local, op.getCausal() && selection.ordered);
+}
+
+Value PatternBuilder::joinRows(Value index) {
+  auto from = cast<KeyIndexType>(index.getType());
+  model::Dims shape = from.shapeDims();
+  auto to = KeyIndexType::get(builder.getContext(), 0, from.getColumns(), from.getUnit(), {shape[0], shape[1], 1},
+                              from.itemCount(), DimExpr::min(from.itemCount(), from.capacityExpr() * shape[2]));
+  return CoarsenOp::create(builder, op.getLoc(), to, index);
+}

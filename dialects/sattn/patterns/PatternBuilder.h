@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Writes the ops that patterns select with, over the operands of one attention.
+#pragma once
+
+#include "dialects/sattn/SattnDialect.h"
+#include "mlir/IR/Builders.h"
+
+namespace tamis::sattn {
+
+/// Types follow from the attention; ops are written where `builder` stands.
+class PatternBuilder {
+public:
+  PatternBuilder(mlir::OpBuilder &builder, AttentionOp op);
+
+  /// Means of blocks of `width` queries, or keys: `B x heads x blocks x D`.
+  mlir::Value meansOfQueries(int64_t width);
+  mlir::Value meansOfKeys(int64_t width);
+  /// Products of all vectors of two operands, tokens or summaries.
+  mlir::Value score(mlir::Value queries, mlir::Value keys);
+  /// See `sattn.bands`; rows of `rows` queries, items of `columns` keys.
+  mlir::Value bands(int64_t rows, int64_t columns, int64_t before, int64_t after, int64_t sinks);
+
+  struct Selection {
+    BudgetKind kind;
+    double value;
+    DimExpr capacity;
+    mlir::Value candidates = {};
+    int64_t sinks = 0, local = 0;
+    bool ordered = true; ///< causal order limits what is picked, if the attention is causal
+  };
+  /// See `sattn.select`.
+  mlir::Value select(mlir::Value scores, int64_t rows, int64_t columns, const Selection &selection);
+  /// One row that holds the items of all.
+  mlir::Value joinRows(mlir::Value index);
+
+  mlir::Value query() { return op.getQuery(); }
+  mlir::Value key() { return op.getKey(); }
+  bool isCausal() { return op.getCausal(); }
+  const DimExpr &queries() const { return queryDims[1]; }
+  const DimExpr &keys() const { return keyDims[1]; }
+
+private:
+  /// The attention's mask as a bool one; null when there is none.
+  mlir::Value keyMask();
+  mlir::Value means(mlir::Value tokens, int64_t heads, int64_t width);
+  Unit unitOf(int64_t columns) const { return columns == 1 ? Unit::token : Unit::block; }
+
+  mlir::OpBuilder &builder;
+  AttentionOp op;
+  model::Dims queryDims, keyDims;
+  mlir::Type element;
+  mlir::Value knownKeyMask;
+};
+
+} // namespace tamis::sattn

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The best keys of each query.
+#include "dialects/sattn/patterns/PatternBuilder.h"
+
+using namespace mlir;
+using namespace tamis;
+using namespace tamis::sattn;
+
+LogicalResult TopKAttr::verify(function_ref<InFlightDiagnostic()> emitError, int64_t k) {
+  if (!isCount(k, 1)) // C1
+    return emitError() << "found a k of " << k << " but a number from 1, below 2^31, is wanted";
+  return success();
+}
+
+LogicalResult TopKAttr::fits(const AttentionSizes &sizes, function_ref<InFlightDiagnostic()> emitError) const {
+  auto keys = sizes.keys.constant();
+  if (keys && getK() > *keys) // C2
+    return emitError() << "found a k of " << getK() << " but there are " << *keys << " keys";
+  return success();
+}
+
+bool TopKAttr::readsNumbers() const {
+  return true;
+}
+
+void TopKAttr::keep(const HeadInputs &head, KeptPairs &kept) const {
+  for (int64_t q = 0; q < head.queries; ++q) {
+    std::vector<double> scores(head.keys);
+    std::vector<int64_t> readable;
+    for (int64_t k = 0; k < head.keys; ++k) {
+      scores[k] = head.product(q, k);
+      if (head.mayPick(q, k))
+        readable.push_back(k);
+    }
+    for (int64_t k : largest(scores, readable, getK()))
+      kept.keep(q, k);
+  }
+}
+
+llvm::SmallVector<Value> TopKAttr::lower(PatternBuilder &b) const {
+  return {b.select(b.score(b.query(), b.key()), 1, 1, {BudgetKind::count, double(getK()), getK()})};
+}
+
+int64_t TopKAttr::pairBound(int64_t queries, int64_t keys, bool) const {
+  return queries * std::min(keys, getK());
+}

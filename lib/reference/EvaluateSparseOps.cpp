@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Ops of the sattn dialect.
+#include "dialects/model/ModelShapes.h"
+#include "lib/reference/EvaluateAttention.h"
+#include <cmath>
+#include <set>
+
+using namespace mlir;
+using namespace tamis;
+using namespace tamis::reference;
+using namespace tamis::sattn;
+
+namespace {
+/// The items of an index by batch item, head and row.
+class IndexReader {
+public:
+  IndexReader(Value value, const Scope &scope)
+      : type(cast<KeyIndexType>(value.getType())), view(scope.view(value)), numbers(readIntegers(view)) {}
+
+  int64_t rows() const { return view.shape[2]; }
+  int64_t rowOf(int64_t query) const { return type.getRows() ? query / type.getRows() : 0; }
+  int64_t itemOf(int64_t key) const { return key / type.getColumns(); }
+
+  std::set<int64_t> items(int64_t b, int64_t h, int64_t row) const {
+    const int64_t *from = numbers.data() + ((b * view.shape[1] + h) * view.shape[2] + row) * view.shape[3];
+    return {from + 1, from + 1 + from[0]};
+  }
+  /// The items that head h of `heads` reads.
+  std::set<int64_t> itemsFor(int64_t b, int64_t h, int64_t heads, int64_t row) const {
+    return items(view.shape[0] == 1 ? 0 : b, h / (heads / view.shape[1]), row);
+  }
+
+private:
+  KeyIndexType type;
+  TensorView view;
+  std::vector<int64_t> numbers;
+};
+
+/// Gathers the rows of an index and writes its storage.
+class IndexWriter {
+public:
+  explicit IndexWriter(HostTensor &result) : result(result), numbers(result.size()) {}
+
+  llvm::Error row(Operation *op, int64_t b, int64_t h, int64_t row, const std::set<int64_t> &items) {
+    int64_t width = result.shape[3], *to = numbers.data() + ((b * result.shape[1] + h) * result.shape[2] + row) * width;
+    if (int64_t(items.size()) >= width)
+      return fail(op, "found " + std::to_string(items.size()) + " items in row " + std::to_string(row) +
+                          " of an index with a capacity of " + std::to_string(width - 1));
+    *to++ = items.size();
+    for (int64_t item : items)
+      *to++ = item;
+    return llvm::Error::success();
+  }
+  llvm::Error finish() {
+    writeIntegers(result, numbers);
+    return llvm::Error::success();
+  }
+
+private:
+  HostTensor &result;
+  std::vector<int64_t> numbers;
+};
+
+/// Which keys a mask of keys alone keeps, by batch item.
+class KeyMask {
+public:
+  KeyMask(Value mask, const Scope &scope) {
+    if (!mask)
+      return;
+    TensorView view = scope.view(mask);
+    keys = view.shape[3];
+    for (double added : readFloats(view)) // of bools 0 and 1
+      kept.push_back(view.isFloat() ? added > kLeftOut : added != 0);
+  }
+  bool operator()(int64_t b, int64_t k) const { return kept.empty() || kept[b * keys + k]; }
+
+private:
+  int64_t keys = 0;
+  std::vector<bool> kept;
+};
+
+/// Vectors by batch item, head and place, of tokens or of a summary.
+class Vectors {
+public:
+  Vectors(TensorView view, int64_t heads) : numbers(readFloats(view)) {
+    bool isSummary = view.shape.size() == 4;
+    count = view.shape[isSummary ? 2 : 1];
+    width = isSummary ? view.shape[3] : view.shape[2] / heads;
+    strides = isSummary ? std::array{heads * count * width, count * width, width}
+                        : std::array{count * heads * width, width, heads * width};
+  }
+  const double *operator()(int64_t b, int64_t h, int64_t i) const {
+    return numbers.data() + b * strides[0] + h * strides[1] + i * strides[2];
+  }
+  int64_t count, width;
+
+private:
+  std::vector<double> numbers;
+  std::array<int64_t, 3> strides;
+};
+
+/// e^(score - most), where NaN, which is below every number, weighs nothing.
+double weightOf(double score, double most) {
+  return std::isnan(score) ? 0 : score == most ? 1 : std::exp(score - most); // infinity less itself is no number
+}
+
+/// As many numbers as a budget keeps of `n` scores, largest first; the softmax is that of the scores.
+int64_t countOf(BudgetAttr budget, ArrayRef<double> descending, int64_t items) {
+  double value = budget.number();
+  int64_t n = descending.size(), count = 0;
+  switch (budget.getKind()) {
+  case BudgetKind::count:
+    return int64_t(value);
+  case BudgetKind::fraction:
+    return std::max<int64_t>(1, int64_t(value * items));
+  case BudgetKind::mass: {
+    double sum = 0, reached = 0;
+    for (double score : descending)
+      sum += weightOf(score, descending[0]);
+    while (count < n && reached < value * sum)
+      reached += weightOf(descending[count++], descending[0]);
+    return count;
+  }
+  case BudgetKind::threshold:
+    while (count < n && descending[count] >= value)
+      ++count;
+    return count;
+  case BudgetKind::quantile: {
+    if (!n)
+      return 0;
+    double limit = descending[n - 1 - int64_t(value * (n - 1))];
+    while (count < n && (descending[count] > limit || (std::isnan(limit) && !std::isnan(descending[count]))))
+      ++count;
+    return count;
+  }
+  }
+  llvm_unreachable("unknown budget");
+}
+} // namespace
+
+llvm::Error tamis::reference::evaluateOp(SummarizeOp op, const Scope &scope, HostTensor &result) {
+  TensorView input = scope.view(op.getInput());
+  KeyMask mask(op.getMask(), scope);
+  Vectors tokens(input, op.getHeads());
+  std::vector<double> output;
+  for (int64_t b = 0; b < result.shape[0]; ++b)
+    for (int64_t h = 0; h < result.shape[1]; ++h)
+      for (int64_t n = 0; n < result.shape[2]; ++n)
+        for (int64_t d = 0; d < tokens.width; ++d) {
+          double sum = 0, most = -INFINITY, least = INFINITY, count = 0;
+          for (int64_t t = n * op.getWidth(); t < std::min<int64_t>((n + 1) * op.getWidth(), tokens.count); ++t) {
+            if (!mask(b, t))
+              continue;
+            double x = tokens(b, h, t)[d];
+            sum += x;
+            most = std::isnan(x) ? x : std::max(most, x); // a NaN stays: it is no less than any number
+            least = std::isnan(x) ? x : std::min(least, x);
+            ++count;
+          }
+          double value = op.getKind() == SummaryKind::mean  ? sum / count
+                         : op.getKind() == SummaryKind::max ? most
+                                                            : least;
+          output.push_back(count ? value : 0);
+        }
+  writeFloats(result, 0, output);
+  return llvm::Error::success();
+}
+
+llvm::Error tamis::reference::evaluateOp(ScoreOp op, const Scope &scope, HostTensor &result) {
+  Vectors queries(scope.view(op.getQueries()), op.getHeads()), keys(scope.view(op.getKeys()), op.getKvHeads());
+  int64_t group = op.getHeads() / op.getKvHeads();
+  std::vector<double> output;
+  for (int64_t b = 0; b < result.shape[0]; ++b)
+    for (int64_t h = 0; h < result.shape[1]; ++h)
+      for (int64_t i = 0; i < queries.count; ++i)
+        for (int64_t j = 0; j < keys.count; ++j) {
+          double sum = 0;
+          for (int64_t d = 0; d < keys.width; ++d)
+            sum += queries(b, h, i)[d] * keys(b, h / group, j)[d];
+          output.push_back(sum);
+        }
+  writeFloats(result, 0, output);
+  return llvm::Error::success();
+}
+
+llvm::Error tamis::reference::evaluateOp(SelectOp op, const Scope &scope, HostTensor &result) {
+  auto type = op.getType();
+  auto queries = scope.evaluate(op.getQueries()), keys = scope.evaluate(op.getKeys());
+  if (!queries || !keys)
+    return fail(op, "has sizes that the inputs do not determine");
+  TensorView view = scope.view(op.getScores());
+  std::vector<double> scores = readFloats(view);
+  KeyMask mask(op.getMask(), scope);
+  std::optional<IndexReader> candidates;
+  if (op.getCandidates())
+    candidates.emplace(op.getCandidates(), scope);
+  int64_t heads = view.shape[1], rows = view.shape[2], items = view.shape[3], columns = type.getColumns();
+  IndexWriter writer(result);
+  for (int64_t b = 0; b < view.shape[0]; ++b)
+    for (int64_t h = 0; h < heads; ++h)
+      for (int64_t row = 0; row < rows; ++row) {
+        int64_t end = type.getRows() ? std::min(*queries, (row + 1) * type.getRows()) : *queries;
+        int64_t last = end - 1 + *keys - *queries; // where the row's last query stands
+        std::set<int64_t> among, kept;
+        if (candidates)
+          among = candidates->itemsFor(b, h, heads, row);
+        std::vector<int64_t> others;
+        for (int64_t j = 0; j < items; ++j) {
+          bool readable = (!candidates || among.count(j)) && (!op.getCausal() || j * columns <= last), any = false;
+          for (int64_t k = j * columns; k < std::min(*keys, (j + 1) * columns); ++k)
+            any |= mask(b, k);
+          if (!readable || !any)
+            continue;
+          bool isLocal = last >= 0 && j <= last / columns && j > last / columns - int64_t(op.getLocal());
+          if (j < int64_t(op.getSinks()) || isLocal)
+            kept.insert(j);
+          else
+            others.push_back(j);
+        }
+        ArrayRef<double> ofRow(scores.data() + ((b * heads + h) * rows + row) * items, items);
+        std::vector<double> descending;
+        for (int64_t j : others)
+          descending.push_back(ofRow[j]);
+        llvm::sort(descending, [](double x, double y) { return std::isnan(y) ? !std::isnan(x) : x > y; });
+        int64_t count = countOf(op.getBudget(), descending, items);
+        if (op.getBudget().getKind() == BudgetKind::count || op.getBudget().getKind() == BudgetKind::fraction)
+          count -= kept.size();
+        for (int64_t j : largest(ofRow, others, std::max<int64_t>(count, 0)))
+          kept.insert(j);
+        if (auto error = writer.row(op, b, h, row, kept))
+          return error;
+      }
+  return writer.finish();
+}
+
+llvm::Error tamis::reference::evaluateOp(BandsOp op, const Scope &scope, HostTensor &result) {
+  auto type = op.getType();
+  auto queries = scope.evaluate(op.getQueries()), keys = scope.evaluate(op.getKeys());
+  if (!queries || !keys)
+    return fail(op, "has sizes that the inputs do not determine");
+  int64_t items = (*keys + type.getColumns() - 1) / type.getColumns();
+  IndexWriter writer(result);
+  for (int64_t b = 0; b < result.shape[0]; ++b)
+    for (int64_t h = 0; h < result.shape[1]; ++h)
+      for (int64_t row = 0; row < result.shape[2]; ++row) {
+        std::set<int64_t> kept;
+        for (int64_t q = row * type.getRows(); q < std::min(*queries, (row + 1) * type.getRows()); ++q) {
+          int64_t own = llvm::divideFloorSigned(q + *keys - *queries, type.getColumns());
+          for (int64_t j = 0; j < items; ++j)
+            if ((j >= own - int64_t(op.getBefore()) && j <= own + int64_t(op.getAfter())) || j < int64_t(op.getSinks()))
+              kept.insert(j);
+        }
+        if (auto error = writer.row(op, b, h, row, kept))
+          return error;
+      }
+  return writer.finish();
+}
+
+llvm::Error tamis::reference::evaluateOp(CoarsenOp op, const Scope &scope, HostTensor &result) {
+  IndexReader input(op.getInput(), scope);
+  int64_t from = op.getInput().getType().getRows(), to = op.getType().getRows();
+  IndexWriter writer(result);
+  for (int64_t b = 0; b < result.shape[0]; ++b)
+    for (int64_t h = 0; h < result.shape[1]; ++h)
+      for (int64_t row = 0; row < result.shape[2]; ++row) {
+        int64_t begin = to ? row * (to / from) : 0,
+                end = to ? std::min(input.rows(), (row + 1) * (to / from)) : input.rows();
+        std::set<int64_t> kept;
+        for (int64_t i = begin; i < end; ++i)
+          kept.merge(input.items(b, h, i));
+        if (auto error = writer.row(op, b, h, row, kept))
+          return error;
+      }
+  return writer.finish();
+}
+
+llvm::Error tamis::reference::evaluateOp(AttendOp op, const Scope &scope, HostTensor &result) {
+  AttentionOperands operands = AttentionOperands::of(op, scope);
+  std::vector<IndexReader> indices;
+  for (Value index : op.getIndices())
+    indices.emplace_back(index, scope);
+  int64_t keys = operands.key.shape[1];
+  // The sets of a row are made once: a row of queries follows the other.
+  std::vector<bool> kept(keys);
+  std::array<int64_t, 3> known{-1, -1, -1};
+  attend(operands, result, [&](int64_t b, int64_t h, int64_t q, int64_t k) {
+    if (known != std::array{b, h, q}) {
+      known = {b, h, q};
+      std::fill(kept.begin(), kept.end(), false);
+      for (const IndexReader &index : indices) {
+        std::set<int64_t> items = index.itemsFor(b, h, operands.heads, index.rowOf(q));
+        for (int64_t key = 0; key < keys; ++key)
+          if (items.count(index.itemOf(key)))
+            kept[key] = true;
+      }
+    }
+    return bool(kept[k]);
+  });
+  return llvm::Error::success();
+}
+
+llvm::Error tamis::reference::evaluateOp(sattn::AttentionOp op, const Scope &scope, HostTensor &result) {
+  AttentionOperands operands = AttentionOperands::of(op, scope);
+  Vectors query(operands.query, operands.heads), key(operands.key, operands.kvHeads);
+  bool hasKeyMask = op.getMask() && op.getPattern().readsNumbers();
+  KeyMask mask(hasKeyMask ? op.getMask() : Value(), scope);
+  int64_t group = operands.heads / operands.kvHeads, width = query.width;
+  bool sameTokens = model::dimsOf(op.getQuery().getType())[1] == model::dimsOf(op.getKey().getType())[1];
+  // One head after the other.
+  std::optional<KeptPairs> kept;
+  std::array<int64_t, 2> known{-1, -1};
+  attend(operands, result, [&](int64_t b, int64_t h, int64_t q, int64_t k) {
+    if (known != std::array{b, h}) {
+      known = {b, h};
+      std::vector<double> queries, keys;
+      for (int64_t i = 0; i < query.count; ++i)
+        queries.insert(queries.end(), query(b, h, i), query(b, h, i) + width);
+      for (int64_t j = 0; j < key.count; ++j)
+        keys.insert(keys.end(), key(b, h / group, j), key(b, h / group, j) + width);
+      HeadInputs head{query.count, key.count, width, queries, keys, operands.causal, sameTokens, {}};
+      for (int64_t j = 0; hasKeyMask && j < key.count; ++j)
+        head.keyKept.push_back(mask(b, j));
+      kept.emplace(query.count, key.count);
+      op.getPattern().keep(head, *kept);
+    }
+    return (*kept)(q, k);
+  });
+  return llvm::Error::success();
+}
+
+llvm::Error tamis::reference::evaluateOp(StoreIndexOp op, const Scope &scope, HostTensor &result) {
+  TensorView index = scope.view(op.getInput());
+  result.bytes.assign(index.bytes.begin(), index.bytes.end());
+  return llvm::Error::success();
+}
+
+llvm::Error tamis::reference::evaluateOp(LoadIndexOp op, const Scope &scope, HostTensor &result) {
+  TensorView stored = scope.view(op.getInput());
+  int64_t width = stored.shape[3];
+  std::vector<int64_t> numbers = readIntegers(stored);
+  auto items = scope.evaluate(op.getType().itemCount());
+  for (size_t i = 0; i < numbers.size(); i += width) {
+    if (numbers[i] < 0 || numbers[i] >= width)
+      return fail(op, "found " + std::to_string(numbers[i]) + " items in a row of an index with a capacity of " +
+                          std::to_string(width - 1));
+    for (int64_t j = 1; j <= numbers[i]; ++j)
+      if (numbers[i + j] < 0 || (items && numbers[i + j] >= *items))
+        return fail(op, "found the item " + std::to_string(numbers[i + j]) + " in an index of " +
+                            std::to_string(items.value_or(0)) + " items");
+  }
+  result.bytes.assign(stored.bytes.begin(), stored.bytes.end());
+  return llvm::Error::success();
+}

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Writes out what patterns select.
+#include "dialects/sattn/patterns/PatternBuilder.h"
+#include "passes/sparsify/Passes.h"
+
+using namespace mlir;
+
+namespace tamis::sparsify {
+#define GEN_PASS_DEF_LOWERSELECTION
+#include "passes/sparsify/Passes.h.inc"
+
+namespace {
+struct LowerSelection : impl::LowerSelectionBase<LowerSelection> {
+  void runOnOperation() override {
+    for (auto op : llvm::make_early_inc_range(getOperation().getOps<sattn::AttentionOp>())) {
+      OpBuilder builder(op);
+      sattn::PatternBuilder selection(builder, op);
+      llvm::SmallVector<Value> indices = op.getPattern().lower(selection);
+      auto attend = sattn::AttendOp::create(builder, op.getLoc(), op.getType(), op.getQuery(), op.getKey(),
+                                            op.getValue(), indices, op.getMask(), op.getHeadsAttr(),
+                                            op.getKvHeadsAttr(), op.getScaleAttr(), op.getCausalAttr());
+      op.replaceAllUsesWith(attend.getResult());
+      op.erase();
+      ++numLowered;
+    }
+  }
+};
+} // namespace
+} // namespace tamis::sparsify

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Passes indices from op to op as tensors.
+#include "passes/sparsify/Passes.h"
+
+#include "mlir/IR/Builders.h"
+
+using namespace mlir;
+
+namespace tamis::sparsify {
+#define GEN_PASS_DEF_STOREINDICES
+#include "passes/sparsify/Passes.h.inc"
+
+namespace {
+/// Ops that are computed where their index is made: what they give is stored, not what they take.
+bool isSelection(Operation *op) {
+  return isa<sattn::SelectOp, sattn::CoarsenOp>(op);
+}
+
+struct StoreIndices : impl::StoreIndicesBase<StoreIndices> {
+  void runOnOperation() override {
+    SmallVector<Value> selected, closed;
+    getOperation().walk([&](Operation *op) {
+      if (isSelection(op))
+        selected.push_back(op->getResult(0));
+      else if (isa<sattn::BandsOp>(op))
+        closed.push_back(op->getResult(0));
+    });
+    for (Value index : selected)
+      store(index);
+    for (Value index : closed)
+      repeat(index);
+  }
+
+  void store(Value index) {
+    SmallVector<OpOperand *> readers;
+    for (OpOperand &use : index.getUses())
+      if (!isSelection(use.getOwner()) && !isa<sattn::StoreIndexOp>(use.getOwner()))
+        readers.push_back(&use);
+    if (readers.empty())
+      return;
+    OpBuilder builder(index.getContext());
+    builder.setInsertionPointAfterValue(index);
+    auto type = cast<sattn::KeyIndexType>(index.getType());
+    Value stored = sattn::StoreIndexOp::create(builder, index.getLoc(), type.storage(), index);
+    for (OpOperand *reader : readers) {
+      builder.setInsertionPoint(reader->getOwner());
+      reader->set(sattn::LoadIndexOp::create(builder, reader->getOwner()->getLoc(), type, stored));
+    }
+    ++numStored;
+  }
+
+  void repeat(Value index) {
+    Operation *op = index.getDefiningOp();
+    for (OpOperand &use : llvm::make_early_inc_range(index.getUses())) {
+      OpBuilder builder(use.getOwner());
+      use.set(builder.clone(*op)->getResult(0));
+    }
+    op->erase();
+  }
+};
+} // namespace
+} // namespace tamis::sparsify

@@ -1,0 +1,184 @@
+// RUN: tamis-opt %s -split-input-file -verify-diagnostics
+// One case a constraint, named by the attribute, or the type, and the constraint's label in its description.
+
+// expected-error@+1 {{found an index of -1 x 1 token but rows from 0 and columns from 1, both below 2^31, are wanted, and columns of 1 for tokens}}
+func.func private @index_c1_rows(!sattn.index<-1 x 1 token, shape ["1", "1", "8"], items "8", capacity "1">)
+
+// -----
+
+// expected-error@+1 {{found an index of 1 x 0 block but rows from 0 and columns from 1, both below 2^31, are wanted}}
+func.func private @index_c1_columns(!sattn.index<1 x 0 block, shape ["1", "1", "8"], items "8", capacity "1">)
+
+// -----
+
+// expected-error@+1 {{found an index of 1 x 2 token but rows from 0 and columns from 1, both below 2^31, are wanted, and columns of 1 for tokens}}
+func.func private @index_c1_token(!sattn.index<1 x 2 token, shape ["1", "1", "8"], items "8", capacity "1">)
+
+// -----
+
+// expected-error@+1 {{found an index of 2147483648 x 1 token}}
+func.func private @index_c1_too_large(!sattn.index<2147483648 x 1 token, shape ["1", "1", "1"], items "8", capacity "1">)
+
+// -----
+
+// expected-error@+1 {{found an index of 2 sizes but batch, heads and rows are wanted}}
+func.func private @index_c2(!sattn.index<1 x 1 token, shape ["1", "8"], items "8", capacity "1">)
+
+// -----
+
+// expected-error@+1 {{found the size "s/2" but a size expression in canonical form is wanted}}
+func.func private @index_c2_syntax(!sattn.index<1 x 1 token, shape ["1", "1", "8"], items "s/2", capacity "1">)
+
+// -----
+
+// expected-error@+1 {{found the size "1 + s" but a size expression in canonical form is wanted, which is "s + 1"}}
+func.func private @index_c2_form(!sattn.index<1 x 1 token, shape ["1", "1", "1 + s"], items "8", capacity "1">)
+
+// -----
+
+// expected-error@+1 {{found a count of 0.000000e+00 but a whole number from 1, below 2^31, is wanted}}
+func.func private @budget_c1_count() attributes {of = #sattn.budget<count 0.0>}
+
+// -----
+
+// expected-error@+1 {{found a count of 1.500000e+00 but a whole number from 1, below 2^31, is wanted}}
+func.func private @budget_c1_count_again() attributes {of = #sattn.budget<count 1.5>}
+
+// -----
+
+// expected-error@+1 {{found a count of 2.147484e+09 but a whole number from 1, below 2^31, is wanted}}
+func.func private @budget_c1_count_too_large() attributes {of = #sattn.budget<count 2147483648.0>}
+
+// -----
+
+// expected-error@+1 {{found a fraction of 0.000000e+00 but a number above 0 and at most 1 is wanted}}
+func.func private @budget_c1_fraction() attributes {of = #sattn.budget<fraction 0.0>}
+
+// -----
+
+// expected-error@+1 {{found a mass of 1.500000e+00 but a number above 0 and at most 1 is wanted}}
+func.func private @budget_c1_mass() attributes {of = #sattn.budget<mass 1.5>}
+
+// -----
+
+// expected-error@+1 {{found a threshold of INF but a finite number is wanted}}
+func.func private @budget_c1_threshold() attributes {of = #sattn.budget<threshold 1.0e400>}
+
+// -----
+
+// expected-error@+1 {{found a quantile of 1.000000e+00 but a number from 0 to below 1 is wanted}}
+func.func private @budget_c1_quantile() attributes {of = #sattn.budget<quantile 1.0>}
+
+// -----
+
+// expected-error@+1 {{found a quantile of -5.000000e-01 but a number from 0 to below 1 is wanted}}
+func.func private @budget_c1_quantile_again() attributes {of = #sattn.budget<quantile -0.5>}
+
+// -----
+
+// expected-error@+1 {{found a window of size 0 with 4 sinks but a size from 1 and sinks from 0, both below 2^31, are wanted}}
+func.func private @window_c1_size() attributes {of = #sattn.window<size = 0, sinks = 4>}
+
+// -----
+
+// expected-error@+1 {{found a window of size 3 with -1 sinks but a size from 1 and sinks from 0, both below 2^31, are wanted}}
+func.func private @window_c1_sinks() attributes {of = #sattn.window<size = 3, sinks = -1>}
+
+// -----
+
+// expected-error@+1 {{found a window of size 2147483648 with 0 sinks}}
+func.func private @window_c1_too_large() attributes {of = #sattn.window<size = 2147483648>}
+
+// -----
+
+// expected-error@+1 {{struct is missing required parameter: size}}
+func.func private @window_size() attributes {of = #sattn.window<sinks = 3>}
+
+// -----
+
+// expected-error@+1 {{found blocks of 0 with 2 key tokens but blocks from 1, below 2^31, with key tokens from 1 to the size of a block are wanted}}
+func.func private @local_global_c1_block() attributes {of = #sattn.local_global<block = 0>}
+
+// -----
+
+// expected-error@+1 {{found blocks of 64 with 0 key tokens}}
+func.func private @local_global_c1_none() attributes {of = #sattn.local_global<key_tokens = 0>}
+
+// -----
+
+// expected-error@+1 {{found blocks of 4 with 5 key tokens}}
+func.func private @local_global_c1_more() attributes {of = #sattn.local_global<block = 4, key_tokens = 5>}
+
+// -----
+
+// expected-error@+1 {{found blocks of 2147483648 with 2 key tokens}}
+func.func private @local_global_c1_too_large() attributes {of = #sattn.local_global<block = 2147483648>}
+
+// -----
+
+// expected-error@+1 {{found 9223372036854775807 sinks and 9223372036854775807 local blocks of 2}}
+func.func private @block_top_k_c1_overflow() attributes {of = #sattn.block_top_k<k = 2, sinks = 9223372036854775807, local = 9223372036854775807>}
+
+// -----
+
+// expected-error@+1 {{found a k of 0 but a number from 1, below 2^31, is wanted}}
+func.func private @top_k_c1() attributes {of = #sattn.top_k<k = 0>}
+
+// -----
+
+// expected-error@+1 {{found a k of 2147483648 but a number from 1, below 2^31, is wanted}}
+func.func private @top_k_c1_too_large() attributes {of = #sattn.top_k<k = 2147483648>}
+
+// -----
+
+// expected-error@+1 {{found a share of 0.000000e+00 but a number above 0 and at most 1 is wanted}}
+func.func private @fraction_c1() attributes {of = #sattn.fraction<share = 0.0>}
+
+// -----
+
+// expected-error@+1 {{found a share of 1.000001e+00 but a number above 0 and at most 1 is wanted}}
+func.func private @fraction_c1_more() attributes {of = #sattn.fraction<share = 1.000001>}
+
+// -----
+
+// expected-error@+1 {{found 2 blocks of 0 but numbers from 1, below 2^31, are wanted}}
+func.func private @block_top_k_c1_block() attributes {of = #sattn.block_top_k<block = 0, k = 2>}
+
+// -----
+
+// expected-error@+1 {{found 0 blocks of 64 but numbers from 1, below 2^31, are wanted}}
+func.func private @block_top_k_c1_k() attributes {of = #sattn.block_top_k<k = 0>}
+
+// -----
+
+// expected-error@+1 {{found 2 sinks and 1 local blocks of 2 but numbers from 0 are wanted, together at most k}}
+func.func private @block_top_k_c1_forced() attributes {of = #sattn.block_top_k<k = 2, sinks = 2>}
+
+// -----
+
+// expected-error@+1 {{found 0 sinks and -1 local blocks of 2 but numbers from 0 are wanted, together at most k}}
+func.func private @block_top_k_c1_negative() attributes {of = #sattn.block_top_k<k = 2, local = -1>}
+
+// -----
+
+// expected-error@+1 {{found 2147483648 blocks of 64 but numbers from 1, below 2^31, are wanted}}
+func.func private @block_top_k_c1_too_large() attributes {of = #sattn.block_top_k<k = 2147483648>}
+
+// -----
+
+func.func @local_global_c2(%q: tensor<1x8x4xf32>, %k: tensor<1x?x4xf32, #model.dims<"1", "t", "4">>) {
+  // expected-error@+1 {{found 8 queries and t keys but local_global wants as many of both}}
+  %o = sattn.attention #sattn.local_global<> %q, %k, %k heads 1 kv_heads 1 scale 1.0
+      : tensor<1x8x4xf32>, tensor<1x?x4xf32, #model.dims<"1", "t", "4">>, tensor<1x?x4xf32, #model.dims<"1", "t", "4">>
+      -> tensor<1x8x4xf32>
+  return
+}
+
+// -----
+
+func.func @top_k_c2(%q: tensor<1x8x4xf32>) {
+  // expected-error@+1 {{found a k of 9 but there are 8 keys}}
+  %o = sattn.attention #sattn.top_k<k = 9> %q, %q, %q heads 1 kv_heads 1 scale 1.0
+      : tensor<1x8x4xf32>, tensor<1x8x4xf32>, tensor<1x8x4xf32> -> tensor<1x8x4xf32>
+  return
+}

@@ -1,0 +1,429 @@
+// RUN: tamis-opt %s -split-input-file -verify-diagnostics
+// One case a constraint, named by the op and the constraint's label in its description.
+
+func.func @attention_c1(%q: tensor<1x8x6xf32>) {
+  // expected-error@+1 {{cannot split [1, 8, 6], [1, 8, 6] and [1, 8, 6] into 4 heads over 4}}
+  %o = sattn.attention #sattn.window<size = 2> %q, %q, %q heads 4 kv_heads 4 scale 1.0
+      : tensor<1x8x6xf32>, tensor<1x8x6xf32>, tensor<1x8x6xf32> -> tensor<1x8x6xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c1_pattern(%q: tensor<1x8x4xf32>, %k: tensor<1x7x4xf32>) {
+  // expected-error@+1 {{found 8 queries and 7 keys but local_global wants as many of both}}
+  %o = sattn.attention #sattn.local_global<> %q, %k, %k heads 1 kv_heads 1 scale 1.0
+      : tensor<1x8x4xf32>, tensor<1x7x4xf32>, tensor<1x7x4xf32> -> tensor<1x8x4xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c2_of_pairs(%q: tensor<1x8x4xf32>, %m: tensor<1x1x8x8xi1>) {
+  // expected-error@+1 {{has a mask of sizes [1, 1, 8, 8] but [1, 1, 1, 8] is wanted}}
+  %o = sattn.attention #sattn.top_k<k = 2> %q, %q, %q mask %m heads 1 kv_heads 1 scale 1.0
+      : tensor<1x8x4xf32>, tensor<1x8x4xf32>, tensor<1x8x4xf32>, tensor<1x1x8x8xi1> -> tensor<1x8x4xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c2_of_batch(%q: tensor<2x8x4xf32>, %m: tensor<1x1x1x8xf32>) {
+  // expected-error@+1 {{has a mask of sizes [1, 1, 1, 8] but [2, 1, 1, 8] is wanted}}
+  %o = sattn.attention #sattn.fraction<> %q, %q, %q mask %m heads 1 kv_heads 1 scale 1.0
+      : tensor<2x8x4xf32>, tensor<2x8x4xf32>, tensor<2x8x4xf32>, tensor<1x1x1x8xf32> -> tensor<2x8x4xf32>
+  return
+}
+
+// -----
+
+func.func @attention_no_pattern(%q: tensor<1x8x4xf32>) {
+  // expected-error@+1 {{invalid kind of attribute specified}}
+  %o = sattn.attention #sattn.budget<count 1.0> %q, %q, %q heads 1 kv_heads 1 scale 1.0
+      : tensor<1x8x4xf32>, tensor<1x8x4xf32>, tensor<1x8x4xf32> -> tensor<1x8x4xf32>
+  return
+}
+
+// -----
+
+func.func @summarize_c1_heads(%x: tensor<1x8x6xf32>) {
+  // expected-error@+1 {{cannot split [1, 8, 6] into 4 heads}}
+  %s = sattn.summarize mean %x heads 4 width 2 : tensor<1x8x6xf32> -> tensor<1x4x4x1xf32>
+  return
+}
+
+// -----
+
+func.func @summarize_c1_axes(%x: tensor<8x6xf32>) {
+  // expected-error@+1 {{cannot split [8, 6] into 1 heads}}
+  %s = sattn.summarize mean %x heads 1 width 2 : tensor<8x6xf32> -> tensor<1x1x4x6xf32>
+  return
+}
+
+// -----
+
+func.func @summarize_c1_result(%x: tensor<1x8x6xf32>) {
+  // expected-error@+1 {{has a result of sizes [1, 2, 2, 3] but [1, 2, 3, 3] is wanted}}
+  %s = sattn.summarize mean %x heads 2 width 3 : tensor<1x8x6xf32> -> tensor<1x2x2x3xf32>
+  return
+}
+
+// -----
+
+func.func @summarize_c1_element(%x: tensor<1x8x6xf32>) {
+  // expected-error@+1 {{failed to verify that all of {input, result} have same element type}}
+  %s = sattn.summarize mean %x heads 2 width 3 : tensor<1x8x6xf32> -> tensor<1x2x3x3xf16>
+  return
+}
+
+// -----
+
+func.func @summarize_c2(%x: tensor<1x8x6xf32>, %m: tensor<1x8xi1>) {
+  // expected-error@+1 {{has a mask of sizes [1, 8] but [1, 1, 1, 8] is wanted}}
+  %s = sattn.summarize max %x mask %m heads 2 width 3 : tensor<1x8x6xf32>, tensor<1x8xi1> -> tensor<1x2x3x3xf32>
+  return
+}
+
+// -----
+
+func.func @summarize_width(%x: tensor<1x8x6xf32>) {
+  // expected-error@+1 {{attribute 'width' failed to satisfy constraint: 64-bit signless integer attribute whose value is positive}}
+  %s = sattn.summarize max %x heads 2 width 0 : tensor<1x8x6xf32> -> tensor<1x2x3x3xf32>
+  return
+}
+
+// -----
+
+func.func @score_c1_group(%x: tensor<1x8x6xf32>) {
+  // expected-error@+1 {{has 3 heads over 2}}
+  %s = sattn.score %x, %x heads 3 kv_heads 2 : tensor<1x8x6xf32>, tensor<1x8x6xf32> -> tensor<1x3x8x8xf32>
+  return
+}
+
+// -----
+
+func.func @score_c1_heads(%q: tensor<1x2x8x3xf32>, %x: tensor<1x8x6xf32>) {
+  // expected-error@+1 {{cannot multiply 4 heads of [1, 2, 8, 3] with 2 of [1, 8, 6]}}
+  %s = sattn.score %q, %x heads 4 kv_heads 2 : tensor<1x2x8x3xf32>, tensor<1x8x6xf32> -> tensor<1x4x8x8xf32>
+  return
+}
+
+// -----
+
+func.func @score_c1_width(%q: tensor<1x2x8x4xf32>, %x: tensor<1x8x6xf32>) {
+  // expected-error@+1 {{cannot multiply 2 heads of [1, 2, 8, 4] with 2 of [1, 8, 6]}}
+  %s = sattn.score %q, %x heads 2 kv_heads 2 : tensor<1x2x8x4xf32>, tensor<1x8x6xf32> -> tensor<1x2x8x8xf32>
+  return
+}
+
+// -----
+
+func.func @score_c1_batch(%q: tensor<3x2x8x3xf32>, %x: tensor<1x8x6xf32>) {
+  // expected-error@+1 {{cannot multiply 2 heads of [3, 2, 8, 3] with 2 of [1, 8, 6]}}
+  %s = sattn.score %q, %x heads 2 kv_heads 2 : tensor<3x2x8x3xf32>, tensor<1x8x6xf32> -> tensor<3x2x8x8xf32>
+  return
+}
+
+// -----
+
+func.func @score_c2(%q: tensor<1x2x4x3xf32>, %x: tensor<1x8x6xf32>) {
+  // expected-error@+1 {{has a result of sizes [1, 2, 8, 4] but [1, 2, 4, 8] is wanted}}
+  %s = sattn.score %q, %x heads 2 kv_heads 2 : tensor<1x2x4x3xf32>, tensor<1x8x6xf32> -> tensor<1x2x8x4xf32>
+  return
+}
+
+// -----
+
+func.func @score_c2_element(%x: tensor<1x8x6xf32>, %y: tensor<1x8x6xf64>) {
+  // expected-error@+1 {{failed to verify that all of {queries, keys, result} have same element type}}
+  %s = sattn.score %x, %y heads 2 kv_heads 2 : tensor<1x8x6xf32>, tensor<1x8x6xf64> -> tensor<1x2x8x8xf32>
+  return
+}
+
+// -----
+
+func.func @select_c1_scores(%s: tensor<1x1x4x5xf32>) {
+  // expected-error@+1 {{has scores of sizes [1, 1, 4, 5] but [1, 1, 4, 4] is wanted}}
+  %i = sattn.select #sattn.budget<count 2.0> %s queries "8" keys "8" : tensor<1x1x4x5xf32> -> !sattn.index<2 x 2 block, shape ["1", "1", "4"], items "4", capacity "4">
+  return
+}
+
+// -----
+
+func.func @select_c1_rows(%s: tensor<1x1x4x4xf32>) {
+  // expected-error@+1 {{has an index of 4 rows and 4 items but 3 and 4 fit 6 queries and 8 keys}}
+  %i = sattn.select #sattn.budget<count 2.0> %s queries "6" keys "8" : tensor<1x1x4x4xf32> -> !sattn.index<2 x 2 block, shape ["1", "1", "4"], items "4", capacity "4">
+  return
+}
+
+// -----
+
+func.func @select_c1_items(%s: tensor<1x1x4x4xf32>) {
+  // expected-error@+1 {{has an index of 4 rows and 4 items but 4 and 5 fit 8 queries and 9 keys}}
+  %i = sattn.select #sattn.budget<count 2.0> %s queries "8" keys "9" : tensor<1x1x4x4xf32> -> !sattn.index<2 x 2 block, shape ["1", "1", "4"], items "4", capacity "4">
+  return
+}
+
+// -----
+
+func.func @select_c1_syntax(%s: tensor<1x1x4x4xf32>) {
+  // expected-error@+1 {{found the sizes "8" and "8/" but size expressions are wanted}}
+  %i = sattn.select #sattn.budget<count 2.0> %s queries "8" keys "8/" : tensor<1x1x4x4xf32> -> !sattn.index<2 x 2 block, shape ["1", "1", "4"], items "4", capacity "4">
+  return
+}
+
+// -----
+
+func.func @select_c2_rows(%s: tensor<1x1x4x4xf32>, %c: !sattn.index<4 x 2 block, shape ["1", "1", "4"], items "4", capacity "4">) {
+  // expected-error@+1 {{which has other rows or items}}
+  %i = sattn.select #sattn.budget<count 2.0> %s among %c queries "8" keys "8"
+      : tensor<1x1x4x4xf32>, among !sattn.index<4 x 2 block, shape ["1", "1", "4"], items "4", capacity "4"> -> !sattn.index<2 x 2 block, shape ["1", "1", "4"], items "4", capacity "4">
+  return
+}
+
+// -----
+
+func.func @select_c2_number_of_rows(%s: tensor<1x1x4x4xf32>, %c: !sattn.index<2 x 2 block, shape ["1", "1", "2"], items "4", capacity "4">) {
+  // expected-error@+1 {{which has other rows or items}}
+  %i = sattn.select #sattn.budget<count 2.0> %s among %c queries "8" keys "8"
+      : tensor<1x1x4x4xf32>, among !sattn.index<2 x 2 block, shape ["1", "1", "2"], items "4", capacity "4"> -> !sattn.index<2 x 2 block, shape ["1", "1", "4"], items "4", capacity "4">
+  return
+}
+
+// -----
+
+func.func @select_c2_columns(%s: tensor<1x1x4x4xf32>, %c: !sattn.index<2 x 1 token, shape ["1", "1", "4"], items "4", capacity "4">) {
+  // expected-error@+1 {{which has other rows or items}}
+  %i = sattn.select #sattn.budget<count 2.0> %s among %c queries "8" keys "8"
+      : tensor<1x1x4x4xf32>, among !sattn.index<2 x 1 token, shape ["1", "1", "4"], items "4", capacity "4"> -> !sattn.index<2 x 2 block, shape ["1", "1", "4"], items "4", capacity "4">
+  return
+}
+
+// -----
+
+func.func @select_c2_items(%s: tensor<1x1x4x4xf32>, %c: !sattn.index<2 x 2 block, shape ["1", "1", "4"], items "8", capacity "4">) {
+  // expected-error@+1 {{which has other rows or items}}
+  %i = sattn.select #sattn.budget<count 2.0> %s among %c queries "8" keys "8"
+      : tensor<1x1x4x4xf32>, among !sattn.index<2 x 2 block, shape ["1", "1", "4"], items "8", capacity "4"> -> !sattn.index<2 x 2 block, shape ["1", "1", "4"], items "4", capacity "4">
+  return
+}
+
+// -----
+
+func.func @select_c2_heads(%s: tensor<1x1x4x4xf32>, %c: !sattn.index<2 x 2 block, shape ["1", "2", "4"], items "4", capacity "4">) {
+  // expected-error@+1 {{which has other rows or items}}
+  %i = sattn.select #sattn.budget<count 2.0> %s among %c queries "8" keys "8"
+      : tensor<1x1x4x4xf32>, among !sattn.index<2 x 2 block, shape ["1", "2", "4"], items "4", capacity "4"> -> !sattn.index<2 x 2 block, shape ["1", "1", "4"], items "4", capacity "4">
+  return
+}
+
+// -----
+
+func.func @select_c2_batch(%s: tensor<1x1x4x4xf32>, %c: !sattn.index<2 x 2 block, shape ["2", "1", "4"], items "4", capacity "4">) {
+  // expected-error@+1 {{which has other rows or items}}
+  %i = sattn.select #sattn.budget<count 2.0> %s among %c queries "8" keys "8"
+      : tensor<1x1x4x4xf32>, among !sattn.index<2 x 2 block, shape ["2", "1", "4"], items "4", capacity "4"> -> !sattn.index<2 x 2 block, shape ["1", "1", "4"], items "4", capacity "4">
+  return
+}
+
+// -----
+
+func.func @select_sinks(%s: tensor<1x1x4x4xf32>) {
+  // expected-error@+1 {{attribute 'sinks' failed to satisfy constraint: 64-bit signless integer attribute whose value is non-negative}}
+  %i = sattn.select #sattn.budget<count 2.0> %s queries "8" keys "8" sinks -1 : tensor<1x1x4x4xf32> -> !sattn.index<2 x 2 block, shape ["1", "1", "4"], items "4", capacity "4">
+  return
+}
+
+// -----
+
+func.func @select_local(%s: tensor<1x1x4x4xf32>) {
+  // expected-error@+1 {{attribute 'local' failed to satisfy constraint: 64-bit signless integer attribute whose value is non-negative}}
+  %i = sattn.select #sattn.budget<count 2.0> %s queries "8" keys "8" sinks 1 local -2 : tensor<1x1x4x4xf32> -> !sattn.index<2 x 2 block, shape ["1", "1", "4"], items "4", capacity "4">
+  return
+}
+
+// -----
+
+func.func @select_c3(%s: tensor<1x1x4x4xf32>, %m: tensor<1x1x1x4xi1>) {
+  // expected-error@+1 {{has a mask of sizes [1, 1, 1, 4] but [1, 1, 1, 8] is wanted}}
+  %i = sattn.select #sattn.budget<count 2.0> %s mask %m queries "8" keys "8"
+      : tensor<1x1x4x4xf32> mask tensor<1x1x1x4xi1> -> !sattn.index<2 x 2 block, shape ["1", "1", "4"], items "4", capacity "4">
+  return
+}
+
+// -----
+
+func.func @bands_c1_rows() {
+  // expected-error@+1 {{but rows of queries are wanted}}
+  %i = sattn.bands before 0 after 0 sinks 0 queries "8" keys "8"
+      : !sattn.index<0 x 1 token, shape ["1", "1", "1"], items "8", capacity "1">
+  return
+}
+
+// -----
+
+func.func @bands_c1() {
+  // expected-error@+1 {{has an index of 8 rows and 8 items but 8 and 4 fit 8 queries and 4 keys}}
+  %i = sattn.bands before 0 after 0 sinks 0 queries "8" keys "4"
+      : !sattn.index<1 x 1 token, shape ["1", "1", "8"], items "8", capacity "1">
+  return
+}
+
+// -----
+
+func.func @bands_before() {
+  // expected-error@+1 {{attribute 'before' failed to satisfy constraint: 64-bit signless integer attribute whose value is non-negative}}
+  %i = sattn.bands before -1 after 0 sinks 0 queries "8" keys "8"
+      : !sattn.index<1 x 1 token, shape ["1", "1", "8"], items "8", capacity "1">
+  return
+}
+
+// -----
+
+func.func @bands_sinks() {
+  // expected-error@+1 {{attribute 'sinks' failed to satisfy constraint: 64-bit signless integer attribute whose value is non-negative whose maximum value is 2147483647}}
+  %i = sattn.bands before 0 after 0 sinks 2147483648 queries "8" keys "8"
+      : !sattn.index<1 x 1 token, shape ["1", "1", "8"], items "8", capacity "1">
+  return
+}
+
+// -----
+
+func.func @coarsen_c1_rows(%i: !sattn.index<2 x 1 token, shape ["1", "2", "4"], items "8", capacity "2">) {
+  // expected-error@+1 {{cannot make}}
+  %o = sattn.coarsen %i : !sattn.index<2 x 1 token, shape ["1", "2", "4"], items "8", capacity "2">
+      -> !sattn.index<3 x 1 token, shape ["1", "2", "3"], items "8", capacity "4">
+  return
+}
+
+// -----
+
+func.func @coarsen_c1_of_all(%i: !sattn.index<0 x 1 token, shape ["1", "2", "1"], items "8", capacity "4">) {
+  // expected-error@+1 {{cannot make}}
+  %o = sattn.coarsen %i : !sattn.index<0 x 1 token, shape ["1", "2", "1"], items "8", capacity "4">
+      -> !sattn.index<2 x 1 token, shape ["1", "2", "4"], items "8", capacity "2">
+  return
+}
+
+// -----
+
+func.func @coarsen_c1_heads(%i: !sattn.index<2 x 1 token, shape ["1", "2", "4"], items "8", capacity "2">) {
+  // expected-error@+1 {{cannot make}}
+  %o = sattn.coarsen %i : !sattn.index<2 x 1 token, shape ["1", "2", "4"], items "8", capacity "2">
+      -> !sattn.index<4 x 1 token, shape ["1", "1", "2"], items "8", capacity "4">
+  return
+}
+
+// -----
+
+func.func @coarsen_c1_batch(%i: !sattn.index<2 x 1 token, shape ["1", "2", "4"], items "8", capacity "2">) {
+  // expected-error@+1 {{cannot make}}
+  %o = sattn.coarsen %i : !sattn.index<2 x 1 token, shape ["1", "2", "4"], items "8", capacity "2">
+      -> !sattn.index<4 x 1 token, shape ["2", "2", "2"], items "8", capacity "4">
+  return
+}
+
+// -----
+
+func.func @coarsen_c1_columns(%i: !sattn.index<2 x 2 block, shape ["1", "2", "4"], items "8", capacity "2">) {
+  // expected-error@+1 {{cannot make}}
+  %o = sattn.coarsen %i : !sattn.index<2 x 2 block, shape ["1", "2", "4"], items "8", capacity "2">
+      -> !sattn.index<4 x 4 block, shape ["1", "2", "2"], items "8", capacity "4">
+  return
+}
+
+// -----
+
+func.func @coarsen_c1_unit(%i: !sattn.index<2 x 1 token, shape ["1", "2", "4"], items "8", capacity "2">) {
+  // expected-error@+1 {{cannot make}}
+  %o = sattn.coarsen %i : !sattn.index<2 x 1 token, shape ["1", "2", "4"], items "8", capacity "2">
+      -> !sattn.index<4 x 1 block, shape ["1", "2", "2"], items "8", capacity "4">
+  return
+}
+
+// -----
+
+func.func @coarsen_c1_items(%i: !sattn.index<2 x 1 token, shape ["1", "2", "4"], items "8", capacity "2">) {
+  // expected-error@+1 {{cannot make}}
+  %o = sattn.coarsen %i : !sattn.index<2 x 1 token, shape ["1", "2", "4"], items "8", capacity "2">
+      -> !sattn.index<4 x 1 token, shape ["1", "2", "2"], items "9", capacity "4">
+  return
+}
+
+// -----
+
+func.func @attend_c1(%q: tensor<2x8x15xf32>, %i: !sattn.index<1 x 1 token, shape ["1", "1", "8"], items "8", capacity "1">) {
+  // expected-error@+1 {{cannot split [2, 8, 15], [2, 8, 15] and [2, 8, 15] into 4 heads over 4}}
+  %o = sattn.attend %q, %q, %q over %i heads 4 kv_heads 4 scale 1.0
+      : tensor<2x8x15xf32>, tensor<2x8x15xf32>, tensor<2x8x15xf32>,
+        over !sattn.index<1 x 1 token, shape ["1", "1", "8"], items "8", capacity "1"> -> tensor<2x8x15xf32>
+  return
+}
+
+// -----
+
+func.func @attend_c2_heads(%q: tensor<2x8x16xf32>, %i: !sattn.index<1 x 1 token, shape ["1", "3", "8"], items "8", capacity "1">) {
+  // expected-error@+1 {{has an index of 1 batch items and 3 heads for 2 and 4}}
+  %o = sattn.attend %q, %q, %q over %i heads 4 kv_heads 4 scale 1.0
+      : tensor<2x8x16xf32>, tensor<2x8x16xf32>, tensor<2x8x16xf32>,
+        over !sattn.index<1 x 1 token, shape ["1", "3", "8"], items "8", capacity "1"> -> tensor<2x8x16xf32>
+  return
+}
+
+// -----
+
+func.func @attend_c2_unknown_heads(%q: tensor<2x8x16xf32>, %i: !sattn.index<1 x 1 token, shape ["2", "h", "8"], items "8", capacity "1">) {
+  // expected-error@+1 {{has an index of 2 batch items and h heads for 2 and 4}}
+  %o = sattn.attend %q, %q, %q over %i heads 4 kv_heads 4 scale 1.0
+      : tensor<2x8x16xf32>, tensor<2x8x16xf32>, tensor<2x8x16xf32>,
+        over !sattn.index<1 x 1 token, shape ["2", "h", "8"], items "8", capacity "1"> -> tensor<2x8x16xf32>
+  return
+}
+
+// -----
+
+func.func @attend_c2_batch(%q: tensor<2x8x16xf32>, %i: !sattn.index<1 x 1 token, shape ["3", "4", "8"], items "8", capacity "1">) {
+  // expected-error@+1 {{has an index of 3 batch items and 4 heads for 2 and 4}}
+  %o = sattn.attend %q, %q, %q over %i heads 4 kv_heads 4 scale 1.0
+      : tensor<2x8x16xf32>, tensor<2x8x16xf32>, tensor<2x8x16xf32>,
+        over !sattn.index<1 x 1 token, shape ["3", "4", "8"], items "8", capacity "1"> -> tensor<2x8x16xf32>
+  return
+}
+
+// -----
+
+func.func @attend_c2_rows(%q: tensor<2x8x16xf32>, %i: !sattn.index<2 x 1 token, shape ["2", "4", "8"], items "8", capacity "1">) {
+  // expected-error@+1 {{has an index of 8 rows and 8 items but 4 and 8 fit 8 queries and 8 keys}}
+  %o = sattn.attend %q, %q, %q over %i heads 4 kv_heads 4 scale 1.0
+      : tensor<2x8x16xf32>, tensor<2x8x16xf32>, tensor<2x8x16xf32>,
+        over !sattn.index<2 x 1 token, shape ["2", "4", "8"], items "8", capacity "1"> -> tensor<2x8x16xf32>
+  return
+}
+
+// -----
+
+func.func @attend_c2_items(%q: tensor<2x8x16xf32>, %i: !sattn.index<0 x 3 block, shape ["2", "4", "1"], items "8", capacity "1">) {
+  // expected-error@+1 {{has an index of 1 rows and 8 items but 1 and 3 fit 8 queries and 8 keys}}
+  %o = sattn.attend %q, %q, %q over %i heads 4 kv_heads 4 scale 1.0
+      : tensor<2x8x16xf32>, tensor<2x8x16xf32>, tensor<2x8x16xf32>,
+        over !sattn.index<0 x 3 block, shape ["2", "4", "1"], items "8", capacity "1"> -> tensor<2x8x16xf32>
+  return
+}
+
+// -----
+
+func.func @store_index_c1(%i: !sattn.index<2 x 2 block, shape ["1", "1", "4"], items "4", capacity "4">) {
+  // expected-error@+1 {{gives 'tensor<1x1x4x4xi32>' but 'tensor<1x1x4x5xi32>' is wanted}}
+  %t = sattn.store_index %i
+      : !sattn.index<2 x 2 block, shape ["1", "1", "4"], items "4", capacity "4"> -> tensor<1x1x4x4xi32>
+  return
+}
+
+// -----
+
+func.func @load_index_c1(%t: tensor<1x1x4x4xi32>) {
+  // expected-error@+1 {{reads 'tensor<1x1x4x4xi32>' but 'tensor<1x1x4x5xi32>' is wanted}}
+  %i = sattn.load_index %t
+      : tensor<1x1x4x4xi32> -> !sattn.index<2 x 2 block, shape ["1", "1", "4"], items "4", capacity "4">
+  return
+}

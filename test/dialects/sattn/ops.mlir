@@ -1,0 +1,179 @@
+// RUN: tamis-opt %s | tamis-opt | FileCheck %s
+// RUN: tamis-opt %s -emit-bytecode | tamis-opt --mlir-print-op-generic | tamis-opt | FileCheck %s
+// Round trip of the type, of every op and of its options. The examples of the ops' descriptions are here word for word;
+// test/house checks that.
+
+!tokens = tensor<1x256x384xf32>
+!blocks = !sattn.index<64 x 64 block, shape ["1", "12", "4"], items "4", capacity "2">
+
+// CHECK-LABEL: func.func private @index
+// CHECK-SAME: !sattn.index<64 x 64 block, shape["b", "12", "floordiv(s + 63, 64)"], items "floordiv(s + 63, 64)", capacity "8">
+// CHECK-SAME: !sattn.index<1 x 1 token, shape["1", "1", "s"], items "s", capacity "min(4, s)">
+// CHECK-SAME: !sattn.index<0 x 16 page, shape["b", "1", "1"], items "n", capacity "n">
+func.func private @index(
+    !sattn.index<64 x 64 block, shape ["b", "12", "floordiv(s + 63, 64)"], items "floordiv(s + 63, 64)", capacity "8">,
+    !sattn.index<1 x 1 token, shape ["1", "1", "s"], items "s", capacity "min(4, s)">,
+    !sattn.index<0 x 16 page, shape ["b", "1", "1"], items "n", capacity "n">)
+
+// CHECK-LABEL: func.func @attention
+// CHECK: sattn.attention #sattn.window<size = 128> %{{.*}}, %{{.*}}, %{{.*}} heads 12 kv_heads 12 scale 0.17677669529663{{[0-9]*}} : tensor<1x256x384xf32>, tensor<1x256x384xf32>, tensor<1x256x384xf32> -> tensor<1x256x384xf32>
+func.func @attention(%q: !tokens, %k: !tokens, %v: !tokens) {
+  %o = sattn.attention #sattn.window<size = 128> %q, %k, %v heads 12 kv_heads 12 scale 1.767766952966369e-01
+      : tensor<1x256x384xf32>, tensor<1x256x384xf32>, tensor<1x256x384xf32> -> tensor<1x256x384xf32>
+  return
+}
+
+// CHECK-LABEL: func.func @attention_masked
+// CHECK: sattn.attention #sattn.top_k<k = 4> %{{.*}}, %{{.*}}, %{{.*}} mask %{{.*}} heads 4 kv_heads 2 scale 1.250000e-01 causal : {{.*}}, tensor<?x1x1x?xi1, #model.dims<"b", "1", "1", "t">> -> tensor<?x?x64xf16, #model.dims<"b", "s", "64">>
+func.func @attention_masked(%q: tensor<?x?x64xf16, #model.dims<"b", "s", "64">>,
+                            %k: tensor<?x?x32xf16, #model.dims<"b", "t", "32">>,
+                            %m: tensor<?x1x1x?xi1, #model.dims<"b", "1", "1", "t">>) {
+  %o = sattn.attention #sattn.top_k<k = 4> %q, %k, %k mask %m heads 4 kv_heads 2 scale 0.125 causal
+      : tensor<?x?x64xf16, #model.dims<"b", "s", "64">>, tensor<?x?x32xf16, #model.dims<"b", "t", "32">>,
+        tensor<?x?x32xf16, #model.dims<"b", "t", "32">>, tensor<?x1x1x?xi1, #model.dims<"b", "1", "1", "t">>
+      -> tensor<?x?x64xf16, #model.dims<"b", "s", "64">>
+  return
+}
+
+// A pattern that goes by places alone takes any mask.
+// CHECK-LABEL: func.func @attention_mask_of_pairs
+// CHECK: sattn.attention #sattn.window<size = 3, sinks = 1> %{{.*}} mask %{{.*}} : {{.*}}, tensor<1x1x256x256xf32> -> tensor
+func.func @attention_mask_of_pairs(%q: !tokens, %m: tensor<1x1x256x256xf32>) {
+  %o = sattn.attention #sattn.window<size = 3, sinks = 1> %q, %q, %q mask %m heads 12 kv_heads 12 scale 0.125
+      : !tokens, !tokens, !tokens, tensor<1x1x256x256xf32> -> !tokens
+  return
+}
+
+// CHECK-LABEL: func.func @summarize
+// CHECK: sattn.summarize mean %{{.*}} heads 12 width 64 : tensor<1x256x384xf32> -> tensor<1x12x4x32xf32>
+func.func @summarize(%k: !tokens) {
+  %m = sattn.summarize mean %k heads 12 width 64 : tensor<1x256x384xf32> -> tensor<1x12x4x32xf32>
+  return
+}
+
+// CHECK-LABEL: func.func @summarize_masked
+// CHECK: sattn.summarize max %{{.*}} mask %{{.*}} heads 2 width 3 : tensor<?x?x8xf64, #model.dims<"b", "s", "8">>, tensor<?x1x1x?xi1, #model.dims<"b", "1", "1", "s">> -> tensor<?x2x?x4xf64, #model.dims<"b", "2", "floordiv(s + 2, 3)", "4">>
+// CHECK: sattn.summarize min %
+func.func @summarize_masked(%k: tensor<?x?x8xf64, #model.dims<"b", "s", "8">>,
+                            %mask: tensor<?x1x1x?xi1, #model.dims<"b", "1", "1", "s">>) {
+  %most = sattn.summarize max %k mask %mask heads 2 width 3
+      : tensor<?x?x8xf64, #model.dims<"b", "s", "8">>, tensor<?x1x1x?xi1, #model.dims<"b", "1", "1", "s">>
+      -> tensor<?x2x?x4xf64, #model.dims<"b", "2", "floordiv(s + 2, 3)", "4">>
+  %least = sattn.summarize min %k heads 1 width 1
+      : tensor<?x?x8xf64, #model.dims<"b", "s", "8">> -> tensor<?x1x?x8xf64, #model.dims<"b", "1", "s", "8">>
+  return
+}
+
+// CHECK-LABEL: func.func @score
+// CHECK: sattn.score %{{.*}}, %{{.*}} heads 12 kv_heads 12 : tensor<1x12x4x32xf32>, tensor<1x12x4x32xf32> -> tensor<1x12x4x4xf32>
+func.func @score(%qm: tensor<1x12x4x32xf32>, %km: tensor<1x12x4x32xf32>) {
+  %s = sattn.score %qm, %km heads 12 kv_heads 12 : tensor<1x12x4x32xf32>, tensor<1x12x4x32xf32> -> tensor<1x12x4x4xf32>
+  return
+}
+
+// Either side may be tokens.
+// CHECK-LABEL: func.func @score_tokens
+// CHECK: sattn.score %{{.*}}, %{{.*}} heads 4 kv_heads 2 : tensor<1x4x3x8xf32>, tensor<1x20x16xf32> -> tensor<1x4x3x20xf32>
+// CHECK: sattn.score %{{.*}}, %{{.*}} heads 2 kv_heads 2 : tensor<1x20x16xf32>, tensor<1x20x16xf32> -> tensor<1x2x20x20xf32>
+func.func @score_tokens(%q: tensor<1x4x3x8xf32>, %k: tensor<1x20x16xf32>) {
+  %s = sattn.score %q, %k heads 4 kv_heads 2 : tensor<1x4x3x8xf32>, tensor<1x20x16xf32> -> tensor<1x4x3x20xf32>
+  %t = sattn.score %k, %k heads 2 kv_heads 2 : tensor<1x20x16xf32>, tensor<1x20x16xf32> -> tensor<1x2x20x20xf32>
+  return
+}
+
+// CHECK-LABEL: func.func @select
+// CHECK: sattn.select <count 2.000000e+00> %{{.*}} queries "256" keys "256" local 1 : tensor<1x12x4x4xf32> -> <64 x 64 block, shape["1", "12", "4"], items "4", capacity "2">
+func.func @select(%s: tensor<1x12x4x4xf32>) {
+  %i = sattn.select #sattn.budget<count 2.000000e+00> %s queries "256" keys "256" local 1
+      : tensor<1x12x4x4xf32> -> !sattn.index<64 x 64 block, shape ["1", "12", "4"], items "4", capacity "2">
+  return
+}
+
+// CHECK-LABEL: func.func @select_among
+// CHECK: sattn.select <mass 9.000000e-01> %{{.*}} among %{{.*}} mask %{{.*}} queries "s" keys "t" sinks 2 local 3 causal : tensor<?x4x?x?xf32, {{.*}}>, among !sattn.index<1 x 1 token, shape["1", "1", "s"], items "t", capacity "t"> mask tensor<?x1x1x?xi1, {{.*}}> -> <1 x 1 token
+func.func @select_among(%s: tensor<?x4x?x?xf32, #model.dims<"b", "4", "s", "t">>,
+                        %mask: tensor<?x1x1x?xi1, #model.dims<"b", "1", "1", "t">>) {
+  %band = sattn.bands before 5 after 0 sinks 0 queries "s" keys "t"
+      : !sattn.index<1 x 1 token, shape ["1", "1", "s"], items "t", capacity "t">
+  %i = sattn.select #sattn.budget<mass 0.9> %s among %band mask %mask queries "s" keys "t" sinks 2 local 3 causal
+      : tensor<?x4x?x?xf32, #model.dims<"b", "4", "s", "t">>,
+        among !sattn.index<1 x 1 token, shape ["1", "1", "s"], items "t", capacity "t">
+        mask tensor<?x1x1x?xi1, #model.dims<"b", "1", "1", "t">>
+      -> !sattn.index<1 x 1 token, shape ["b", "4", "s"], items "t", capacity "t">
+  return
+}
+
+// CHECK-LABEL: func.func @select_masked
+// CHECK: sattn.select <quantile 5.000000e-01> %{{.*}} mask %{{.*}} queries "4" keys "4" : tensor<1x1x4x4xf32> mask tensor<1x1x1x4xi1> -> <1 x 1 token
+func.func @select_masked(%s: tensor<1x1x4x4xf32>, %mask: tensor<1x1x1x4xi1>) {
+  %i = sattn.select #sattn.budget<quantile 0.5> %s mask %mask queries "4" keys "4"
+      : tensor<1x1x4x4xf32> mask tensor<1x1x1x4xi1>
+      -> !sattn.index<1 x 1 token, shape ["1", "1", "4"], items "4", capacity "4">
+  return
+}
+
+// CHECK-LABEL: func.func @bands
+// CHECK: sattn.bands before 127 after 0 sinks 4 queries "256" keys "256" : <1 x 1 token, shape["1", "1", "256"], items "256", capacity "132">
+// CHECK: sattn.bands before 0 after 0 sinks 0 queries "256" keys "256" : <64 x 64 block, shape["1", "1", "4"], items "4", capacity "1">
+func.func @bands() {
+  %window = sattn.bands before 127 after 0 sinks 4 queries "256" keys "256"
+      : !sattn.index<1 x 1 token, shape ["1", "1", "256"], items "256", capacity "132">
+  %own_block = sattn.bands before 0 after 0 sinks 0 queries "256" keys "256"
+      : !sattn.index<64 x 64 block, shape ["1", "1", "4"], items "4", capacity "1">
+  return
+}
+
+// CHECK-LABEL: func.func @coarsen
+// CHECK: sattn.coarsen %{{.*}} : <64 x 1 token, shape["1", "12", "4"], items "256", capacity "2"> -> <0 x 1 token, shape["1", "12", "1"], items "256", capacity "8">
+func.func @coarsen(%i: !sattn.index<64 x 1 token, shape ["1", "12", "4"], items "256", capacity "2">) {
+  %all = sattn.coarsen %i : !sattn.index<64 x 1 token, shape ["1", "12", "4"], items "256", capacity "2">
+      -> !sattn.index<0 x 1 token, shape ["1", "12", "1"], items "256", capacity "8">
+  return
+}
+
+// CHECK-LABEL: func.func @attend
+// CHECK: sattn.attend %{{.*}}, %{{.*}}, %{{.*}} over %{{.*}} heads 12 kv_heads 12 scale 0.17677669529663{{[0-9]*}} : tensor<1x256x384xf32>, tensor<1x256x384xf32>, tensor<1x256x384xf32>, over !sattn.index<64 x 64 block, {{.*}}> -> tensor<1x256x384xf32>
+func.func @attend(%q: !tokens, %k: !tokens, %v: !tokens, %i: !blocks) {
+  %o = sattn.attend %q, %k, %v over %i heads 12 kv_heads 12 scale 1.767766952966369e-01
+      : tensor<1x256x384xf32>, tensor<1x256x384xf32>, tensor<1x256x384xf32>,
+        over !sattn.index<64 x 64 block, shape ["1", "12", "4"], items "4", capacity "2"> -> tensor<1x256x384xf32>
+  return
+}
+
+// Indices of fewer heads, of one batch item, of other rows and columns.
+// CHECK-LABEL: func.func @attend_union
+// CHECK: sattn.attend %{{.*}}, %{{.*}}, %{{.*}} over %{{.*}}, %{{.*}} mask %{{.*}} heads 4 kv_heads 2 scale 1.000000e+00 causal : {{.*}}, over !sattn.index<2 x 3 block, {{.*}}>, !sattn.index<0 x 1 token, {{.*}}> mask tensor<2x1x1x9xf32> -> tensor<2x5x8xf32>
+func.func @attend_union(%q: tensor<2x5x8xf32>, %k: tensor<2x9x4xf32>, %mask: tensor<2x1x1x9xf32>,
+                        %i: !sattn.index<2 x 3 block, shape ["1", "1", "3"], items "3", capacity "3">,
+                        %j: !sattn.index<0 x 1 token, shape ["2", "2", "1"], items "9", capacity "4">) {
+  %o = sattn.attend %q, %k, %k over %i, %j mask %mask heads 4 kv_heads 2 scale 1.0 causal
+      : tensor<2x5x8xf32>, tensor<2x9x4xf32>, tensor<2x9x4xf32>,
+        over !sattn.index<2 x 3 block, shape ["1", "1", "3"], items "3", capacity "3">,
+        !sattn.index<0 x 1 token, shape ["2", "2", "1"], items "9", capacity "4"> mask tensor<2x1x1x9xf32>
+      -> tensor<2x5x8xf32>
+  return
+}
+
+// CHECK-LABEL: func.func @store_index
+// CHECK: sattn.store_index %{{.*}} : <64 x 64 block, shape["1", "12", "4"], items "4", capacity "2"> -> tensor<1x12x4x3xi32>
+func.func @store_index(%i: !blocks) {
+  %t = sattn.store_index %i
+      : !sattn.index<64 x 64 block, shape ["1", "12", "4"], items "4", capacity "2"> -> tensor<1x12x4x3xi32>
+  return
+}
+
+// CHECK-LABEL: func.func @store_index_dynamic
+// CHECK: sattn.store_index %{{.*}} -> tensor<?x2x?x?xi32, #model.dims<"b", "2", "s", "min(4, s) + 1">>
+func.func @store_index_dynamic(%i: !sattn.index<1 x 1 token, shape ["b", "2", "s"], items "s", capacity "min(4, s)">) {
+  %t = sattn.store_index %i : !sattn.index<1 x 1 token, shape ["b", "2", "s"], items "s", capacity "min(4, s)">
+      -> tensor<?x2x?x?xi32, #model.dims<"b", "2", "s", "min(4, s) + 1">>
+  return
+}
+
+// CHECK-LABEL: func.func @load_index
+// CHECK: sattn.load_index %{{.*}} : tensor<1x12x4x3xi32> -> <64 x 64 block, shape["1", "12", "4"], items "4", capacity "2">
+func.func @load_index(%t: tensor<1x12x4x3xi32>) {
+  %i = sattn.load_index %t
+      : tensor<1x12x4x3xi32> -> !sattn.index<64 x 64 block, shape ["1", "12", "4"], items "4", capacity "2">
+  return
+}

@@ -1,0 +1,68 @@
+// RUN: tamis-opt %s -allow-unregistered-dialect | tamis-opt -allow-unregistered-dialect | FileCheck %s
+// Round trip of patterns and budgets: parameters in any order, what is the default is not printed.
+
+// CHECK-LABEL: func.func @window
+func.func @window() {
+  // CHECK-NEXT: #sattn.window<size = 128>}
+  "test.of"() {pattern = #sattn.window<size = 128>} : () -> ()
+  // CHECK-NEXT: #sattn.window<size = 128>}
+  "test.of"() {pattern = #sattn.window<sinks = 0, size = 128>} : () -> ()
+  // CHECK-NEXT: #sattn.window<size = 1, sinks = 4>}
+  "test.of"() {pattern = #sattn.window<sinks = 4, size = 1>} : () -> ()
+  return
+}
+
+// CHECK-LABEL: func.func @local_global
+func.func @local_global() {
+  // CHECK-NEXT: #sattn.local_global<>}
+  "test.of"() {pattern = #sattn.local_global<block = 64, key_tokens = 2>} : () -> ()
+  // CHECK-NEXT: #sattn.local_global<key_tokens = 64>}
+  "test.of"() {pattern = #sattn.local_global<key_tokens = 64>} : () -> ()
+  // CHECK-NEXT: #sattn.local_global<block = 16, key_tokens = 3>}
+  "test.of"() {pattern = #sattn.local_global<key_tokens = 3, block = 16>} : () -> ()
+  return
+}
+
+// CHECK-LABEL: func.func @top_k
+func.func @top_k() {
+  // CHECK-NEXT: #sattn.top_k<>}
+  "test.of"() {pattern = #sattn.top_k<k = 32>} : () -> ()
+  // CHECK-NEXT: #sattn.top_k<k = 2147483647>}
+  "test.of"() {pattern = #sattn.top_k<k = 2147483647>} : () -> ()
+  return
+}
+
+// CHECK-LABEL: func.func @fraction
+func.func @fraction() {
+  // CHECK-NEXT: #sattn.fraction<>}
+  "test.of"() {pattern = #sattn.fraction<share = 0.3>} : () -> ()
+  // CHECK-NEXT: #sattn.fraction<share = 1.000000e+00>}
+  "test.of"() {pattern = #sattn.fraction<share = 1.0>} : () -> ()
+  // CHECK-NEXT: #sattn.fraction<share = 0.30000000000000004>}
+  "test.of"() {pattern = #sattn.fraction<share = 0.30000000000000004>} : () -> ()
+  return
+}
+
+// CHECK-LABEL: func.func @block_top_k
+func.func @block_top_k() {
+  // CHECK-NEXT: #sattn.block_top_k<k = 8>}
+  "test.of"() {pattern = #sattn.block_top_k<block = 64, k = 8, sinks = 0, local = 1>} : () -> ()
+  // CHECK-NEXT: #sattn.block_top_k<block = 16, k = 3, sinks = 2, local = 0>}
+  "test.of"() {pattern = #sattn.block_top_k<local = 0, sinks = 2, k = 3, block = 16>} : () -> ()
+  return
+}
+
+// CHECK-LABEL: func.func @budget
+func.func @budget() {
+  // CHECK-NEXT: #sattn.budget<count 2.000000e+00>}
+  "test.of"() {budget = #sattn.budget<count 2.0>} : () -> ()
+  // CHECK-NEXT: #sattn.budget<fraction 3.000000e-01>}
+  "test.of"() {budget = #sattn.budget<fraction 3.000000e-01>} : () -> ()
+  // CHECK-NEXT: #sattn.budget<mass 1.000000e+00>}
+  "test.of"() {budget = #sattn.budget<mass 1.0>} : () -> ()
+  // CHECK-NEXT: #sattn.budget<threshold -2.500000e+00>}
+  "test.of"() {budget = #sattn.budget<threshold -2.5>} : () -> ()
+  // CHECK-NEXT: #sattn.budget<quantile 0.000000e+00>}
+  "test.of"() {budget = #sattn.budget<quantile 0.0>} : () -> ()
+  return
+}

@@ -1,0 +1,9 @@
+// RUN: tamis-opt %s -verify-diagnostics -pass-pipeline='builtin.module(func.func(tamis-choose-pattern{pattern="window(size=0)"}))'
+
+!q = tensor<1x8x4xf32>
+
+// expected-error@+1 {{found the attention 'window(size=0)' but dense or a pattern is wanted, such as window(size=128, sinks=4): found a window of size 0 with 0 sinks but a size from 1 and sinks from 0, both below 2^31, are wanted}}
+func.func @main(%q: !q) -> !q {
+  %o = model.attention %q, %q, %q heads 1 kv_heads 1 scale 1.0 : !q, !q, !q -> !q
+  return %o : !q
+}

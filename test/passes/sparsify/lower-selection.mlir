@@ -1,0 +1,120 @@
+// RUN: tamis-opt %s -tamis-lower-selection | FileCheck %s
+// What each pattern selects with. Values are compared in test/reference.
+
+!x = tensor<?x?x64xf32, #model.dims<"b", "s", "64">>
+!y = tensor<?x?x64xf32, #model.dims<"b", "t", "64">>
+!z = tensor<?x?x32xf32, #model.dims<"b", "t", "32">>
+!m = tensor<?x1x1x?xf32, #model.dims<"b", "1", "1", "s">>
+!mb = tensor<?x1x1x?xi1, #model.dims<"b", "1", "1", "s">>
+!mt = tensor<?x1x1x?xi1, #model.dims<"b", "1", "1", "t">>
+!fixed = tensor<1x256x64xf32>
+!fixedm = tensor<1x1x1x256xi1>
+
+// CHECK-LABEL: func.func @window
+// CHECK-SAME: %[[X:[a-z0-9]+]]: tensor
+// CHECK-NEXT: %[[I:.*]] = sattn.bands before 127 after 127 sinks 4 queries "s" keys "s" : <1 x 1 token, shape["1", "1", "s"], items "s", capacity "min(259, s)">
+// CHECK-NEXT: %[[O:.*]] = sattn.attend %[[X]], %[[X]], %[[X]] over %[[I]] heads 4 kv_heads 4 scale 1.250000e-01 :
+// CHECK-NEXT: return %[[O]]
+func.func @window(%x: !x) -> !x {
+  %o = sattn.attention #sattn.window<size = 128, sinks = 4> %x, %x, %x heads 4 kv_heads 4 scale 0.125 : !x, !x, !x -> !x
+  return %o : !x
+}
+
+// Nothing above the own key; the mask stays with attend.
+// CHECK-LABEL: func.func @window_causal
+// CHECK-SAME: %[[M:[a-z0-9]+]]: tensor<?x1x1x?xf32
+// CHECK-NEXT: %[[I:.*]] = sattn.bands before 127 after 0 sinks 0 queries "s" keys "s" : <1 x 1 token, shape["1", "1", "s"], items "s", capacity "min(128, s)">
+// CHECK-NEXT: sattn.attend %{{.*}} over %[[I]] mask %[[M]] heads 4 kv_heads 4 scale 1.250000e-01 causal :
+func.func @window_causal(%x: !x, %m: !m) -> !x {
+  %o = sattn.attention #sattn.window<size = 128> %x, %x, %x mask %m heads 4 kv_heads 4 scale 0.125 causal
+      : !x, !x, !x, !m -> !x
+  return %o : !x
+}
+
+// The key tokens of a block are the same for all who read them: one row, in no causal order.
+// CHECK-LABEL: func.func @local_global
+// CHECK-SAME: %[[X:[a-z0-9]+]]: tensor
+// CHECK-DAG: %[[C:.*]] = sattn.bands before 0 after 0 sinks 0 queries "256" keys "256" : <64 x 1 token, shape["1", "1", "4"], items "256", capacity "64">
+// CHECK-DAG: %[[M:.*]] = sattn.summarize mean %[[X]] heads 4 width 64 : tensor<1x256x64xf32> -> tensor<1x4x4x16xf32>
+// CHECK: %[[S:.*]] = sattn.score %[[M]], %[[X]] heads 4 kv_heads 4 : tensor<1x4x4x16xf32>, tensor<1x256x64xf32> -> tensor<1x4x4x256xf32>
+// CHECK: %[[T:.*]] = sattn.select <count 2.000000e+00> %[[S]] among %[[C]] queries "256" keys "256" : {{.*}} -> <64 x 1 token, shape["1", "4", "4"], items "256", capacity "2">
+// CHECK: %[[J:.*]] = sattn.coarsen %[[T]] : {{.*}} -> <0 x 1 token, shape["1", "4", "1"], items "256", capacity "8">
+// CHECK: %[[I:.*]] = sattn.bands before 0 after 0 sinks 0 queries "256" keys "256" : <64 x 64 block, shape["1", "1", "4"], items "4", capacity "1">
+// CHECK: sattn.attend %[[X]], %[[X]], %[[X]] over %[[I]], %[[J]] heads 4 kv_heads 4 scale 1.250000e-01 causal :
+func.func @local_global(%x: !fixed) -> !fixed {
+  %o = sattn.attention #sattn.local_global<> %x, %x, %x heads 4 kv_heads 4 scale 0.125 causal : !fixed, !fixed, !fixed -> !fixed
+  return %o : !fixed
+}
+
+// CHECK-LABEL: func.func @local_global_masked
+// CHECK-SAME: %[[M:[a-z0-9]+]]: tensor<1x1x1x256xi1>
+// CHECK: sattn.summarize mean %{{.*}} mask %[[M]]
+// CHECK: sattn.select <count 1.000000e+00> %{{.*}} among %{{.*}} mask %[[M]]
+// CHECK: sattn.attend %{{.*}} mask %[[M]]
+func.func @local_global_masked(%x: !fixed, %m: !fixedm) -> !fixed {
+  %o = sattn.attention #sattn.local_global<key_tokens = 1> %x, %x, %x mask %m heads 4 kv_heads 4 scale 0.125
+      : !fixed, !fixed, !fixed, !fixedm -> !fixed
+  return %o : !fixed
+}
+
+// CHECK-LABEL: func.func @top_k
+// CHECK-SAME: %[[Q:[a-z0-9]+]]: tensor<?x?x64xf32, {{.*}}>, %[[K:[a-z0-9]+]]: tensor<?x?x32xf32
+// CHECK-NEXT: %[[S:.*]] = sattn.score %[[Q]], %[[K]] heads 4 kv_heads 2 : {{.*}} -> tensor<?x4x?x?xf32, #model.dims<"b", "4", "s", "t">>
+// CHECK-NEXT: %[[I:.*]] = sattn.select <count 8.000000e+00> %[[S]] queries "s" keys "t" : {{.*}} -> <1 x 1 token, shape["b", "4", "s"], items "t", capacity "min(8, t)">
+// CHECK-NEXT: sattn.attend %[[Q]], %[[K]], %[[K]] over %[[I]] heads 4 kv_heads 2 scale 1.250000e-01 :
+func.func @top_k(%q: !x, %k: !z) -> !x {
+  %o = sattn.attention #sattn.top_k<k = 8> %q, %k, %k heads 4 kv_heads 2 scale 0.125 : !x, !z, !z -> !x
+  return %o : !x
+}
+
+// A float mask tells selection by what is above -1e30 what to leave out, and is added as it was.
+// CHECK-LABEL: func.func @top_k_causal_float_mask
+// CHECK-SAME: %[[M:[a-z0-9]+]]: tensor<?x1x1x?xf32
+// CHECK: %[[L:.*]] = model.constant dense<-1.000000e+30> : tensor<f32>
+// CHECK: %[[B:.*]] = model.elementwise greater %[[M]], %[[L]] : {{.*}} -> tensor<?x1x1x?xi1, #model.dims<"b", "1", "1", "s">>
+// CHECK: sattn.select <count 3.200000e+01> %{{.*}} mask %[[B]] queries "s" keys "s" causal :
+// CHECK: sattn.attend %{{.*}} mask %[[M]] heads 4 kv_heads 4 scale 1.250000e-01 causal :
+func.func @top_k_causal_float_mask(%q: !x, %m: !m) -> !x {
+  %o = sattn.attention #sattn.top_k<> %q, %q, %q mask %m heads 4 kv_heads 4 scale 0.125 causal : !x, !x, !x, !m -> !x
+  return %o : !x
+}
+
+// CHECK-LABEL: func.func @fraction
+// CHECK: sattn.select <fraction 2.500000e-01> %{{.*}} queries "256" keys "256" : tensor<1x4x256x256xf32> -> <1 x 1 token, shape["1", "4", "256"], items "256", capacity "65">
+func.func @fraction(%q: !fixed) -> !fixed {
+  %o = sattn.attention #sattn.fraction<share = 0.25> %q, %q, %q heads 4 kv_heads 4 scale 0.125 : !fixed, !fixed, !fixed -> !fixed
+  return %o : !fixed
+}
+
+// The mask of the keys is that of the queries too: both are the same tokens.
+// CHECK-LABEL: func.func @block_top_k
+// CHECK-SAME: %[[Q:[a-z0-9]+]]: tensor<?x?x64xf32, {{.*}}>, %[[K:[a-z0-9]+]]: tensor<?x?x64xf32, {{.*}}>, %[[M:[a-z0-9]+]]: tensor<?x1x1x?xi1
+// CHECK-DAG: %[[QM:.*]] = sattn.summarize mean %[[Q]] mask %[[M]] heads 4 width 16
+// CHECK-DAG: %[[KM:.*]] = sattn.summarize mean %[[K]] mask %[[M]] heads 4 width 16
+// CHECK: %[[S:.*]] = sattn.score %[[QM]], %[[KM]] heads 4 kv_heads 4 :
+// CHECK: %[[I:.*]] = sattn.select <count 5.000000e+00> %[[S]] mask %[[M]] queries "s" keys "s" sinks 1 local 2 causal : {{.*}} -> <16 x 16 block, shape["b", "4", "floordiv(s + 15, 16)"], items "floordiv(s + 15, 16)", capacity "min(5, floordiv(s + 15, 16))">
+// CHECK: sattn.attend %[[Q]], %[[K]], %[[K]] over %[[I]] mask %[[M]] heads 4 kv_heads 4 scale 1.250000e-01 causal :
+func.func @block_top_k(%q: !x, %k: !x, %m: !mb) -> !x {
+  %o = sattn.attention #sattn.block_top_k<block = 16, k = 5, sinks = 1, local = 2> %q, %k, %k mask %m
+      heads 4 kv_heads 4 scale 0.125 causal : !x, !x, !x, !mb -> !x
+  return %o : !x
+}
+
+// Here it is not.
+// CHECK-LABEL: func.func @block_top_k_other_keys
+// CHECK-SAME: %[[Q:[a-z0-9]+]]: tensor<{{.*}}"s", "64">>, %[[K:[a-z0-9]+]]: tensor<{{.*}}"t", "64">>, %[[M:[a-z0-9]+]]: tensor<?x1x1x?xi1
+// CHECK-DAG: sattn.summarize mean %[[Q]] heads 4 width 64
+// CHECK-DAG: sattn.summarize mean %[[K]] mask %[[M]] heads 4 width 64
+// CHECK: sattn.select <count 3.000000e+00> %{{.*}} mask %[[M]] queries "s" keys "t" local 1 :
+func.func @block_top_k_other_keys(%q: !x, %k: !y, %m: !mt) -> !x {
+  %o = sattn.attention #sattn.block_top_k<k = 3> %q, %k, %k mask %m heads 4 kv_heads 4 scale 0.125 : !x, !y, !y, !mt -> !x
+  return %o : !x
+}
+
+// CHECK-LABEL: func.func @dense
+// CHECK-NEXT: model.attention
+// CHECK-NEXT: return
+func.func @dense(%q: !x) -> !x {
+  %o = model.attention %q, %q, %q heads 4 kv_heads 4 scale 1.0 : !x, !x, !x -> !x
+  return %o : !x
+}

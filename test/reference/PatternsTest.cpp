@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Patterns mean the same twice: evaluated directly, through keep(), and as the ops that the sparsify phase writes.
+#include "dialects/sattn/SattnDialect.h"
+#include "mlir/AsmParser/AsmParser.h"
+#include "mlir/Parser/Parser.h"
+#include "mlir/Pass/PassManager.h"
+#include "passes/sparsify/Passes.h"
+#include "test/reference/EvaluatorFixture.h"
+#include <random>
+
+using namespace tamis;
+using namespace tamis::reference;
+
+namespace {
+/// One attention, its sizes and operands. Numbers are small and whole: sums are exact, and many are equal.
+struct Case {
+  int64_t batch = 1, queries, keys, heads = 1, kvHeads = 1, width = 3;
+  bool causal = false;
+  enum { none, boolean, number } mask = none;
+  int64_t meansOf = 0; ///< width of the blocks whose means the pattern takes
+  std::string pattern;
+
+  /// Queries and keys are the same tokens by their types, and not just as many.
+  bool sameTokens = false;
+
+  std::string str() const {
+    return pattern + " B " + std::to_string(batch) + " Q " + std::to_string(queries) + " K " + std::to_string(keys) +
+           " heads " + std::to_string(heads) + " over " + std::to_string(kvHeads) + (causal ? " causal" : "") +
+           (mask == boolean  ? " bool mask"
+            : mask == number ? " float mask"
+                             : "") +
+           (sameTokens ? " same tokens" : "");
+  }
+  /// The model, with `op` as its attention.
+  std::string module(const std::string &op) const {
+    std::string s = sameTokens ? "k" : "q";
+    auto tokens = [](const std::string &name, int64_t features) {
+      return "tensor<?x?x" + std::to_string(features) + "xf32, #model.dims<\"b\", \"" + name + "\", \"" +
+             std::to_string(features) + "\">>";
+    };
+    std::string q = tokens(s, heads * width), k = tokens("k", kvHeads * width), r = tokens(s, heads * 2),
+                v = tokens("k", kvHeads * 2);
+    std::string m =
+        std::string("tensor<?x1x1x?x") + (mask == number ? "f32" : "i1") + ", #model.dims<\"b\", \"1\", \"1\", \"k\">>";
+    return "func.func @main(%q: " + q + ", %k: " + k + ", %v: " + v + (mask ? ", %m: " + m : "") + ") -> " + r +
+           " {\n%r = " + op + " %q, %k, %v " + (mask ? "mask %m " : "") + "heads " + std::to_string(heads) +
+           " kv_heads " + std::to_string(kvHeads) + " scale 0.5 " + (causal ? "causal " : "") + ": " + q + ", " + k +
+           ", " + v + (mask ? ", " + m : "") + " -> " + r + "\nreturn %r : " + r + "\n}";
+  }
+};
+
+class Patterns : public EvaluatorFixture {
+protected:
+  Patterns() { context.loadDialect<sattn::SattnDialect>(); }
+
+  int64_t below(int64_t end) { return generator() % end; }
+  template <typename T> T oneOf(std::initializer_list<T> values) { return values.begin()[below(values.size())]; }
+
+  Case sizes(bool square) {
+    Case c;
+    c.batch = 1 + below(2);
+    c.keys = oneOf<int64_t>({0, 1, 2, 5, 63, 64, 65, 130});
+    c.queries = square || below(2) ? c.keys : oneOf<int64_t>({0, 1, 2, 5, 63, 64, 65, 130});
+    c.sameTokens = square || (c.queries == c.keys && below(2));
+    std::tie(c.heads, c.kvHeads) = oneOf<std::pair<int64_t, int64_t>>({{1, 1}, {2, 2}, {2, 1}, {4, 2}, {3, 1}});
+    c.causal = below(2);
+    c.mask = oneOf({Case::none, Case::boolean, Case::number});
+    return c;
+  }
+
+  /// Whether a token is kept, by batch item. Now and then a batch item keeps none, or its first half.
+  std::vector<bool> masks(const Case &c, bool keepsFirst) {
+    std::vector<bool> kept;
+    for (int64_t b = 0; b < c.batch; ++b) {
+      int64_t kind = below(5);
+      for (int64_t k = 0; k < c.keys; ++k)
+        kept.push_back((keepsFirst && k == 0) || c.mask == Case::none ||
+                       (kind == 0   ? false
+                        : kind == 1 ? k < c.keys / 2
+                                    : below(3) > 0));
+    }
+    return kept;
+  }
+
+  /// Whole numbers from -2 to 2; then those of each block are lowered one by one until the mean of what is kept is
+  /// whole.
+  std::vector<double> tokens(const Case &c, int64_t count, int64_t features, llvm::function_ref<bool(int64_t)> isKept) {
+    std::vector<double> values(c.batch * count * features);
+    for (double &value : values)
+      value = below(5) - 2;
+    for (int64_t b = 0; c.meansOf && b < c.batch; ++b)
+      for (int64_t first = 0; first < count; first += c.meansOf)
+        for (int64_t f = 0; f < features; ++f) {
+          std::vector<double *> kept;
+          int64_t sum = 0;
+          for (int64_t t = first; t < std::min(count, first + c.meansOf); ++t)
+            if (isKept(b * count + t)) {
+              kept.push_back(&values[(b * count + t) * features + f]);
+              sum += *kept.back();
+            }
+          int64_t size = kept.size();
+          for (int64_t i = 0; size && i < (sum % size + size) % size; ++i)
+            --*kept[i];
+        }
+    return values;
+  }
+
+  /// Queries, keys, values, and a mask if there is one.
+  std::vector<HostTensor> operands(const Case &c, const std::vector<bool> &kept) {
+    auto isKept = [&](int64_t token) { return kept[token]; };
+    auto all = [](int64_t) { return true; };
+    std::vector<double> q =
+        c.sameTokens ? tokens(c, c.queries, c.heads * c.width, isKept) : tokens(c, c.queries, c.heads * c.width, all);
+    std::vector<double> k = tokens(c, c.keys, c.kvHeads * c.width, isKept), v(c.batch * c.keys * c.kvHeads * 2);
+    for (double &value : v)
+      value = std::normal_distribution<>()(generator);
+    std::vector<HostTensor> inputs{tensor("f32", {c.batch, c.queries, c.heads * c.width}, q),
+                                   tensor("f32", {c.batch, c.keys, c.kvHeads * c.width}, k),
+                                   tensor("f32", {c.batch, c.keys, c.kvHeads * 2}, v)};
+    std::vector<double> mask;
+    for (size_t token = 0; token < kept.size(); ++token) {
+      // Around the limit of what counts as left out; the first key is always of some weight.
+      double left = oneOf({-3.4e38, -1e30, -kInf}), added = token % c.keys ? oneOf({0.0, -1.5, -9e29}) : 0;
+      mask.push_back(c.mask == Case::boolean ? kept[token] : kept[token] ? added : left);
+    }
+    if (c.mask)
+      inputs.push_back(tensor(c.mask == Case::boolean ? "i1" : "f32", {c.batch, 1, 1, c.keys}, mask));
+    return inputs;
+  }
+
+  HostTensor evaluated(const std::string &text, llvm::ArrayRef<HostTensor> inputs) {
+    auto results = evaluateText(text, inputs);
+    if (results)
+      return std::move(results->front());
+    ADD_FAILURE() << llvm::toString(results.takeError()) << "\nin\n" << text;
+    return HostTensor::zeros(type("f32"), {0});
+  }
+
+  /// Evaluates the lowered form of `text`; `indices` are those that attend reads, as they are stored.
+  HostTensor lowered(const std::string &text, llvm::ArrayRef<HostTensor> inputs,
+                     std::vector<std::pair<sattn::KeyIndexType, HostTensor>> &indices) {
+    module = mlir::parseSourceString<mlir::ModuleOp>(text, &context);
+    mlir::PassManager manager(&context);
+    mlir::OpPassManager &functions = manager.nest<mlir::func::FuncOp>();
+    functions.addPass(sparsify::createLowerSelection());
+    functions.addPass(sparsify::createStoreIndices());
+    if (!module || failed(manager.run(*module))) {
+      ADD_FAILURE() << "cannot lower\n" << text;
+      return HostTensor::zeros(type("f32"), {0});
+    }
+    llvm::DenseMap<mlir::Value, HostTensor> seen;
+    options.observer = [&](mlir::Operation *op, const HostTensor &result) {
+      if (auto attend = llvm::dyn_cast<sattn::AttendOp>(op))
+        for (mlir::Value index : attend.getIndices())
+          indices.emplace_back(llvm::cast<sattn::KeyIndexType>(index.getType()), seen[index]);
+      seen[op->getResult(0)] = result;
+    };
+    auto results = evaluate(module->lookupSymbol<mlir::func::FuncOp>("main"), inputs, weights, options);
+    options.observer = {};
+    if (results)
+      return std::move(results->front());
+    ADD_FAILURE() << llvm::toString(results.takeError()) << "\nin\n" << text;
+    return HostTensor::zeros(type("f32"), {0});
+  }
+
+  /// What a pattern keeps of head h of batch item b.
+  sattn::KeptPairs keptBy(sattn::PatternAttrInterface pattern, const Case &c, llvm::ArrayRef<HostTensor> inputs,
+                          const std::vector<bool> &kept, int64_t b, int64_t h) {
+    auto headOf = [&](const HostTensor &tokens, int64_t head) {
+      std::vector<double> all = tokens.numbers(), values;
+      int64_t count = tokens.shape[1], features = tokens.shape[2];
+      for (int64_t t = 0; t < count; ++t)
+        for (int64_t d = 0; d < c.width; ++d)
+          values.push_back(all[(b * count + t) * features + head * c.width + d]);
+      return values;
+    };
+    std::vector<double> q = headOf(inputs[0], h), k = headOf(inputs[1], h / (c.heads / c.kvHeads));
+    sattn::HeadInputs head{c.queries, c.keys, c.width, q, k, c.causal, c.sameTokens, {}};
+    if (c.mask && pattern.readsNumbers())
+      head.keyKept.assign(kept.begin() + b * c.keys, kept.begin() + (b + 1) * c.keys);
+    sattn::KeptPairs pairs(c.queries, c.keys);
+    pattern.keep(head, pairs);
+    return pairs;
+  }
+
+  /// The pairs that indices hold for head h of batch item b, in causal order where that is asked for.
+  sattn::KeptPairs heldBy(const std::vector<std::pair<sattn::KeyIndexType, HostTensor>> &indices, const Case &c,
+                          int64_t b, int64_t h) {
+    sattn::KeptPairs pairs(c.queries, c.keys);
+    for (const auto &[type, stored] : indices) {
+      std::vector<int64_t> numbers = readIntegers(stored);
+      int64_t heads = stored.shape[1], rows = stored.shape[2], width = stored.shape[3];
+      int64_t item = stored.shape[0] == 1 ? 0 : b, head = h / (c.heads / heads);
+      for (int64_t q = 0; q < c.queries; ++q) {
+        const int64_t *row =
+            &numbers[((item * heads + head) * rows + (type.getRows() ? q / type.getRows() : 0)) * width];
+        for (int64_t n = 1; n <= row[0]; ++n)
+          for (int64_t k = row[n] * type.getColumns(); k < std::min(c.keys, (row[n] + 1) * type.getColumns()); ++k)
+            if (!c.causal || k <= q + c.keys - c.queries)
+              pairs.keep(q, k);
+      }
+    }
+    return pairs;
+  }
+
+  void expectTheSameMeaning(const Case &c) {
+    SCOPED_TRACE(c.str());
+    auto pattern = llvm::cast<sattn::PatternAttrInterface>(mlir::parseAttribute(c.pattern, &context));
+    std::vector<bool> kept = masks(c, false);
+    std::vector<HostTensor> inputs = operands(c, kept);
+    std::vector<std::pair<sattn::KeyIndexType, HostTensor>> indices;
+    std::string text = c.module("sattn.attention " + c.pattern);
+    HostTensor direct = evaluated(text, inputs);
+    expectNumbers(lowered(text, inputs, indices), direct.numbers(), 1e-6);
+    for (int64_t b = 0; b < c.batch; ++b)
+      for (int64_t h = 0; h < c.heads; ++h) {
+        sattn::KeptPairs wanted = keptBy(pattern, c, inputs, kept, b, h), found = heldBy(indices, c, b, h);
+        EXPECT_LE(wanted.count(), pattern.pairBound(c.queries, c.keys, c.causal));
+        for (int64_t q = 0; q < c.queries; ++q)
+          for (int64_t k = 0; k < c.keys; ++k)
+            ASSERT_EQ(found(q, k), wanted(q, k))
+                << "batch item " << b << " head " << h << " query " << q << " key " << k;
+      }
+  }
+
+  /// Keeps a key for every query that has one before it, so that a float mask that leaves out all keys is none of this.
+  void expectDense(const Case &c) {
+    SCOPED_TRACE(c.str());
+    std::vector<HostTensor> inputs = operands(c, masks(c, true));
+    std::vector<std::pair<sattn::KeyIndexType, HostTensor>> indices;
+    std::string text = c.module("sattn.attention " + c.pattern);
+    std::vector<double> dense = evaluated(c.module("model.attention"), inputs).numbers();
+    expectNumbers(evaluated(text, inputs), dense, 1e-6);
+    expectNumbers(lowered(text, inputs, indices), dense, 1e-6);
+  }
+
+  std::string number(const char *name, int64_t value) { return std::string(name) + " = " + std::to_string(value); }
+
+  std::mt19937 generator{11};
+  static constexpr int kRounds = 60; // of random sizes, operands and parameters
+};
+
+TEST_F(Patterns, Window) {
+  for (int i = 0; i < kRounds; ++i) {
+    Case c = sizes(false);
+    c.pattern = "#sattn.window<" + number("size", oneOf({1, 2, 7, 64, 200})) + ", " +
+                number("sinks", oneOf({0, 1, 4, 70})) + ">";
+    expectTheSameMeaning(c);
+  }
+}
+
+TEST_F(Patterns, LocalGlobal) {
+  for (int i = 0; i < kRounds; ++i) {
+    Case c = sizes(true);
+    c.meansOf = oneOf({1, 2, 5, 16, 64});
+    c.pattern = "#sattn.local_global<" + number("block", c.meansOf) + ", " +
+                number("key_tokens", 1 + below(std::min<int64_t>(c.meansOf, 4))) + ">";
+    expectTheSameMeaning(c);
+  }
+}
+
+TEST_F(Patterns, TopK) {
+  for (int i = 0; i < kRounds; ++i) {
+    Case c = sizes(false);
+    c.pattern = "#sattn.top_k<" + number("k", oneOf({1, 2, 5, 64, 200})) + ">";
+    expectTheSameMeaning(c);
+  }
+}
+
+TEST_F(Patterns, Fraction) {
+  for (int i = 0; i < kRounds; ++i) {
+    Case c = sizes(false);
+    c.pattern = std::string("#sattn.fraction<share = ") +
+                oneOf({"0.001", "0.1", "0.3", "0.3333", "0.5", "0.9999", "1.0"}) + ">";
+    expectTheSameMeaning(c);
+  }
+}
+
+TEST_F(Patterns, BlockTopK) {
+  for (int i = 0; i < 2 * kRounds; ++i) {
+    Case c = sizes(false);
+    c.meansOf = oneOf({1, 3, 16, 64});
+    int64_t k = 1 + below(5), sinks = below(k + 1);
+    c.pattern = "#sattn.block_top_k<" + number("block", c.meansOf) + ", " + number("k", k) + ", " +
+                number("sinks", sinks) + ", " + number("local", below(k - sinks + 1)) + ">";
+    expectTheSameMeaning(c);
+  }
+}
+
+TEST_F(Patterns, WhatKeepsEverythingIsDense) {
+  for (int i = 0; i < 2 * kRounds; ++i) {
+    const char *everything[] = {"#sattn.window<size = 131>",
+                                "#sattn.window<size = 1, sinks = 130>",
+                                "#sattn.local_global<block = 16, key_tokens = 16>",
+                                "#sattn.local_global<block = 200, key_tokens = 1>",
+                                "#sattn.top_k<k = 130>",
+                                "#sattn.fraction<share = 1.0>",
+                                "#sattn.block_top_k<block = 16, k = 9>",
+                                "#sattn.block_top_k<block = 200, k = 1, local = 0>"};
+    Case c = sizes(i % 8 == 2 || i % 8 == 3);
+    c.pattern = everything[i % 8];
+    expectDense(c);
+  }
+}
+} // namespace

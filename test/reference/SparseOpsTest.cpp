@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Values of the sattn dialect's ops, worked out by hand. The rest is in SelectTest.cpp, AttendTest.cpp and
+// PatternsTest.cpp.
+#include "test/reference/SparseOpsFixture.h"
+
+using namespace tamis::reference;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+namespace {
+class SparseOps : public SparseOpsFixture {};
+
+TEST_F(SparseOps, Summarize) {
+  // Two heads of two; the last block has one token.
+  HostTensor x = tensor("f32", {1, 3, 4}, {1, 2, 10, -20, 3, 6, 30, -40, 5, 7, 50, 60});
+  auto body = [](const std::string &kind) {
+    return "%r = sattn.summarize " + kind + " %a heads 2 width 2 : tensor<1x3x4xf32> -> tensor<1x2x2x2xf32>";
+  };
+  expectNumbers(run(body("mean"), "tensor<1x2x2x2xf32>", {x}), {2, 4, 5, 7, 20, -30, 50, 60});
+  expectNumbers(run(body("max"), "tensor<1x2x2x2xf32>", {x}), {3, 6, 5, 7, 30, -20, 50, 60});
+  expectNumbers(run(body("min"), "tensor<1x2x2x2xf32>", {x}), {1, 2, 5, 7, 10, -40, 50, 60});
+}
+
+TEST_F(SparseOps, SummarizeMasked) {
+  HostTensor x = tensor("f32", {2, 5, 1}, {1, 2, 3, -4, kNan, 5, 6, kNan, 8, 9});
+  HostTensor mask = tensor("i1", {2, 1, 1, 5}, {0, 1, 1, 1, 0, /**/ 0, 0, 1, 1, 1});
+  auto body = [](const std::string &kind) {
+    return "%r = sattn.summarize " + kind +
+           " %a mask %b heads 1 width 2 : tensor<2x5x1xf32>, tensor<2x1x1x5xi1> -> tensor<2x1x3x1xf32>";
+  };
+  // A block of which no token is kept gives 0, and a NaN stays.
+  expectNumbers(run(body("mean"), "tensor<2x1x3x1xf32>", {x, mask}), {2, -0.5, 0, 0, kNan, 9});
+  expectNumbers(run(body("max"), "tensor<2x1x3x1xf32>", {x, mask}), {2, 3, 0, 0, kNan, 9});
+  expectNumbers(run(body("min"), "tensor<2x1x3x1xf32>", {x, mask}), {2, -4, 0, 0, kNan, 9});
+  expectNumbers(run("%r = sattn.summarize mean %a heads 1 width 2 : tensor<1x0x3xf32> -> tensor<1x1x0x3xf32>",
+                    "tensor<1x1x0x3xf32>", {tensor("f32", {1, 0, 3}, {})}),
+                {});
+}
+
+TEST_F(SparseOps, Score) {
+  // Queries of tokens, two heads of two; both read the one head of keys, of a summary.
+  HostTensor q = tensor("f32", {1, 2, 4}, {1, 2, 3, 4, 5, 6, 7, 8});
+  HostTensor k = tensor("f32", {1, 1, 3, 2}, {1, 0, 0, 1, 10, -1});
+  expectNumbers(run("%r = sattn.score %a, %b heads 2 kv_heads 1 : tensor<1x2x4xf32>, tensor<1x1x3x2xf32> -> "
+                    "tensor<1x2x2x3xf32>",
+                    "tensor<1x2x2x3xf32>", {q, k}),
+                {1, 2, 8, 5, 6, 44, /**/ 3, 4, 26, 7, 8, 62});
+  // Four heads of summaries over two of tokens: heads 0 and 1 read the first.
+  HostTensor qm = tensor("f32", {1, 4, 1, 1}, {1, 2, 3, 4}), kt = tensor("f32", {1, 2, 2}, {1, 10, 2, 20});
+  expectNumbers(run("%r = sattn.score %a, %b heads 4 kv_heads 2 : tensor<1x4x1x1xf32>, tensor<1x2x2xf32> -> "
+                    "tensor<1x4x1x2xf32>",
+                    "tensor<1x4x1x2xf32>", {qm, kt}),
+                {1, 2, 2, 4, 30, 60, 40, 80});
+}
+
+TEST_F(SparseOps, Bands) {
+  auto bands = [&](const Index &index, int64_t queries, int64_t keys, const std::string &what) {
+    return rowsOf(index,
+                  "%i = sattn.bands " + what + " queries \"" + std::to_string(queries) + "\" keys \"" +
+                      std::to_string(keys) + "\" : " + index.type(),
+                  {});
+  };
+  Index square{1, 1, {1, 1, 4}, 4, 4};
+  EXPECT_THAT(bands(square, 4, 4, "before 1 after 1 sinks 0"),
+              ElementsAre(Items{0, 1}, Items{0, 1, 2}, Items{1, 2, 3}, Items{2, 3}));
+  EXPECT_THAT(bands(square, 4, 4, "before 0 after 0 sinks 1"),
+              ElementsAre(Items{0}, Items{0, 1}, Items{0, 2}, Items{0, 3}));
+  EXPECT_THAT(bands(square, 4, 4, "before 9 after 0 sinks 9"), testing::Each(Items{0, 1, 2, 3}));
+  // Two queries of four keys stand at 2 and 3; four of two at -2 to 1.
+  EXPECT_THAT(bands({1, 1, {1, 1, 2}, 4, 4}, 2, 4, "before 1 after 0 sinks 0"), ElementsAre(Items{1, 2}, Items{2, 3}));
+  EXPECT_THAT(bands({1, 1, {1, 1, 4}, 2, 2}, 4, 2, "before 0 after 1 sinks 0"),
+              ElementsAre(IsEmpty(), Items{0}, Items{0, 1}, Items{1}));
+  // Rows of two queries over blocks of three keys: 0 and 1, 2 and 3, 4.
+  EXPECT_THAT(bands({2, 3, {1, 1, 3}, 2, 2}, 5, 5, "before 0 after 0 sinks 0"),
+              ElementsAre(Items{0}, Items{0, 1}, Items{1}));
+  // Places below 0 belong to no block, -1 as little as -3.
+  EXPECT_THAT(bands({1, 3, {1, 1, 4}, 1, 1}, 4, 1, "before 0 after 0 sinks 0"),
+              ElementsAre(IsEmpty(), IsEmpty(), IsEmpty(), Items{0}));
+  EXPECT_THAT(bands({1, 1, {2, 3, 1}, 1, 1}, 1, 1, "before 0 after 0 sinks 0"), // the same for batch items and heads
+              ElementsAre(Items{0}, Items{0}, Items{0}, Items{0}, Items{0}, Items{0}));
+}
+
+TEST_F(SparseOps, Coarsen) {
+  Index from{2, 1, {1, 2, 3}, 9, 2};
+  HostTensor input = stored(from, {{1, 2}, {2, 5}, {8}, /**/ {}, {3}, {3, 4}});
+  auto coarsened = [&](const Index &to) {
+    return rowsOf(to,
+                  "%j = sattn.load_index %a : " + from.storage() + " -> " + from.type() +
+                      "%i = sattn.coarsen %j : " + from.type() + " -> " + to.type(),
+                  {input});
+  };
+  EXPECT_THAT(coarsened({4, 1, {1, 2, 2}, 9, 4}), ElementsAre(Items{1, 2, 5}, Items{8}, Items{3}, Items{3, 4}));
+  EXPECT_THAT(coarsened({0, 1, {1, 2, 1}, 9, 6}), ElementsAre(Items{1, 2, 5, 8}, Items{3, 4}));
+  EXPECT_THAT(coarsened({2, 1, {1, 2, 3}, 9, 2}),
+              ElementsAre(Items{1, 2}, Items{2, 5}, Items{8}, IsEmpty(), Items{3}, Items{3, 4}));
+}
+
+TEST_F(SparseOps, StoreAndLoad) {
+  Index index{1, 1, {1, 1, 2}, 4, 3};
+  std::string body = storing(index, "%i = sattn.load_index %a : " + index.storage() + " -> " + index.type());
+  auto error = [&](std::vector<double> numbers) {
+    return errorOf(body, index.storage(), {tensor("i32", {1, 1, 2, 4}, numbers)});
+  };
+  EXPECT_THAT(rowsOf(run(body, index.storage(), {stored(index, {{0, 3}, {}})})), ElementsAre(Items{0, 3}, IsEmpty()));
+  EXPECT_EQ(error({3, 0, 1, 2, 0, -1, 99, 99}), ""); // what lies beyond the items may be anything
+  EXPECT_THAT(error({4, 0, 1, 2, 0, 0, 0, 0}), HasSubstr("found 4 items in a row of an index with a capacity of 3"));
+  EXPECT_THAT(error({0, 0, 0, 0, -1, 0, 0, 0}), HasSubstr("found -1 items in a row"));
+  EXPECT_THAT(error({1, 4, 0, 0, 0, 0, 0, 0}), HasSubstr("found the item 4 in an index of 4 items"));
+  EXPECT_THAT(error({1, 0, 0, 0, 2, 1, -1, 0}), HasSubstr("found the item -1 in an index of 4 items"));
+}
+} // namespace
