@@ -10,16 +10,21 @@
 using namespace mlir;
 using namespace tamis;
 
-AttentionTiler::AttentionTiler(KernelBuilder &builder, AttentionKernel &kernel, const AttentionSchedule &schedule)
-    : b(builder), kernel(kernel), schedule(schedule), place(schedule, kernel.D, kernel.E), math(builder), lanes(schedule.lanes),
-      blockKeys(schedule.blockKeys()), paddedD(llvm::alignTo(kernel.D, lanes)), paddedE(llvm::alignTo(kernel.E, lanes)) {
+AttentionTiler::AttentionTiler(KernelBuilder &builder, const AttentionKernel &kernel, const AttentionSchedule &schedule)
+    : b(builder), kernel(kernel), schedule(schedule), place(schedule, kernel.D, kernel.E), math(builder),
+      lanes(schedule.lanes), blockKeys(schedule.blockKeys()), paddedD(llvm::alignTo(kernel.D, lanes)),
+      paddedE(llvm::alignTo(kernel.E, lanes)) {
   scratch = b.scratch();
   queries = b.size(kernel.queries);
   keys = b.size(kernel.keys);
 }
 
-Value AttentionTiler::signedMin(Value x, Value y) { return b.createOrFold<arith::MinSIOp>(x, y); }
-Value AttentionTiler::signedMax(Value x, Value y) { return b.createOrFold<arith::MaxSIOp>(x, y); }
+Value AttentionTiler::signedMin(Value x, Value y) {
+  return b.createOrFold<arith::MinSIOp>(x, y);
+}
+Value AttentionTiler::signedMax(Value x, Value y) {
+  return b.createOrFold<arith::MaxSIOp>(x, y);
+}
 
 Value AttentionTiler::load(Value buffer, Value offset, int64_t valid) {
   if (valid == lanes)
@@ -39,27 +44,27 @@ void AttentionTiler::store(Value vector, Value buffer, Value offset, int64_t val
 
 /// Where the keys end that queries before `endQuery` keep.
 Value AttentionTiler::endKeyOf(Value endQuery) {
-  if (!kernel.op.getCausal())
+  if (!kernel.causal)
     return keys;
   return signedMax(b.index(0), b.add(endQuery, b.sub(keys, queries)));
 }
 
-AttentionTiler::Group AttentionTiler::decode(Value index) {
+AttentionTiler::Group AttentionTiler::decode(Value index, int64_t groupQueries) {
   Group group;
-  Value chunks = ceilDiv(queries, kAttentionQueries);
+  Value chunks = ceilDiv(queries, groupQueries);
   Value heads = b.index(kernel.heads), row = b.divFloor(index, chunks);
   group.head = b.rem(row, heads);
   group.batch = b.divFloor(row, heads);
   group.keyHead = b.divFloor(group.head, b.index(kernel.groupSize));
-  group.firstQuery = b.mul(b.rem(index, chunks), kAttentionQueries);
-  group.endQuery = b.minimum(queries, b.add(group.firstQuery, kAttentionQueries));
+  group.firstQuery = b.mul(b.rem(index, chunks), groupQueries);
+  group.endQuery = b.minimum(queries, b.add(group.firstQuery, groupQueries));
   group.endKey = endKeyOf(group.endQuery);
   return group;
 }
 
 void AttentionTiler::emit() {
   b.loop(b.begin(), b.end(), 1, [&](Value index) {
-    Group group = decode(index);
+    Group group = decode(index, kAttentionQueries);
     packKeys(group);
     packValues(group);
     b.loop(group.firstQuery, group.endQuery, AttentionSchedule::kBlockQueries,
@@ -78,7 +83,13 @@ void AttentionTiler::queryBlock(const Group &group, Value firstQuery) {
     Value full = b.divFloor(ceilDiv(endKey, lanes), b.index(schedule.keyVectors));
     pipelined = arith::SelectOp::create(b, hasTwo, full, pipelined);
     Value hasFull = arith::CmpIOp::create(b, arith::CmpIPredicate::ne, pipelined, b.index(0));
-    b.branch(hasFull, [&] { pipelineBlocks(group, firstQuery, rows, pipelined); });
+    b.branch(hasFull, [&] {
+      pipelineBlocks(rows, pipelined, [&](Value block, Value row) {
+        Tile tile = tileAt(group, firstQuery, block, row, schedule.kPipelinedRows, schedule.keyVectors);
+        tile.keyCount = b.index(blockKeys); // rows of values beyond the last key are zero
+        return tile;
+      });
+    });
   }
   plainBlocks(group, firstQuery, rows, pipelined, blocks);
   writeResult(group, firstQuery, rows);
@@ -86,18 +97,14 @@ void AttentionTiler::queryBlock(const Group &group, Value firstQuery) {
 
 AttentionTiler::Tile AttentionTiler::tileAt(const Group &group, Value firstQuery, Value block, Value row, unsigned rows,
                                             unsigned keyVectors) {
-  Tile tile{group, firstQuery, row, rows, b.mul(block, blockKeys), {}, {}, keyVectors};
+  Tile tile{group, firstQuery, row, rows, b.mul(block, blockKeys), {}, {}, keyVectors, {}, {}, {}};
+  tile.before = tile.firstKey;
   tile.keyCount = b.minimum(b.index(blockKeys), b.sub(group.endKey, tile.firstKey)); // what is packed
   tile.packed = at(place.blocks, b.mul(block, place.blockSize));
   return tile;
 }
 
-void AttentionTiler::pipelineBlocks(const Group &group, Value firstQuery, Value rows, Value blocks) {
-  auto tileOf = [&](Value block, Value row) {
-    Tile tile = tileAt(group, firstQuery, block, row, schedule.kPipelinedRows, schedule.keyVectors);
-    tile.keyCount = b.index(blockKeys); // rows of values beyond the last key are zero
-    return tile;
-  };
+void AttentionTiler::pipelineBlocks(Value rows, Value blocks, llvm::function_ref<Tile(Value, Value)> tileOf) {
   Value zero = b.index(0);
   score(tileOf(zero, zero));
   Value tiles = b.mul(ceilDiv(rows, schedule.kPipelinedRows), blocks);
@@ -108,8 +115,9 @@ void AttentionTiler::pipelineBlocks(const Group &group, Value firstQuery, Value 
     Value nextRow = arith::SelectOp::create(b, wraps, zero, below);
     Tile tile = tileOf(block, row);
     Value hasNext = arith::CmpIOp::create(b, arith::CmpIPredicate::ult, b.add(number, 1), tiles);
-    b.branch(hasNext, [&] { score(tileOf(nextBlock, nextRow), [&](Value vector) { weighVector(tile, vector); }); },
-             [&] { weigh(tile); });
+    b.branch(
+        hasNext, [&] { score(tileOf(nextBlock, nextRow), [&](Value vector) { weighVector(tile, vector); }); },
+        [&] { weigh(tile); });
     accumulateValues(tile);
     return SmallVector<Value>{nextBlock, nextRow};
   });

@@ -7,7 +7,7 @@ using namespace tamis;
 using namespace tamis::model;
 
 namespace {
-FailureOr<ColumnRange> columnRange(AttentionOp op, Value operand) {
+FailureOr<ColumnRange> columnRange(Operation *op, Value operand) {
   ColumnRange range;
   Value source = operand;
   if (auto slice = operand.getDefiningOp<SliceOp>()) {
@@ -25,22 +25,22 @@ FailureOr<ColumnRange> columnRange(AttentionOp op, Value operand) {
   range.source = dyn_cast<BlockArgument>(source);
   auto type = cast<RankedTensorType>(source.getType());
   if (!range.source || type.getRank() != 3 || type.isDynamicDim(2))
-    return op.emitOpError("has an operand that is neither an argument of its kernel nor columns of one");
+    return op->emitOpError("has an operand that is neither an argument of its kernel nor columns of one");
   if (!type.getElementType().isF32())
-    return op.emitOpError() << "has an operand of type " << type << " but f32 is wanted";
+    return op->emitOpError() << "has an operand of type " << type << " but f32 is wanted";
   range.rowStride = type.getDimSize(2);
   return range;
 }
 
-FailureOr<AttentionMask> maskOf(AttentionOp op) {
+FailureOr<AttentionMask> maskOf(Operation *op, Value operand) {
   AttentionMask mask;
-  if (!op.getMask())
+  if (!operand)
     return mask;
-  mask.source = dyn_cast<BlockArgument>(op.getMask());
-  auto type = cast<RankedTensorType>(op.getMask().getType());
+  mask.source = dyn_cast<BlockArgument>(operand);
+  auto type = cast<RankedTensorType>(operand.getType());
   mask.isBool = type.getElementType().isInteger(1);
   if (!mask.source || !(mask.isBool || type.getElementType().isF32()))
-    return op.emitOpError() << "has a mask of type " << type << " but an argument of f32 or i1 is wanted";
+    return op->emitOpError() << "has a mask of type " << type << " but an argument of f32 or i1 is wanted";
   Dims dims = dimsOf(type);
   mask.perBatch = !dims[0].isConstant(1);
   mask.perHead = !dims[1].isConstant(1);
@@ -48,24 +48,14 @@ FailureOr<AttentionMask> maskOf(AttentionOp op) {
   mask.perKey = !dims[3].isConstant(1);
   return mask;
 }
-} // namespace
 
-FailureOr<AttentionKernel> AttentionKernel::analyse(func::FuncOp function) {
-  AttentionKernel kernel;
-  auto ops = function.getOps<AttentionOp>();
-  if (ops.empty() || !llvm::hasSingleElement(function.getBody()))
-    return function.emitOpError("has no model.attention to tile");
-  AttentionOp op = kernel.op = *ops.begin();
-  for (Operation &other : function.front().without_terminator())
-    if (&other != op && !isa<SliceOp>(other))
-      return other.emitOpError("cannot be computed with a model.attention");
-  Operation *terminator = function.front().getTerminator();
-  if (terminator->getNumOperands() != 1 || terminator->getOperand(0) != op.getResult())
-    return function.emitOpError("returns something else than the result of its model.attention");
-  auto query = columnRange(op, op.getQuery()), key = columnRange(op, op.getKey()), value = columnRange(op, op.getValue());
-  auto mask = maskOf(op);
+template <typename Op> FailureOr<AttentionKernel> kernelOf(Op op) {
+  auto query = columnRange(op, op.getQuery()), key = columnRange(op, op.getKey()),
+       value = columnRange(op, op.getValue());
+  auto mask = maskOf(op, op.getMask());
   if (failed(query) || failed(key) || failed(value) || failed(mask))
     return failure();
+  AttentionKernel kernel;
   kernel.query = *query;
   kernel.key = *key;
   kernel.value = *value;
@@ -78,7 +68,31 @@ FailureOr<AttentionKernel> AttentionKernel::analyse(func::FuncOp function) {
   kernel.groupSize = op.getHeads() / op.getKvHeads();
   kernel.D = *queryDims[2].constant() / op.getHeads();
   kernel.E = *valueDims[2].constant() / op.getKvHeads();
+  kernel.scale = op.getScale().convertToDouble();
+  kernel.causal = op.getCausal();
   return kernel;
+}
+} // namespace
+
+FailureOr<AttentionKernel> AttentionKernel::of(AttentionOp op) {
+  return kernelOf(op);
+}
+FailureOr<AttentionKernel> AttentionKernel::of(sattn::AttendOp op) {
+  return kernelOf(op);
+}
+
+FailureOr<AttentionKernel> AttentionKernel::analyse(func::FuncOp function) {
+  auto ops = function.getOps<AttentionOp>();
+  if (ops.empty() || !llvm::hasSingleElement(function.getBody()))
+    return function.emitOpError("has no model.attention to tile");
+  AttentionOp op = *ops.begin();
+  for (Operation &other : function.front().without_terminator())
+    if (&other != op && !isa<SliceOp>(other))
+      return other.emitOpError("cannot be computed with a model.attention");
+  Operation *terminator = function.front().getTerminator();
+  if (terminator->getNumOperands() != 1 || terminator->getOperand(0) != op.getResult())
+    return function.emitOpError("returns something else than the result of its model.attention");
+  return of(op);
 }
 
 AttentionSchedule AttentionSchedule::of(const CpuTarget &target) {
@@ -87,6 +101,13 @@ AttentionSchedule AttentionSchedule::of(const CpuTarget &target) {
   if (target.registers == 32)
     return {target.lanes, target.registers, 4, wide, /*pipelined=*/true};
   return {target.lanes, target.registers, 6, narrow, /*pipelined=*/false};
+}
+
+AttentionSchedule AttentionSchedule::ofWholeBlocks(const CpuTarget &target) {
+  static constexpr unsigned of16[] = {4}, of8[] = {8}, of4[] = {16};
+  unsigned vectors = kMostBlockKeys / target.lanes;
+  llvm::ArrayRef<unsigned> widths = target.lanes == 16 ? of16 : target.lanes == 8 ? of8 : of4;
+  return {target.lanes, target.registers, vectors, widths, /*pipelined=*/target.registers == 32};
 }
 
 AttentionScratch::AttentionScratch(const AttentionSchedule &schedule, int64_t D, int64_t E) {

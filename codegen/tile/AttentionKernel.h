@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// A kernel of one attention, taken apart.
+// What kernels of attention are made of, taken apart.
 #pragma once
 
 #include "codegen/schedule/Schedule.h"
 #include "dialects/model/ModelDialect.h"
 #include "dialects/model/ModelShapes.h"
+#include "dialects/sattn/SattnDialect.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
 namespace tamis {
@@ -25,28 +26,35 @@ struct AttentionMask {
 };
 
 struct AttentionKernel {
-  model::AttentionOp op;
   ColumnRange query, key, value;
   AttentionMask mask;
   DimExpr batch, queries, keys;
   int64_t heads = 0, groupSize = 0; ///< groupSize: heads that share a key head
   int64_t D = 0, E = 0;             ///< columns of a head: of query and key, of value and result
+  double scale = 0;
+  bool causal = false;
 
-  /// Fails with a diagnostic on what tileAttention does not take.
+  /// Of a kernel with one `model.attention`. Fails with a diagnostic on what tileAttention does not take.
   static llvm::FailureOr<AttentionKernel> analyse(mlir::func::FuncOp kernel);
+  /// What an op of attention reads beside its indices; fails with a diagnostic.
+  static llvm::FailureOr<AttentionKernel> of(model::AttentionOp op);
+  static llvm::FailureOr<AttentionKernel> of(sattn::AttendOp op);
 };
 
 /// How the loops of attention are cut.
 struct AttentionSchedule {
   unsigned lanes, registers;
-  unsigned keyVectors;               ///< vectors of keys in a block
-  llvm::ArrayRef<unsigned> widths;   ///< vectors of keys that there is code for, ascending, the last keyVectors
-  bool pipelined;                    ///< full blocks take the weights of a tile along with the scores of the next
-  static constexpr unsigned kRows = 8;          ///< queries of a plain tile
-  static constexpr unsigned kPipelinedRows = 4; ///< queries of a pipelined one: scores, keys and weights share 32 registers
+  unsigned keyVectors;                 ///< vectors of keys in a block
+  llvm::ArrayRef<unsigned> widths;     ///< vectors of keys that there is code for, ascending, the last keyVectors
+  bool pipelined;                      ///< full blocks take the weights of a tile along with the scores of the next
+  static constexpr unsigned kRows = 8; ///< queries of a plain tile
+  static constexpr unsigned kPipelinedRows =
+      4; ///< queries of a pipelined one: scores, keys and weights share 32 registers
   int64_t blockKeys() const { return int64_t(keyVectors) * lanes; }
 
   static AttentionSchedule of(const CpuTarget &target);
+  /// With blocks of kMostBlockKeys keys on every target.
+  static AttentionSchedule ofWholeBlocks(const CpuTarget &target);
 
   /// Queries that pass over a block of keys while it is in the first-level cache.
   static constexpr int64_t kBlockQueries = 64;

@@ -79,6 +79,41 @@ Value AttentionTiler::maskBiasOf(const Group &group, Value query, Value key) {
   return arith::SelectOp::create(b, exists, bias, b.splat(kExcluded, lanes));
 }
 
+Value AttentionTiler::keyBase(const Group &group) {
+  Value base = b.mul(group.batch, b.mul(keys, kernel.key.rowStride));
+  return b.add(b.add(base, b.mul(group.keyHead, kernel.D)), kernel.key.firstColumn);
+}
+
+Value AttentionTiler::valueBase(const Group &group) {
+  Value base = b.mul(group.batch, b.mul(keys, kernel.value.rowStride));
+  return b.add(b.add(base, b.mul(group.keyHead, kernel.E)), kernel.value.firstColumn);
+}
+
+void AttentionTiler::packKeyVector(llvm::ArrayRef<Value> rowOffsets, Value target) {
+  Value buffer = b.argument(kernel.key.source.getArgNumber());
+  for (int64_t d = 0; d < kernel.D; d += lanes) {
+    int64_t valid = std::min<int64_t>(lanes, kernel.D - d);
+    Vectors rows;
+    for (Value offset : rowOffsets)
+      rows.push_back(load(buffer, b.add(offset, d), valid));
+    Vectors columns = transpose(rows);
+    for (int64_t i = 0; i < valid; ++i)
+      store(columns[i], scratch, b.add(target, (d + i) * blockKeys));
+  }
+}
+
+void AttentionTiler::packValueRow(Value source, Value target, Value key) {
+  Value buffer = b.argument(kernel.value.source.getArgNumber());
+  for (int64_t e = 0; e < kernel.E; e += lanes)
+    store(load(buffer, b.add(source, e), std::min<int64_t>(lanes, kernel.E - e)), scratch,
+          b.add(target, b.add(b.mul(key, paddedE), e)));
+}
+
+void AttentionTiler::clearValueRow(Value target, Value key) {
+  for (int64_t e = 0; e < kernel.E; e += lanes)
+    store(b.splat(0, lanes), scratch, b.add(target, b.add(b.mul(key, paddedE), e)));
+}
+
 /// Keys [0, endKey), transposed, and a bias a key: the mask where it is the same for all queries. The last block is
 /// filled up with excluded keys as far as its tiles read.
 void AttentionTiler::packKeys(const Group &group) {
@@ -87,9 +122,7 @@ void AttentionTiler::packKeys(const Group &group) {
   Value full = b.mul(ceilDiv(vectors, schedule.keyVectors), schedule.keyVectors);
   Value isWide = arith::CmpIOp::create(b, arith::CmpIPredicate::ugt, inBlock, b.index(widest));
   vectors = arith::SelectOp::create(b, isWide, full, vectors);
-  Value base = b.mul(group.batch, b.mul(keys, kernel.key.rowStride));
-  base = b.add(b.add(base, b.mul(group.keyHead, kernel.D)), kernel.key.firstColumn);
-  Value buffer = b.argument(kernel.key.source.getArgNumber());
+  Value base = keyBase(group);
   Value last = b.sub(keys, b.index(1));
   b.loop(b.index(0), vectors, 1, [&](Value vector) {
     Value block = b.divFloor(vector, b.index(schedule.keyVectors));
@@ -99,39 +132,24 @@ void AttentionTiler::packKeys(const Group &group) {
     for (unsigned i = 0; i < lanes; ++i) // beyond the last key, the last key again: what is there has no weight
       rowOffsets.push_back(b.add(base, b.mul(b.minimum(b.add(firstKey, i), last), kernel.key.rowStride)));
     Value target = b.add(b.add(b.mul(block, place.blockSize), column), place.blocks);
-    for (int64_t d = 0; d < kernel.D; d += lanes) {
-      int64_t valid = std::min<int64_t>(lanes, kernel.D - d);
-      Vectors rows;
-      for (Value offset : rowOffsets)
-        rows.push_back(load(buffer, b.add(offset, d), valid));
-      Vectors columns = transpose(rows);
-      for (int64_t i = 0; i < valid; ++i)
-        store(columns[i], scratch, b.add(target, (d + i) * blockKeys));
-    }
+    packKeyVector(rowOffsets, target);
     if (!kernel.mask.perQuery)
       store(maskBiasOf(group, b.index(0), firstKey), scratch, b.add(target, place.blockBias));
   });
 }
 
-/// Values [0, endKey), rows one after the other: apart, rows of a wide buffer fall on few sets of the first-level cache.
+/// Values [0, endKey), rows one after the other: apart, rows of a wide buffer fall on few sets of the first-level
+/// cache.
 void AttentionTiler::packValues(const Group &group) {
-  Value buffer = b.argument(kernel.value.source.getArgNumber());
-  Value base = b.mul(group.batch, b.mul(keys, kernel.value.rowStride));
-  base = b.add(b.add(base, b.mul(group.keyHead, kernel.E)), kernel.value.firstColumn);
+  Value base = valueBase(group);
   b.loop(b.index(0), group.endKey, blockKeys, [&](Value firstKey) {
     Value target = b.mul(b.divFloor(firstKey, b.index(blockKeys)), place.blockSize);
     target = b.add(target, place.blocks + place.blockValues);
     Value count = b.minimum(b.index(blockKeys), b.sub(group.endKey, firstKey));
     // Rows up to a whole vector of keys are zero, so that they may be multiplied by their weights.
-    b.loop(count, b.mul(ceilDiv(count, lanes), lanes), 1, [&](Value key) {
-      for (int64_t e = 0; e < kernel.E; e += lanes)
-        store(b.splat(0, lanes), scratch, b.add(target, b.add(b.mul(key, paddedE), e)));
-    });
+    b.loop(count, b.mul(ceilDiv(count, lanes), lanes), 1, [&](Value key) { clearValueRow(target, key); });
     b.loop(b.index(0), count, 1, [&](Value key) {
-      Value source = b.add(base, b.mul(b.add(firstKey, key), kernel.value.rowStride));
-      for (int64_t e = 0; e < kernel.E; e += lanes)
-        store(load(buffer, b.add(source, e), std::min<int64_t>(lanes, kernel.E - e)), scratch,
-              b.add(target, b.add(b.mul(key, paddedE), e)));
+      packValueRow(b.add(base, b.mul(b.add(firstKey, key), kernel.value.rowStride)), target, key);
     });
   });
 }
@@ -154,7 +172,7 @@ void AttentionTiler::packQueries(const Group &group, Value firstQuery, Value row
   Value base = b.mul(group.batch, b.mul(queries, kernel.query.rowStride));
   base = b.add(b.add(base, b.mul(group.head, kernel.D)), kernel.query.firstColumn);
   Value last = b.sub(group.endQuery, b.index(1));
-  Value scale = b.splat(kernel.op.getScale().convertToDouble() * M_LOG2E, lanes);
+  Value scale = b.splat(kernel.scale * M_LOG2E, lanes);
   b.loop(b.index(0), b.mul(ceilDiv(rows, schedule.kRows), schedule.kRows), 1, [&](Value row) {
     Value source = b.add(base, b.mul(b.minimum(b.add(firstQuery, row), last), kernel.query.rowStride));
     for (int64_t d = 0; d < kernel.D; d += lanes) {

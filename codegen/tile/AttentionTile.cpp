@@ -31,8 +31,7 @@ void AttentionTiler::score(const Tile &tile, llvm::function_ref<void(Value)> wei
   if (kernel.mask.perQuery)
     fillTileBias(tile);
   multiplyKeys(tile, weigh);
-  if (kernel.op.getCausal())
-    excludeLaterKeys(tile);
+  excludeKeys(tile);
   raiseMaxima(tile);
 }
 
@@ -92,7 +91,9 @@ void AttentionTiler::multiplyKeys(const Tile &tile, llvm::function_ref<void(Valu
 }
 
 /// Causal: query i keeps keys up to i + keys - queries. Only tiles on the diagonal hold others.
-void AttentionTiler::excludeLaterKeys(const Tile &tile) {
+void AttentionTiler::excludeKeys(const Tile &tile) {
+  if (!kernel.causal)
+    return;
   Value lastKept = b.add(b.add(tile.firstQuery, tile.row), b.sub(keys, queries)); // of the tile's first query
   Value lastKey = b.add(tile.firstKey, int64_t(tile.keyVectors) * lanes - 1);
   Value crosses = arith::CmpIOp::create(b, arith::CmpIPredicate::sgt, lastKey, lastKept);
@@ -114,9 +115,9 @@ void AttentionTiler::excludeLaterKeys(const Tile &tile) {
   });
 }
 
-/// The largest lane of each of `rows`, at most `lanes` of them, as lanes of one vector: 2^n rows take 2^n - 1 steps
+/// The lanes of each of `rows`, at most `lanes` of them, joined to one lane of a vector: 2^n rows take 2^n - 1 steps
 /// rather than n each, and repeat until the vector is full.
-Value AttentionTiler::largestOfRows(llvm::ArrayRef<Value> rows) {
+Value AttentionTiler::joinLanes(llvm::ArrayRef<Value> rows, llvm::function_ref<Value(Value, Value)> join) {
   // Each vector holds `held` rows in segments of `segment` lanes; a step halves the segments and joins two vectors.
   Vectors vectors(rows);
   for (unsigned held = 1, segment = lanes; segment > 1; held *= 2, segment /= 2) {
@@ -130,15 +131,19 @@ Value AttentionTiler::largestOfRows(llvm::ArrayRef<Value> rows) {
             low.push_back(source * lanes + row * segment + lane);
             high.push_back(low.back() + segment / 2);
           }
-      joined.push_back(math.larger(vector::ShuffleOp::create(b, x, y, low), vector::ShuffleOp::create(b, x, y, high)));
+      joined.push_back(join(vector::ShuffleOp::create(b, x, y, low), vector::ShuffleOp::create(b, x, y, high)));
     }
     vectors = joined;
   }
   return vectors.front();
 }
 
-/// Raises the maxima of the tile, and rescales its sums and outputs, when a score is above its row's limit. NaN may hide
-/// among the scores here: its weight is NaN, and so is what becomes of the row.
+Value AttentionTiler::largestOfRows(llvm::ArrayRef<Value> rows) {
+  return joinLanes(rows, [&](Value x, Value y) { return math.larger(x, y); });
+}
+
+/// Raises the maxima of the tile, and rescales its sums and outputs, when a score is above its row's limit. NaN may
+/// hide among the scores here: its weight is NaN, and so is what becomes of the row.
 void AttentionTiler::raiseMaxima(const Tile &tile) {
   auto largestOf = [&](unsigned i) {
     Vectors scores;
@@ -169,31 +174,34 @@ void AttentionTiler::raiseMaxima(const Tile &tile) {
       b.storeVector(raised, scratch, maxima);
       b.storeVector(arith::AddFOp::create(b, raised, b.splat(kSlack, group)), scratch,
                     at(place.limits, b.add(tile.row, i0)));
-      b.storeVector(math.exp2Limited(arith::SubFOp::create(b, previous, raised)), scratch,
-                    b.index(place.factors + i0));
+      b.storeVector(weightOf(arith::SubFOp::create(b, previous, raised)), scratch, b.index(place.factors + i0));
     }
-    Value hasSums = arith::CmpIOp::create(b, arith::CmpIPredicate::ne, tile.firstKey, b.index(0));
+    Value hasSums = arith::CmpIOp::create(b, arith::CmpIPredicate::ne, tile.before, b.index(0));
     b.branch(hasSums, [&] {
       b.loop(b.index(0), b.index(tile.rows), 1, [&](Value i) {
         Value index = b.add(tile.row, i), factor = splatOf(at(place.factors, i));
-        auto rescale = [&](Value offset) {
-          store(arith::MulFOp::create(b, load(scratch, offset), factor), scratch, offset);
-        };
-        rescale(at(place.sums, b.mul(index, lanes)));
-        for (int64_t e = 0; e < kernel.E; e += lanes)
-          rescale(at(place.output, b.add(b.mul(index, paddedE), e)));
+        rescale(index, factor);
       });
     });
   });
 }
 
-/// weights = 2^(scores - maxima) and their sums, one vector; columns of vectors are numbered one after the other, so that
-/// the weights of the first keys are ready first.
+void AttentionTiler::rescale(Value row, Value factor) {
+  auto multiply = [&](Value offset) {
+    store(arith::MulFOp::create(b, load(scratch, offset), factor), scratch, offset);
+  };
+  multiply(at(place.sums, b.mul(row, lanes)));
+  for (int64_t e = 0; e < kernel.E; e += lanes)
+    multiply(at(place.output, b.add(b.mul(row, paddedE), e)));
+}
+
+/// weights = 2^(scores - maxima) and their sums, one vector; columns of vectors are numbered one after the other, so
+/// that the weights of the first keys are ready first.
 void AttentionTiler::weighVector(const Tile &tile, Value number) {
   Value i = b.rem(number, b.index(tile.rows)), j = b.divFloor(number, b.index(tile.rows));
   Value index = b.add(tile.row, i), offset = b.add(b.mul(i, blockKeys), b.mul(j, lanes));
   Value score = load(scratch, at(place.scores, offset));
-  Value weight = math.exp2Limited(arith::SubFOp::create(b, score, splatOf(at(place.maxima, index))));
+  Value weight = weightOf(arith::SubFOp::create(b, score, splatOf(at(place.maxima, index))));
   store(weight, scratch, at(place.weights, offset));
   Value sums = at(place.sums, b.mul(index, lanes));
   store(arith::AddFOp::create(b, load(scratch, sums), weight), scratch, sums);
@@ -206,7 +214,7 @@ void AttentionTiler::weigh(const Tile &tile) {
     Value sum = load(scratch, place0);
     for (unsigned j = 0; j < tile.keyVectors; ++j) {
       Value offset = b.add(b.mul(i, blockKeys), j * lanes);
-      Value weight = math.exp2Limited(arith::SubFOp::create(b, load(scratch, at(place.scores, offset)), maximum));
+      Value weight = weightOf(arith::SubFOp::create(b, load(scratch, at(place.scores, offset)), maximum));
       store(weight, scratch, at(place.weights, offset));
       sum = arith::AddFOp::create(b, sum, weight);
     }

@@ -12,11 +12,12 @@ namespace tamis {
 /// blocks of keys, cut into register tiles.
 ///
 /// Scores are kept in base 2: queries are packed multiplied by scale * log2(e). Excluded keys have the score kExcluded,
-/// from which an ordinary row maximum is so far that the weight is 2^-125; a row whose maximum is still kExcluded at the
-/// end has kept nothing.
+/// from which an ordinary row maximum is so far that the weight is 2^kLowestPower; a row whose maximum is still
+/// kExcluded at the end has kept nothing.
 class AttentionTiler {
 public:
-  AttentionTiler(KernelBuilder &builder, AttentionKernel &kernel, const AttentionSchedule &schedule);
+  AttentionTiler(KernelBuilder &builder, const AttentionKernel &kernel, const AttentionSchedule &schedule);
+  virtual ~AttentionTiler() = default;
   void emit();
 
   static constexpr double kExcluded = -1e38;
@@ -24,8 +25,12 @@ public:
   static constexpr double kLowestMask = -1e30;
   /// A maximum is raised, and what was summed so far rescaled, when a score exceeds it by more than this.
   static constexpr double kSlack = 8;
+  /// The least weight is 2 to this power: nothing beside 1, and yet its products with values are normal numbers. Where
+  /// the first keys of a row are excluded its sums consist of them, and arithmetic on subnormal numbers takes tens of
+  /// times longer.
+  static constexpr double kLowestPower = -100;
 
-private:
+protected:
   /// Where a work group stands.
   struct Group {
     mlir::Value batch, head, keyHead;
@@ -41,6 +46,10 @@ private:
     mlir::Value firstKey, keyCount;
     mlir::Value packed;  ///< offset of the block of keys in scratch
     unsigned keyVectors; ///< that hold keyCount keys
+    mlir::Value before;  ///< zero: no block came before, and nothing is summed yet
+    // Of blocks that hold some of the keys (SparseAttentionTiler).
+    mlir::Value positions; ///< offset in scratch of the keys' numbers
+    mlir::Value flags;     ///< what is known of the block
   };
   using Vectors = llvm::SmallVector<mlir::Value>;
 
@@ -48,7 +57,13 @@ private:
   void packKeys(const Group &group);
   void packValues(const Group &group);
   void packQueries(const Group &group, mlir::Value firstQuery, mlir::Value rows);
-  void fillTileBias(const Tile &tile);
+  virtual void fillTileBias(const Tile &tile);
+  mlir::Value keyBase(const Group &group); ///< offset of the head's first key in its buffer
+  mlir::Value valueBase(const Group &group);
+  /// One vector of keys, whose rows begin there in their buffer, into a block.
+  void packKeyVector(llvm::ArrayRef<mlir::Value> rowOffsets, mlir::Value target);
+  void packValueRow(mlir::Value source, mlir::Value target, mlir::Value key);
+  void clearValueRow(mlir::Value target, mlir::Value key);
   Vectors transpose(llvm::ArrayRef<mlir::Value> rows);
   mlir::Value maskBias(mlir::Value maskVector);
   mlir::Value maskBiasOf(const Group &group, mlir::Value query, mlir::Value key);
@@ -62,15 +77,22 @@ private:
   void accumulateValues(const Tile &tile);
 
   void multiplyKeys(const Tile &tile, llvm::function_ref<void(mlir::Value)> weigh);
-  void excludeLaterKeys(const Tile &tile);
+  /// Scores of keys that queries of the tile do not keep, masks apart, become kExcluded.
+  virtual void excludeKeys(const Tile &tile);
   void raiseMaxima(const Tile &tile);
+  /// Multiplies what is summed for a row so far.
+  void rescale(mlir::Value row, mlir::Value factor);
+  mlir::Value joinLanes(llvm::ArrayRef<mlir::Value> rows,
+                        llvm::function_ref<mlir::Value(mlir::Value, mlir::Value)> join);
   mlir::Value largestOfRows(llvm::ArrayRef<mlir::Value> rows);
+  mlir::Value weightOf(mlir::Value score) { return math.exp2From(kLowestPower, score); } ///< score: from its maximum
 
   // Attention.cpp: loops over blocks.
-  Group decode(mlir::Value index);
+  Group decode(mlir::Value index, int64_t groupQueries);
   void queryBlock(const Group &group, mlir::Value firstQuery);
   /// Full blocks [0, blocks) of keys, the weights of each tile computed amid the scores of the next.
-  void pipelineBlocks(const Group &group, mlir::Value firstQuery, mlir::Value rows, mlir::Value blocks);
+  void pipelineBlocks(mlir::Value rows, mlir::Value blocks,
+                      llvm::function_ref<Tile(mlir::Value block, mlir::Value row)> tileOf);
   /// Blocks [first, end) of keys, one tile after the other.
   void plainBlocks(const Group &group, mlir::Value firstQuery, mlir::Value rows, mlir::Value first, mlir::Value end);
   void writeResult(const Group &group, mlir::Value firstQuery, mlir::Value rows);
@@ -95,7 +117,7 @@ private:
   mlir::Value signedMax(mlir::Value x, mlir::Value y);
 
   KernelBuilder &b;
-  AttentionKernel &kernel;
+  const AttentionKernel &kernel;
   AttentionSchedule schedule;
   AttentionScratch place;
   VectorMath math;

@@ -7,6 +7,7 @@
 #include "codegen/tile/Rows.h"
 #include "dialects/model/ModelDialect.h"
 #include "dialects/model/ModelShapes.h"
+#include "dialects/sattn/SattnDialect.h"
 #include "lib/support/Weights.h"
 #include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/StringExtras.h"
@@ -24,7 +25,9 @@ bool isView(Operation *op) {
 }
 
 /// Ops that are cheaper to repeat than to store.
-bool isGenerator(Operation *op) { return isa<model::IotaOp, model::SizesOp>(op); }
+bool isGenerator(Operation *op) {
+  return isa<model::IotaOp, model::SizesOp>(op);
+}
 
 /// Each element of the result reads one element of each operand, or few.
 bool isPointwise(Operation *op) {
@@ -77,12 +80,18 @@ public:
 
   std::vector<Cluster> run() {
     repeatGenerators();
+    repeatColumnRanges();
     for (Operation &op : function.front())
       if (auto linear = dyn_cast<model::LinearOp>(op))
         startLinear(linear);
-    for (Operation &op : function.front())
-      if (auto attention = dyn_cast<model::AttentionOp>(op))
-        startAttention(attention);
+    for (Operation &op : function.front()) {
+      if (isa<model::AttentionOp>(op))
+        startAttention(KernelKind::attention, &op);
+      else if (isa<sattn::AttendOp>(op))
+        startAttention(KernelKind::sparse_attention, &op);
+      else if (auto stored = dyn_cast<sattn::StoreIndexOp>(op))
+        startSelection(stored);
+    }
     for (Operation &op : function.front())
       if (isRowOp(&op))
         startRows(&op);
@@ -106,6 +115,23 @@ private:
       }
   }
 
+  /// Ops that read columns of a buffer in place get a range each, since several kernels may read one.
+  void repeatColumnRanges() {
+    SmallVector<OpOperand *> reads;
+    for (Operation &op : function.front())
+      if (isa<sattn::AttendOp, sattn::SummarizeOp, sattn::ScoreOp>(op))
+        for (OpOperand &operand : op.getOpOperands())
+          if (isColumnRange(operand.get().getDefiningOp()) && !operand.get().hasOneUse())
+            reads.push_back(&operand);
+    OpBuilder builder(function.getContext());
+    for (OpOperand *read : reads) {
+      if (read->get().hasOneUse())
+        continue;
+      builder.setInsertionPoint(read->getOwner());
+      read->set(builder.clone(*read->get().getDefiningOp())->getResult(0));
+    }
+  }
+
   void add(unsigned cluster, Operation *op) {
     clusterOf[op] = cluster;
     clusters[cluster].ops.push_back(op);
@@ -116,7 +142,7 @@ private:
     return clusters.size() - 1;
   }
   bool isFree(Operation *op) {
-    return op && isa<model::ModelDialect>(op->getDialect()) && !clusterOf.count(op) &&
+    return op && isa<model::ModelDialect, sattn::SattnDialect>(op->getDialect()) && !clusterOf.count(op) &&
            !constantExpression(op->getResult(0));
   }
 
@@ -130,13 +156,38 @@ private:
     }
   }
 
-  void startAttention(model::AttentionOp attention) {
-    unsigned cluster = start(KernelKind::attention, attention);
-    for (Value operand : {attention.getQuery(), attention.getKey(), attention.getValue()}) {
+  /// Adds the column ranges that `op` alone reads.
+  void addColumnRanges(unsigned cluster, Operation *op) {
+    for (Value operand : op->getOperands()) {
       Operation *slice = operand.getDefiningOp();
-      bool ours = slice && llvm::all_of(slice->getUsers(), [&](Operation *user) { return user == attention; });
+      bool ours = slice && llvm::all_of(slice->getUsers(), [&](Operation *user) { return user == op; });
       if (isColumnRange(slice) && ours && isFree(slice))
         add(cluster, slice);
+    }
+  }
+
+  void startAttention(KernelKind kind, Operation *attention) {
+    unsigned cluster = start(kind, attention);
+    addColumnRanges(cluster, attention);
+    for (Value operand : attention->getOperands()) // an index is loaded or computed where it is read
+      if (isa<sattn::KeyIndexType>(operand.getType()) && isFree(operand.getDefiningOp()))
+        add(cluster, operand.getDefiningOp());
+  }
+
+  /// What is stored, and the ops of the dialect that lead to it.
+  void startSelection(sattn::StoreIndexOp stored) {
+    unsigned cluster = start(KernelKind::select, stored);
+    SmallVector<Operation *> worklist{stored};
+    while (!worklist.empty()) {
+      Operation *reader = worklist.pop_back_val();
+      addColumnRanges(cluster, reader);
+      for (Value operand : reader->getOperands()) {
+        Operation *producer = operand.getDefiningOp();
+        if (!isFree(producer) || !isa<sattn::SattnDialect>(producer->getDialect()) || !producer->hasOneUse())
+          continue;
+        add(cluster, producer);
+        worklist.push_back(producer);
+      }
     }
   }
 
@@ -174,15 +225,14 @@ private:
   bool readsMap(Operation *op, Operation *rowOp) {
     return llvm::any_of(op->getOperands(), [&](Value operand) {
       Operation *producer = operand.getDefiningOp();
-      return isFree(producer) && isPointwise(producer) &&
-             !(producer->hasOneUse() && canFuseIntoRows(producer, rowOp));
+      return isFree(producer) && isPointwise(producer) && !(producer->hasOneUse() && canFuseIntoRows(producer, rowOp));
     });
   }
 
   /// Visited from the last op to the first: an op joins the map of its readers when all of them are in one, and when
   /// computing it there repeats nothing expensive.
   void joinMap(Operation *op) {
-    if (!isFree(op) || op->use_empty())
+    if (!isFree(op) || op->use_empty() || !isa<model::ModelDialect>(op->getDialect()))
       return;
     std::optional<unsigned> target;
     bool join = isPointwise(op);
@@ -227,7 +277,21 @@ private:
   DenseMap<Operation *, unsigned> clusterOf;
 };
 
-DimExpr elements(Value value) { return product(model::dimsOf(value.getType())); }
+/// Pairs of a query and a key that all heads read at most.
+DimExpr pairsOf(sattn::AttendOp attend) {
+  auto query = model::dimsOf(attend.getQuery().getType());
+  DimExpr keys = 0;
+  for (Type type : attend.getIndices().getTypes()) {
+    auto index = cast<sattn::KeyIndexType>(type);
+    keys = keys + index.capacityExpr() * index.getColumns();
+  }
+  return query[0] * query[1] * int64_t(attend.getHeads()) *
+         DimExpr::min(keys, model::dimsOf(attend.getKey().getType())[1]);
+}
+
+DimExpr elements(Value value) {
+  return product(model::dimsOf(value.getType()));
+}
 
 DimExpr flopsOf(Operation *op) {
   return llvm::TypeSwitch<Operation *, DimExpr>(op)
@@ -235,14 +299,23 @@ DimExpr flopsOf(Operation *op) {
         auto weight = cast<RankedTensorType>(linear.getWeight().getType());
         return elements(linear.getInput()) * 2 * weight.getDimSize(linear.getTransposed() ? 0 : 1);
       })
-      .Case([](model::MatmulOp matmul) {
-        return elements(matmul) * 2 * model::dimsOf(matmul.getLhs().getType()).back();
-      })
+      .Case(
+          [](model::MatmulOp matmul) { return elements(matmul) * 2 * model::dimsOf(matmul.getLhs().getType()).back(); })
       .Case([](model::AttentionOp attention) {
         // Two products of every query with every key, over the widths of keys and of values.
         auto query = model::dimsOf(attention.getQuery().getType()), out = model::dimsOf(attention.getType());
         return query[0] * query[1] * model::dimsOf(attention.getKey().getType())[1] * 2 * (query[2] + out[2]);
       })
+      .Case([](sattn::AttendOp attend) {
+        int64_t widths =
+            *model::dimsOf(attend.getQuery().getType())[2].constant() + *model::dimsOf(attend.getType())[2].constant();
+        return pairsOf(attend) * (2 * widths / int64_t(attend.getHeads()));
+      })
+      .Case([](sattn::ScoreOp score) {
+        auto keys = model::dimsOf(score.getKeys().getType());
+        return elements(score) * (2 * *keys.back().constant() / (keys.size() == 4 ? 1 : int64_t(score.getKvHeads())));
+      })
+      .Case([](sattn::SummarizeOp summarize) { return elements(summarize.getInput()); })
       .Case([](model::NormOp norm) { return elements(norm) * 8; })
       .Case([](model::SoftmaxOp softmax) { return elements(softmax) * 4; })
       .Case([](model::ReduceOp reduce) { return elements(reduce.getInput()); })
@@ -257,12 +330,21 @@ std::string wordOf(Operation *op) {
       .Case([](model::ActivationOp a) { return stringifyActivationKind(a.getKind()).str(); })
       .Case([](model::NormOp n) { return stringifyNormKind(n.getKind()).str() + "_norm"; })
       .Case([](model::ReduceOp r) { return "reduce_" + stringifyReduceKind(r.getKind()).str(); })
+      .Case([](sattn::AttendOp) { return "sparse_attention"; })
       .Default([](Operation *op) { return op->getName().stripDialect().str(); });
+}
+
+/// Ops that say nothing of what a kernel is for.
+bool isQuiet(Operation *op) {
+  return isView(op) || isGenerator(op) ||
+         isa<sattn::BandsOp, sattn::CoarsenOp, sattn::StoreIndexOp, sattn::LoadIndexOp>(op);
 }
 
 } // namespace
 
-std::vector<Cluster> tamis::formClusters(func::FuncOp function) { return Clusterer(function).run(); }
+std::vector<Cluster> tamis::formClusters(func::FuncOp function) {
+  return Clusterer(function).run();
+}
 
 std::string tamis::nameOf(const Cluster &cluster) {
   // What computes comes first; views are named only when there is nothing else.
@@ -272,10 +354,10 @@ std::string tamis::nameOf(const Cluster &cluster) {
     if (auto linear = dyn_cast<model::LinearOp>(op)) {
       auto weight = cast<RankedTensorType>(linear.getWeight().getType());
       bool transposed = linear.getTransposed();
-      shape = "_" + std::to_string(weight.getDimSize(transposed)) + "x" + std::to_string(weight.getDimSize(!transposed));
+      shape =
+          "_" + std::to_string(weight.getDimSize(transposed)) + "x" + std::to_string(weight.getDimSize(!transposed));
     }
-    bool quiet = isView(op) || isGenerator(op);
-    if (!quiet || (op == cluster.ops.back() && words.empty()))
+    if (!isQuiet(op) || (op == cluster.ops.back() && words.empty()))
       if (std::string word = wordOf(op); words.empty() || words.back() != word)
         words.push_back(word);
   }

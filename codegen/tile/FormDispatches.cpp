@@ -7,6 +7,7 @@
 #include "dialects/model/ModelDialect.h"
 #include "dialects/model/ModelShapes.h"
 #include "dialects/plan/PlanDialect.h"
+#include "dialects/sattn/SattnDialect.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/IRMapping.h"
 #include "llvm/ADT/SetVector.h"
@@ -72,8 +73,8 @@ private:
       if (linear.getTransposed())
         weight = model::TransposeOp::create(
             builder, loc,
-            RankedTensorType::get({weightType.getDimSize(1), weightType.getDimSize(0)}, weightType.getElementType()), weight,
-            builder.getDenseI64ArrayAttr({1, 0}));
+            RankedTensorType::get({weightType.getDimSize(1), weightType.getDimSize(0)}, weightType.getElementType()),
+            weight, builder.getDenseI64ArrayAttr({1, 0}));
       // Vectors become matrices of one row.
       auto resultDims = model::dimsOf(linear.getType()), inputDims = model::dimsOf(input.getType());
       Type element = weightType.getElementType();
@@ -119,8 +120,9 @@ private:
     auto key = std::make_tuple(Attribute(pieces), Attribute(transposed), expression.axis, int(layout), Type(type));
     Value &known = constants[key];
     if (!known)
-      known = plan::ConstantOp::create(builder, value.getLoc(), type, plan::LayoutAttr::get(builder.getContext(), layout),
-                                       pieces, transposed, builder.getI64IntegerAttr(expression.axis));
+      known =
+          plan::ConstantOp::create(builder, value.getLoc(), type, plan::LayoutAttr::get(builder.getContext(), layout),
+                                   pieces, transposed, builder.getI64IntegerAttr(expression.axis));
     return known;
   }
 
@@ -239,7 +241,7 @@ private:
   LogicalResult finish() {
     SmallVector<Operation *> rest;
     for (Operation &op : main.front())
-      if (isa<model::ModelDialect>(op.getDialect()))
+      if (isa<model::ModelDialect, sattn::SattnDialect>(op.getDialect()))
         rest.push_back(&op);
     for (Operation *op : rest) {
       auto reshape = dyn_cast<model::ReshapeOp>(op);

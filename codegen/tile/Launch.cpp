@@ -6,6 +6,8 @@
 #include "codegen/tile/Linear.h"
 #include "codegen/tile/Map.h"
 #include "codegen/tile/Rows.h"
+#include "codegen/tile/Select.h"
+#include "codegen/tile/SparseAttention.h"
 
 using namespace mlir;
 using namespace tamis;
@@ -16,6 +18,10 @@ FailureOr<Launch> tamis::launchOf(func::FuncOp kernel, plan::KernelKind kind) {
     return linearLaunch(kernel);
   case plan::KernelKind::attention:
     return attentionLaunch(kernel);
+  case plan::KernelKind::sparse_attention:
+    return sparseAttentionLaunch(kernel);
+  case plan::KernelKind::select:
+    return selectLaunch(kernel);
   case plan::KernelKind::rows:
     return rowsLaunch(kernel);
   case plan::KernelKind::map:
@@ -33,6 +39,10 @@ LogicalResult tamis::tileKernel(func::FuncOp kernel, const CpuTarget &target) {
     return tileLinear(kernel, target);
   case plan::KernelKind::attention:
     return tileAttention(kernel, target);
+  case plan::KernelKind::sparse_attention:
+    return tileSparseAttention(kernel, target);
+  case plan::KernelKind::select:
+    return tileSelect(kernel, target);
   case plan::KernelKind::rows:
     return tileRows(kernel, target);
   case plan::KernelKind::map:

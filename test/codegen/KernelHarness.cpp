@@ -4,6 +4,7 @@
 
 #include "dialects/model/ModelDialect.h"
 #include "dialects/model/ModelShapes.h"
+#include "dialects/sattn/SattnDialect.h"
 #include "lib/reference/Evaluator.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -70,8 +71,8 @@ bool tamis::test::canRun(const CpuTarget &target) {
 std::unique_ptr<MLIRContext> tamis::test::createContext() {
   auto context = std::make_unique<MLIRContext>(MLIRContext::Threading::DISABLED);
   context->loadDialect<affine::AffineDialect, arith::ArithDialect, cf::ControlFlowDialect, func::FuncDialect,
-                       LLVM::LLVMDialect, math::MathDialect, memref::MemRefDialect, model::ModelDialect, scf::SCFDialect,
-                       vector::VectorDialect>();
+                       LLVM::LLVMDialect, math::MathDialect, memref::MemRefDialect, model::ModelDialect,
+                       sattn::SattnDialect, scf::SCFDialect, vector::VectorDialect>();
   return context;
 }
 

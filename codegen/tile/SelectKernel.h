@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// A kernel of one selection, taken apart.
+#pragma once
+
+#include "codegen/schedule/Schedule.h"
+#include "codegen/tile/AttentionKernel.h"
+#include "dialects/sattn/SattnDialect.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
+namespace tamis {
+
+/// Vectors that are multiplied: tokens, or summaries of blocks of them.
+struct ScoreOperand {
+  ColumnRange tokens;
+  DimExpr tokenCount, count;  ///< count: of vectors
+  sattn::SummarizeOp summary; ///< null: the tokens themselves
+  mlir::BlockArgument mask;   ///< tokens that the summary is of; null: all
+};
+
+struct SelectKernel {
+  sattn::SelectOp op;
+  sattn::BandsOp candidates; ///< null: all items
+  sattn::CoarsenOp coarsen;  ///< null: rows are stored as they are selected
+  ScoreOperand query, key;
+  mlir::BlockArgument mask; ///< keys that may be read; null: all
+  DimExpr batch, queries, keys, rows, items;
+  int64_t heads = 0, groupSize = 0; ///< groupSize: heads that share a key head
+  int64_t D = 0;                    ///< columns of a head
+  int64_t R = 0, C = 0;             ///< queries of a row, 0: all; keys of an item
+  DimExpr capacity;                 ///< of a selected row
+  DimExpr storedRows, storedCapacity;
+
+  /// Rows that a stored row joins; 0: all.
+  int64_t joinedRows() const;
+  /// Stored rows of a work group: as many as make what is prepared for their head cheap beside them.
+  int64_t groupRows() const;
+  /// Rows whose scores are computed together.
+  int64_t tileRows() const;
+  /// Items that `rows` rows next to each other may read at most, those before `items` ends aside. Candidates alone.
+  int64_t extentOf(int64_t rows) const;
+  /// Scores of a row of a tile at most.
+  DimExpr positions() const;
+
+  /// Fails with a diagnostic on what tileSelect does not take.
+  static llvm::FailureOr<SelectKernel> analyse(mlir::func::FuncOp kernel);
+};
+
+/// Where things lie in a thread's scratch, in f32 elements, as sizes of the kernel; every part begins at 256 bytes.
+struct SelectScratch {
+  /// Arrays of positions are filled up to a multiple of this many, on every target.
+  static constexpr int64_t kBlock = 64;
+
+  DimExpr queries;   ///< [tileRows][paddedD]
+  DimExpr staged;    ///< [16][paddedD], summaries of keys before they are transposed
+  DimExpr scores;    ///< [tileRows][stride], then keys of their order
+  DimExpr weights;   ///< [stride], softmax before it is normalised; of budgets of mass
+  DimExpr survivors; ///< [stride + kBlock], keys of a row among which the last one kept is
+  DimExpr kept;      ///< [stride], i32: whether the mask keeps the item; with masks
+  DimExpr list;      ///< [capacity + kBlock], i32: the items of a row
+  DimExpr flags;     ///< [items, filled up], i32: whether one of the joined rows holds the item; with coarsen
+  DimExpr packed;    ///< [stride / kBlock][D][kBlock], keys transposed
+  DimExpr total;
+  DimExpr stride; ///< positions, filled up
+  int64_t paddedD;
+
+  explicit SelectScratch(const SelectKernel &kernel);
+};
+
+} // namespace tamis

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Takes kernels of attention over indices apart and lays out their scratch.
+#include "codegen/tile/SparseAttentionKernel.h"
+
+using namespace mlir;
+using namespace tamis;
+using sattn::AttendOp;
+
+int64_t StoredIndex::heads() const {
+  return *type.shapeDims()[1].constant();
+}
+bool StoredIndex::perBatch() const {
+  return !type.shapeDims()[0].isConstant(1);
+}
+
+FailureOr<SparseAttentionKernel> SparseAttentionKernel::analyse(func::FuncOp function) {
+  auto ops = function.getOps<AttendOp>();
+  if (ops.empty() || !llvm::hasSingleElement(function.getBody()))
+    return function.emitOpError("has no sattn.attend to tile");
+  AttendOp op = *ops.begin();
+  for (Operation &other : function.front().without_terminator())
+    if (&other != op && !isa<model::SliceOp, sattn::LoadIndexOp, sattn::BandsOp>(other))
+      return other.emitOpError("cannot be computed with a sattn.attend");
+  Operation *terminator = function.front().getTerminator();
+  if (terminator->getNumOperands() != 1 || terminator->getOperand(0) != op.getResult())
+    return function.emitOpError("returns something else than the result of its sattn.attend");
+  auto operands = AttentionKernel::of(op);
+  if (failed(operands))
+    return failure();
+
+  SparseAttentionKernel kernel{*operands, {}, {}, {}, {}};
+  constexpr int64_t block = AttentionSchedule::kMostBlockKeys, queries = AttentionSchedule::kBlockQueries;
+  for (Value index : op.getIndices()) {
+    if (auto bands = index.getDefiningOp<sattn::BandsOp>()) {
+      kernel.bands.push_back({bands.getType().getRows(), bands.getType().getColumns(), int64_t(bands.getBefore()),
+                              int64_t(bands.getAfter()), int64_t(bands.getSinks())});
+      continue;
+    }
+    auto load = index.getDefiningOp<sattn::LoadIndexOp>();
+    auto source = load ? dyn_cast<BlockArgument>(load.getInput()) : BlockArgument();
+    if (!source)
+      return op.emitOpError("has an index that is neither bands nor loaded from an argument of its kernel");
+    StoredIndex stored{source, load.getType()};
+    (stored.rows() % queries == 0 && stored.columns() % block == 0 ? kernel.blocks : kernel.lists).push_back(stored);
+  }
+  if (kernel.lists.size() == 1 && kernel.lists[0].rows() % queries == 0)
+    kernel.pool = kernel.lists.pop_back_val();
+  return kernel;
+}
+
+SparseScratch::SparseScratch(const SparseAttentionKernel &kernel, const AttentionScratch &fixed) {
+  constexpr int64_t block = AttentionSchedule::kMostBlockKeys;
+  auto blocksOf = [](const DimExpr &keys) { return DimExpr::floorDiv(keys + (block - 1), block); };
+  if (!kernel.blocks.empty() || !kernel.bands.empty())
+    keyBlocks = blocksOf(kernel.keys);
+  if (kernel.pool)
+    poolBlocks = blocksOf(kernel.pool->mostKeys());
+  DimExpr blocks = keyBlocks + poolBlocks, next = fixed.blocks;
+  auto take = [&](const DimExpr &elements) {
+    DimExpr begin = next;
+    next = next + elements;
+    return begin;
+  };
+  take(blocks * fixed.blockSize);
+  positions = take(blocks * block);
+  cover = take(keyBlocks);
+  packed = take(keyBlocks);
+  entries = take(blocks);
+  poolKeys = take(1);
+  DimExpr most = 1; // where the last one is written before it is known to be one more
+  for (const StoredIndex &list : kernel.lists)
+    most = most + list.mostKeys();
+  listed = take(kernel.lists.empty() ? DimExpr(0) : most);
+  seen = take(kernel.lists.size() > 1 ? kernel.keys : DimExpr(0));
+  end = next;
+}

@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Values of attention over indices against the reference evaluator.
+#include "test/codegen/sparse_attention/SparseAttentionTest.h"
+
+#include "codegen/tile/Attention.h"
+#include "codegen/tile/SparseAttention.h"
+#include "llvm/Support/raw_ostream.h"
+
+using namespace mlir;
+using namespace tamis;
+using namespace tamis::test;
+
+namespace {
+std::string textOf(Type type) {
+  std::string text;
+  llvm::raw_string_ostream(text) << type;
+  return text;
+}
+
+sattn::KeyIndexType typeOf(const IndexText &index, MLIRContext *context, const DimExpr &queries, const DimExpr &keys) {
+  DimExpr items = sattn::ceilDiv(keys, index.C), batch = index.perBatch ? DimExpr::symbol("b") : DimExpr(1);
+  return sattn::KeyIndexType::get(context, index.R, index.C, index.C == 1 ? sattn::Unit::token : sattn::Unit::block,
+                                  {batch, index.heads, sattn::rowCount(queries, index.R)}, items,
+                                  index.capacity ? DimExpr(index.capacity) : items);
+}
+} // namespace
+
+KernelMaker tamis::test::sparseAttentionMaker() {
+  return {[](func::FuncOp kernel) { return sparseAttentionLaunch(kernel); },
+          [](func::FuncOp kernel, const CpuTarget &target) { return tileSparseAttention(kernel, target); }};
+}
+
+std::string AttendText::str(MLIRContext *context) const {
+  DimExpr b = DimExpr::symbol("b"), q = DimExpr::symbol(packed ? "s" : "q"), k = DimExpr::symbol(packed ? "s" : "k");
+  auto tensor = [&](const model::Dims &dims, Type element) { return textOf(model::tensorType(element, dims)); };
+  Type f32 = Float32Type::get(context);
+  int64_t width = heads * D + kvHeads * (D + valueWidth());
+  std::string query = tensor({b, q, heads * D}, f32), key = tensor({b, k, kvHeads * D}, f32),
+              value = tensor({b, k, kvHeads * valueWidth()}, f32), result = tensor({b, q, heads * valueWidth()}, f32),
+              all = tensor({b, q, width}, f32), maskType;
+  if (!mask.empty()) {
+    model::Dims dims;
+    for (const std::string &size : mask)
+      dims.push_back(*DimExpr::parse(size));
+    maskType = tensor(dims, maskElement == "i1" ? Type(IntegerType::get(context, 1)) : f32);
+  }
+  std::string arguments = packed ? "%x: " + all : "%q: " + query + ", %k: " + key + ", %v: " + value, body, names,
+              types;
+  if (!mask.empty())
+    arguments += ", %m: " + maskType;
+  auto slice = [&](const std::string &name, int64_t column, const std::string &type) {
+    body += name + " = model.slice %x [\"0\", \"0\", \"" + std::to_string(column) + "\"] step [1, 1, 1] : " + all +
+            " -> " + type + "\n";
+  };
+  if (packed) {
+    slice("%q", 0, query);
+    slice("%k", heads * D, key);
+    slice("%v", (heads + kvHeads) * D, value);
+  }
+  for (auto [i, index] : llvm::enumerate(indices)) {
+    std::string number = std::to_string(i);
+    auto type = typeOf(index, context, q, k);
+    names += (i ? ", %i" : "%i") + number;
+    types += (i ? ", " : "") + textOf(type);
+    if (index.isStored()) {
+      arguments += ", %t" + number + ": " + textOf(type.storage());
+      body += "%i" + number + " = sattn.load_index %t" + number + " : " + textOf(type.storage()) + " -> " +
+              textOf(type) + "\n";
+    } else {
+      body += "%i" + number + " = sattn.bands before " + std::to_string(index.before) + " after " +
+              std::to_string(index.after) + " sinks " + std::to_string(index.sinks) + " queries \"" + q.str() +
+              "\" keys \"" + k.str() + "\" : " + textOf(type) + "\n";
+    }
+  }
+  return "func.func @attend(" + arguments + ") -> " + result +
+         " attributes {model.symbols = [#model.symbol<\"b\", 0, 64>, " +
+         (packed ? "#model.symbol<\"s\", 0, 99999>"
+                 : "#model.symbol<\"q\", 0, 99999>, #model.symbol<\"k\", 0, 99999>") +
+         "]} {\n" + body + "%o = " + (dense ? "model.attention" : "sattn.attend") + " %q, %k, %v " +
+         (dense ? "" : "over " + names) + (mask.empty() ? "" : " mask %m") + " heads " + std::to_string(heads) +
+         " kv_heads " + std::to_string(kvHeads) + " scale 0.3 " + (causal ? "causal " : "") + ": " + query + ", " +
+         key + ", " + value + (dense ? "" : ", over " + types) +
+         (mask.empty() ? "" : (dense ? ", " : " mask ") + maskType) + " -> " + result + "\nreturn %o : " + result +
+         "\n}";
+}
+
+void SparseAttentionTest::compile(const AttendText &attend) {
+  text = attend;
+  auto context = createContext();
+  std::string ir = text.str(context.get());
+  harness = KernelHarness::create(ir, target(), sparseAttentionMaker());
+  EXPECT_TRUE(harness) << ir;
+}
+
+HostTensor SparseAttentionTest::contents(const IndexText &index, int64_t B, int64_t Q, int64_t K, Fill fill) {
+  int64_t batch = index.perBatch ? B : 1, rows = index.R ? (Q + index.R - 1) / index.R : 1;
+  int64_t items = (K + index.C - 1) / index.C, capacity = index.capacity ? index.capacity : items;
+  std::vector<int32_t> numbers;
+  for (int64_t row = 0; row < batch * index.heads * rows; ++row) {
+    int64_t most = std::min(items, capacity), kind = random() % 8;
+    int64_t count = fill == kAllItems || kind == 0 ? most : kind == 1 ? 0 : int64_t(random() % (most + 1));
+    std::set<int32_t> kept;
+    while (int64_t(kept.size()) < count)
+      kept.insert(fill == kAllItems && count == items ? kept.size() : random() % items);
+    numbers.push_back(count);
+    numbers.insert(numbers.end(), kept.begin(), kept.end());
+    for (int64_t i = count; i < capacity; ++i)
+      numbers.push_back(i % 2 ? INT32_MAX : INT32_MIN);
+  }
+  return HostTensor::of<int32_t>(IntegerType::get(harness->context(), 32), {batch, index.heads, rows, capacity + 1},
+                                 numbers);
+}
+
+std::vector<HostTensor> SparseAttentionTest::operands(int64_t B, int64_t Q, int64_t K, Fill fill) {
+  auto any = [&](llvm::ArrayRef<int64_t> shape) { return uniform(harness->context(), shape, random, -2, 2); };
+  std::vector<HostTensor> inputs;
+  int64_t valueColumns = text.kvHeads * text.valueWidth();
+  if (text.packed)
+    inputs = {any({B, Q, (text.heads + text.kvHeads) * text.D + valueColumns})};
+  else
+    inputs = {any({B, Q, text.heads * text.D}), any({B, K, text.kvHeads * text.D}), any({B, K, valueColumns})};
+  if (!text.mask.empty()) {
+    std::vector<int64_t> shape;
+    for (const std::string &size : text.mask)
+      shape.push_back(size == "b" ? B : size == "q" ? Q : size == "k" ? K : std::stoll(size));
+    std::vector<float> added(*reference::elementCount(shape));
+    std::vector<char> kept(added.size());
+    for (size_t i = 0; i < added.size(); ++i) {
+      kept[i] = random() % 4 != 0;
+      added[i] = kept[i] ? float(random() % 100) / 20 : -INFINITY;
+    }
+    if (text.maskElement == "i1")
+      inputs.push_back(HostTensor::of<char>(IntegerType::get(harness->context(), 1), shape, kept));
+    else
+      inputs.push_back(HostTensor::of<float>(Float32Type::get(harness->context()), shape, added));
+  }
+  for (const IndexText &index : text.indices)
+    if (index.isStored())
+      inputs.push_back(contents(index, B, Q, K, fill));
+  return inputs;
+}
+
+void SparseAttentionTest::check(int64_t B, int64_t Q, int64_t K, Fill fill) {
+  SCOPED_TRACE("B " + std::to_string(B) + " Q " + std::to_string(Q) + " K " + std::to_string(K));
+  if (harness)
+    harness->expectMatch(operands(B, Q, K, fill), 2e-5, 2e-5);
+}
+
+namespace {
+/// Around blocks of 64 on both sides, more and fewer queries than keys, and nothing at all.
+const std::vector<std::pair<int64_t, int64_t>> kSizes{{0, 5},    {5, 0},   {1, 1},   {2, 2},    {1, 130},
+                                                      {63, 64},  {64, 64}, {65, 65}, {64, 63},  {130, 130},
+                                                      {65, 257}, {130, 2}, {3, 65},  {257, 65}, {257, 257}};
+} // namespace
+
+TEST_P(SparseAttentionTest, Blocks) {
+  for (bool causal : {false, true})
+    for (IndexText index : {IndexText{64, 64}, IndexText{128, 64, 2, 2, true}, IndexText{64, 192}, IndexText{0, 64}}) {
+      SCOPED_TRACE(std::to_string(index.R) + " x " + std::to_string(index.C) + (causal ? " causal" : ""));
+      compile({{index}, 4, 2, 16, 0, causal});
+      for (auto [Q, K] : kSizes)
+        check(2, Q, K);
+    }
+}
+
+TEST_P(SparseAttentionTest, Bands) {
+  for (bool causal : {false, true})
+    for (IndexText index : {bands(1, 1, 20, 20), bands(1, 1, 127, 0, 4), bands(1, 1, 3, 1, 70), bands(64, 64, 0, 0),
+                            bands(64, 64, 1, 0, 1), bands(5, 7, 2, 1, 1), bands(100, 3, 0, 9)}) {
+      SCOPED_TRACE(std::to_string(index.R) + " x " + std::to_string(index.C) + " before " +
+                   std::to_string(index.before) + (causal ? " causal" : ""));
+      compile({{index}, 2, 1, 16, 0, causal});
+      for (auto [Q, K] : kSizes)
+        check(1, Q, K);
+    }
+  compile({{bands(1, 1, 30, 5, 2), bands(64, 64, 0, 0)}});
+  for (auto [Q, K] : kSizes)
+    check(1, Q, K);
+}
+
+// Wider than any sequence.
+TEST_P(SparseAttentionTest, WideBands) {
+  compile({{bands(1, 1, INT32_MAX, INT32_MAX, INT32_MAX)}});
+  check(1, 70, 130);
+}
+
+// The key tokens of a head: for all queries, or by block of them; a page is smaller than a tile.
+TEST_P(SparseAttentionTest, Pools) {
+  for (bool causal : {false, true})
+    for (std::vector<IndexText> indices :
+         std::vector<std::vector<IndexText>>{{{0, 1}},
+                                             {{64, 1, 40, 2, true}},
+                                             {{64, 16}},
+                                             {{0, 1, 0, 2, true}, bands(64, 64, 0, 0)},
+                                             {bands(1, 1, 20, 5, 3), {0, 1}},
+                                             {{64, 64}, {0, 1}},
+                                             {{64, 64}, bands(1, 1, 20, 5, 3), {128, 24}}}) {
+      SCOPED_TRACE(std::to_string(indices.size()) + (causal ? " causal" : ""));
+      compile({indices, 4, 2, 16, 0, causal});
+      for (auto [Q, K] : kSizes)
+        check(2, Q, K);
+    }
+}
+
+TEST_P(SparseAttentionTest, Lists) {
+  for (bool causal : {false, true})
+    for (std::vector<IndexText> indices :
+         std::vector<std::vector<IndexText>>{{{1, 1}},
+                                             {{1, 1, 7, 4, true}},
+                                             {{3, 5}},
+                                             {{1, 1}, bands(1, 1, 20, 5, 3)},
+                                             {{1, 1}, {64, 64}},
+                                             {{1, 1}, {7, 3}, {0, 1}},
+                                             {{1, 1}, {7, 64}, {64, 64}, bands(64, 64, 0, 0)}}) {
+      SCOPED_TRACE(std::to_string(indices.size()) + (causal ? " causal" : ""));
+      compile({indices, 4, 2, 16, 0, causal});
+      for (auto [Q, K] : kSizes)
+        check(2, Q, K);
+    }
+}
+
+TEST_P(SparseAttentionTest, HeadSizes) {
+  std::vector<IndexText> indices{{64, 64, 1}, {1, 1, 9}, bands(1, 1, 9, 0)};
+  for (int64_t D : {1, 5, 24, 32, 33, 64, 80}) {
+    SCOPED_TRACE(D);
+    compile({indices, 2, 2, D});
+    check(1, 70, 200);
+  }
+  compile({indices, 2, 2, 32, 48});
+  check(1, 70, 200);
+  compile({{{0, 1}}, 6, 2, 5, 7});
+  check(2, 70, 200);
+}
+
+TEST_P(SparseAttentionTest, Masks) {
+  using Kind = std::pair<const char *, std::vector<std::string>>;
+  for (auto [element, sizes] : std::vector<Kind>{{"f32", {"b", "1", "1", "k"}},
+                                                 {"i1", {"1", "2", "1", "k"}},
+                                                 {"f32", {"b", "2", "q", "k"}},
+                                                 {"i1", {"1", "1", "q", "k"}},
+                                                 {"i1", {"b", "1", "q", "1"}}})
+    for (std::vector<IndexText> indices : std::vector<std::vector<IndexText>>{
+             {{64, 64}, bands(1, 1, 30, 9)}, {bands(64, 64, 0, 0), {0, 1}}, {{1, 1}, {2, 2}}}) {
+      SCOPED_TRACE(std::string(element) + " " + sizes[0] + sizes[1] + sizes[2] + sizes[3]);
+      compile({indices, 2, 1, 16, 0, false, sizes, element});
+      check(2, 70, 140);
+      check(3, 65, 33);
+    }
+  compile({{{64, 64}, {0, 1}}, 2, 1, 16, 0, /*causal=*/true, {"b", "1", "1", "k"}});
+  check(2, 140, 140);
+}
+
+TEST_P(SparseAttentionTest, ColumnsOfOneBuffer) {
+  AttendText packed{{{64, 64}, {1, 1}}, 4, 2, 32};
+  packed.packed = true;
+  compile(packed);
+  for (int64_t S : {1, 17, 64, 100})
+    check(2, S, S);
+}
+
+// Groups of one head follow each other or not: what is packed is right in both cases.
+TEST_P(SparseAttentionTest, ManyGroups) {
+  compile({{{64, 64, 3, 4, true}, bands(64, 64, 0, 0)}, 4, 2, 16, 0, /*causal=*/true});
+  check(2, 1100, 1100);
+  compile({{{0, 1, 0, 2}, bands(64, 64, 0, 0)}, 4, 2});
+  check(2, 600, 600);
+}
+
+TEST_P(SparseAttentionTest, AllItemsAreDenseAttention) {
+  for (bool causal : {false, true}) {
+    AttendText all{{}, 2, 1, 32, 0, causal};
+    all.dense = true;
+    auto dense = KernelHarness::create(
+        all.str(createContext().get()), target(),
+        {[](func::FuncOp kernel) { return attentionLaunch(kernel); },
+         [](func::FuncOp kernel, const CpuTarget &target) { return tileAttention(kernel, target); }});
+    ASSERT_TRUE(dense);
+    for (std::vector<IndexText> indices : std::vector<std::vector<IndexText>>{
+             {{64, 64}}, {{0, 1}}, {{1, 1}}, {{64, 64}, {0, 1}, bands(1, 1, 9, 9)}, {bands(1, 1, 1000, 1000)}}) {
+      compile({indices, 2, 1, 32, 0, causal});
+      ASSERT_TRUE(harness);
+      auto inputs = operands(2, 130, 200, kAllItems);
+      int32_t status = 0;
+      auto found = harness->run(inputs, &status);
+      EXPECT_EQ(status, 0);
+      inputs.resize(3);
+      for (HostTensor &input : inputs)
+        input.element = Float32Type::get(dense->context());
+      expectNear(found[0], dense->run(inputs)[0], 2e-5, 2e-5);
+    }
+  }
+}
+
+INSTANTIATE_KERNEL_TEST(SparseAttentionTest);
