@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """One engine in a process of its own, so that no idle thread of another disturbs it.
 
-    python -m benchmarks.engines ENGINE CPU,CPU...        ENGINE: tamis | onnxruntime | openvino | numpy
+    python -m benchmarks.engines ENGINE CPU,CPU...        ENGINE: tamis | onnxruntime | openvino | numpy, or one of
+                                                        attention_engines.py
 
 A JSON request a line on standard input, a JSON reply a line on standard output:
     {"file": model or plan, "tokens": [batch, length], "seconds": 0.3}          a text model on full rows of random ids
@@ -127,6 +128,12 @@ def numpy(_threads):
     return prepare
 
 
+def find(engine):
+    from benchmarks import attention_engines
+
+    return attention_engines.ENGINES.get(engine) or globals()[engine]
+
+
 def resident():
     """Resident memory of this process in KiB: now, of which anonymous and of files, and at its peak."""
     names = {"VmRSS": "now", "RssAnon": "anonymous", "RssFile": "file", "VmHWM": "peak"}
@@ -151,7 +158,7 @@ def main():
             reply, start = {}, time.perf_counter()
             wanted = {k: v for k, v in request.items() if k != "seconds"}
             if prepare is None:
-                prepare = globals()[engine](len(cpus))
+                prepare = find(engine)(len(cpus))
             if key != wanted:
                 key = None
                 feeds = make_feeds(request)

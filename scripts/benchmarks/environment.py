@@ -134,7 +134,7 @@ class Environment:
         tamis = self.built("bin/tamis")
         newest = max(
             [os.stat(tamis).st_mtime, os.stat(source).st_mtime]
-            + [f.stat().st_mtime for f in self.build.glob("lib/*.so*")]
+            + [f.stat().st_mtime for f in self.build.glob("lib/**/*.so*")]
         )
         if plan.exists() and plan.stat().st_mtime > newest:
             return plan

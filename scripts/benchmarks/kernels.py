@@ -51,12 +51,12 @@ func.func @main(%q: !tokens {{model.name = "q"}}, %k: !tokens {{model.name = "k"
 }
 
 
-def write_safetensors(path, tensors):
-    """tensors: name -> (shape, array of f32). The format: u64 size of a JSON header, the header, the bytes."""
+def write_safetensors(path, tensors, kind="F32"):
+    """tensors: name -> (shape, array of numbers of four bytes, `kind` in the format's words). The format: u64 size of a JSON header, the header, the bytes."""
     header, offset = {}, 0
     for name, (shape, values) in tensors.items():
         size = len(values) * 4
-        header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [offset, offset + size]}
+        header[name] = {"dtype": kind, "shape": shape, "data_offsets": [offset, offset + size]}
         offset += size
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
