@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""tamis compile --attention: plans of every pattern against the reference evaluator, and what is refused."""
+
+import unittest
+
+import numpy as np
+from command import CommandTest
+
+TOKENS = 'tensor<?x?x32xf32, #model.dims<"batch", "length", "32">>'
+MASK = 'tensor<?x1x1x?xi1, #model.dims<"batch", "1", "1", "length">>'
+# One buffer that holds queries, keys and values, as merged projections leave it.
+MODEL = f"""
+!all = tensor<?x?x96xf32, #model.dims<"batch", "length", "96">>
+func.func @main(%x: !all {{model.name = "x"}}, %m: {MASK} {{model.name = "m"}}) -> ({TOKENS} {{model.name = "y"}})
+    attributes {{model.symbols = [#model.symbol<"batch", 1, 4>, #model.symbol<"length", 1, 512>]}} {{
+  %q = model.slice %x ["0", "0", "0"] step [1, 1, 1] : !all -> {TOKENS}
+  %k = model.slice %x ["0", "0", "32"] step [1, 1, 1] : !all -> {TOKENS}
+  %v = model.slice %x ["0", "0", "64"] step [1, 1, 1] : !all -> {TOKENS}
+  %y = model.attention %q, %k, %v mask %m heads 2 kv_heads 2 scale 0.25 CAUSAL
+      : {TOKENS}, {TOKENS}, {TOKENS}, {MASK} -> {TOKENS}
+  return %y : {TOKENS}
+}}
+"""
+PATTERNS = [
+    "window(size=16, sinks=2)",
+    "local_global",
+    "local_global(block=16, key_tokens=1)",
+    "block_top_k(block=16, k=2)",
+    "block_top_k(k=2, sinks=1)",
+    "top_k(k=5)",
+    "fraction",
+]
+
+
+class Attention(CommandTest):
+    def model(self, causal=False):
+        path = self.folder / "model.mlir"
+        path.write_text(MODEL.replace("CAUSAL", "causal" if causal else ""))
+        return path
+
+    def answer(self, model, inputs, *options):
+        np.savez(self.folder / "in.npz", **inputs)
+        words = [f"--input={name}=@in.npz" for name in inputs]
+        self.tamis("run", model, *words, "--output=out.npz", *options)
+        return np.load(self.folder / "out.npz")["y"]
+
+    def inputs(self, length):
+        random = np.random.default_rng(length)
+        mask = np.ones((2, 1, 1, length), bool)
+        mask[1, ..., length - length // 3 :] = False
+        return {"x": random.standard_normal((2, length, 96), np.float32), "m": mask}
+
+    def test_plans(self):
+        for causal in (False, True):
+            model = self.model(causal)
+            self.tamis("compile", model, "-o", "dense.plan", "--target=host")
+            for pattern in PATTERNS:
+                with self.subTest(pattern=pattern, causal=causal):
+                    self.tamis("compile", model, "-o", "sparse.plan", "--target=host", f"--attention={pattern}")
+                    self.tamis("compile", model, f"--attention={pattern}", "--compile-to=sparsify", "-o", "sparse.mlir")
+                    differs = False
+                    for length in (1, 17, 65, 130):
+                        inputs = self.inputs(length)
+                        found = self.answer("sparse.plan", inputs)
+                        wanted = self.answer("sparse.mlir", inputs, "--device=reference")
+                        np.testing.assert_allclose(found, wanted, rtol=0, atol=2e-5)
+                        differs |= bool(np.abs(found - self.answer("dense.plan", inputs)).max() > 1e-3)
+                    self.assertTrue(differs, "a pattern that changes nothing shows nothing")
+
+    def test_dense(self):
+        model = self.model()
+        self.tamis("compile", model, "-o", "a.plan")
+        self.tamis("compile", model, "-o", "b.plan", "--attention=dense")
+        self.assertEqual((self.folder / "a.plan").read_bytes(), (self.folder / "b.plan").read_bytes())
+
+    def test_refused(self):
+        model = self.model()
+        for pattern, message in [
+            ("nonsense", "found the attention 'nonsense' but dense or a pattern is wanted"),
+            ("window(size=0)", "found a window of size 0"),
+            ("block_top_k(k=2, block=0)", "found 2 blocks of 0"),
+            ("fraction(share=1.5)", "found a share of 1.5"),
+            ("top_k(k=5", "expected ')'"),
+        ]:
+            with self.subTest(pattern=pattern):
+                self.assertIn(message, self.fails("compile", model, "-o", "out.plan", f"--attention={pattern}"))
+
+
+if __name__ == "__main__":
+    unittest.main()
