@@ -6,8 +6,7 @@ using namespace mlir;
 using namespace tamis;
 using namespace tamis::model;
 
-namespace {
-FailureOr<ColumnRange> columnRange(Operation *op, Value operand) {
+FailureOr<ColumnRange> tamis::columnRange(Operation *op, Value operand) {
   ColumnRange range;
   Value source = operand;
   if (auto slice = operand.getDefiningOp<SliceOp>()) {
@@ -18,7 +17,7 @@ FailureOr<ColumnRange> columnRange(Operation *op, Value operand) {
       bool last = axis + 1 == from.size();
       bool whole = start(axis) == DimExpr(0) && from[axis] == to[axis];
       if (slice.getSteps()[axis] != 1 || (!last && !whole) || !start(axis)->constant())
-        return slice.emitOpError("picks more than columns, which a kernel of attention cannot read in place");
+        return slice.emitOpError("picks more than columns, which its kernel cannot read in place");
     }
     range.firstColumn = *start(from.size() - 1)->constant();
   }
@@ -32,6 +31,7 @@ FailureOr<ColumnRange> columnRange(Operation *op, Value operand) {
   return range;
 }
 
+namespace {
 FailureOr<AttentionMask> maskOf(Operation *op, Value operand) {
   AttentionMask mask;
   if (!operand)

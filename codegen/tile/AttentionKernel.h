@@ -17,6 +17,10 @@ struct ColumnRange {
   int64_t firstColumn = 0; ///< of the range
 };
 
+/// Where `operand` of `op`, f32 of three axes, lies: an argument of its kernel, or a slice of its columns. Fails with a
+/// diagnostic on anything else.
+llvm::FailureOr<ColumnRange> columnRange(mlir::Operation *op, mlir::Value operand);
+
 /// How a mask is read: an axis of size one is the same for all.
 struct AttentionMask {
   mlir::BlockArgument source; ///< null: no mask

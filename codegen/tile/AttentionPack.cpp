@@ -11,26 +11,6 @@
 using namespace mlir;
 using namespace tamis;
 
-/// A butterfly of two-input shuffles: after the step of `bit`, blocks of that many rows and lanes have changed places.
-AttentionTiler::Vectors AttentionTiler::transpose(llvm::ArrayRef<Value> input) {
-  Vectors rows(input);
-  for (unsigned bit = 1; bit < lanes; bit *= 2) {
-    SmallVector<int64_t> low, high;
-    for (unsigned lane = 0; lane < lanes; ++lane) {
-      low.push_back(lane & bit ? lanes + lane - bit : lane);
-      high.push_back(lane & bit ? lanes + lane : lane + bit);
-    }
-    for (unsigned i = 0; i < lanes; ++i) {
-      if (i & bit)
-        continue;
-      Value first = rows[i], second = rows[i | bit];
-      rows[i] = vector::ShuffleOp::create(b, first, second, low);
-      rows[i | bit] = vector::ShuffleOp::create(b, first, second, high);
-    }
-  }
-  return rows;
-}
-
 Value AttentionTiler::maskOffset(const Group &group, Value query, Value key) {
   const AttentionMask &mask = kernel.mask;
   Value offset = mask.perBatch ? group.batch : b.index(0);
@@ -96,7 +76,7 @@ void AttentionTiler::packKeyVector(llvm::ArrayRef<Value> rowOffsets, Value targe
     Vectors rows;
     for (Value offset : rowOffsets)
       rows.push_back(load(buffer, b.add(offset, d), valid));
-    Vectors columns = transpose(rows);
+    Vectors columns = b.transpose(rows);
     for (int64_t i = 0; i < valid; ++i)
       store(columns[i], scratch, b.add(target, (d + i) * blockKeys));
   }

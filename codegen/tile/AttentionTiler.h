@@ -64,7 +64,6 @@ protected:
   void packKeyVector(llvm::ArrayRef<mlir::Value> rowOffsets, mlir::Value target);
   void packValueRow(mlir::Value source, mlir::Value target, mlir::Value key);
   void clearValueRow(mlir::Value target, mlir::Value key);
-  Vectors transpose(llvm::ArrayRef<mlir::Value> rows);
   mlir::Value maskBias(mlir::Value maskVector);
   mlir::Value maskBiasOf(const Group &group, mlir::Value query, mlir::Value key);
   mlir::Value maskOffset(const Group &group, mlir::Value query, mlir::Value key);

@@ -126,6 +126,27 @@ void KernelBuilder::storeVector(Value vector, Value buffer, Value offset) {
   vector::StoreOp::create(*this, vector, buffer, offset);
 }
 
+/// A butterfly of two-input shuffles: after the step of `bit`, blocks of that many rows and lanes have changed places.
+SmallVector<Value> KernelBuilder::transpose(ArrayRef<Value> input) {
+  SmallVector<Value> rows(input);
+  unsigned lanes = rows.size();
+  for (unsigned bit = 1; bit < lanes; bit *= 2) {
+    SmallVector<int64_t> low, high;
+    for (unsigned lane = 0; lane < lanes; ++lane) {
+      low.push_back(lane & bit ? lanes + lane - bit : lane);
+      high.push_back(lane & bit ? lanes + lane : lane + bit);
+    }
+    for (unsigned i = 0; i < lanes; ++i) {
+      if (i & bit)
+        continue;
+      Value first = rows[i], second = rows[i | bit];
+      rows[i] = vector::ShuffleOp::create(*this, first, second, low);
+      rows[i | bit] = vector::ShuffleOp::create(*this, first, second, high);
+    }
+  }
+  return rows;
+}
+
 void KernelBuilder::prefetch(Value buffer, Value offset) {
   memref::PrefetchOp::create(*this, buffer, offset, /*isWrite=*/false, /*localityHint=*/2, /*isDataCache=*/true);
 }

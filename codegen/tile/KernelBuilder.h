@@ -65,6 +65,8 @@ public:
   void store(mlir::Value value, mlir::Value buffer, mlir::Value offset);
   mlir::Value loadVector(mlir::Value buffer, mlir::Value offset, unsigned lanes);
   void storeVector(mlir::Value vector, mlir::Value buffer, mlir::Value offset);
+  /// As many vectors as they have lanes, a power of two, turned: lane i of vector j becomes lane j of vector i.
+  llvm::SmallVector<mlir::Value> transpose(llvm::ArrayRef<mlir::Value> rows);
   /// Asks for the cache line of an element into the second-level cache. The element need not exist.
   void prefetch(mlir::Value buffer, mlir::Value offset);
   /// The same into the first-level cache, to be written.

@@ -18,30 +18,6 @@ constexpr int64_t kRowsOfSummary = 8;
 constexpr int64_t kTileRows[] = {16, 4, 1};
 constexpr int64_t kMostLanes = 16;
 
-FailureOr<ColumnRange> columnsOf(Operation *op, Value operand) {
-  ColumnRange range;
-  Value source = operand;
-  if (auto slice = operand.getDefiningOp<SliceOp>()) {
-    source = slice.getInput();
-    Dims from = dimsOf(source.getType()), to = dimsOf(operand.getType());
-    auto start = [&](size_t axis) { return DimExpr::parse(cast<StringAttr>(slice.getStarts()[axis]).getValue()); };
-    for (size_t axis = 0; axis < from.size(); ++axis) {
-      bool last = axis + 1 == from.size(), whole = start(axis) == DimExpr(0) && from[axis] == to[axis];
-      if (slice.getSteps()[axis] != 1 || (!last && !whole) || !start(axis)->constant())
-        return slice.emitOpError("picks more than columns, which a kernel of a selection cannot read in place");
-    }
-    range.firstColumn = *start(from.size() - 1)->constant();
-  }
-  range.source = dyn_cast<BlockArgument>(source);
-  auto type = cast<RankedTensorType>(source.getType());
-  if (!range.source || type.getRank() != 3 || type.isDynamicDim(2))
-    return op->emitOpError("has an operand that is neither an argument of its kernel nor columns of one");
-  if (!type.getElementType().isF32())
-    return op->emitOpError() << "has an operand of type " << type << " but f32 is wanted";
-  range.rowStride = type.getDimSize(2);
-  return range;
-}
-
 FailureOr<BlockArgument> maskOf(Operation *op, Value mask) {
   if (!mask || isa<BlockArgument>(mask))
     return dyn_cast_or_null<BlockArgument>(mask);
@@ -53,7 +29,7 @@ FailureOr<ScoreOperand> operandOf(ScoreOp op, Value value) {
   operand.summary = value.getDefiningOp<SummarizeOp>();
   Operation *reader = operand.summary ? operand.summary.getOperation() : op.getOperation();
   Value tokens = operand.summary ? operand.summary.getInput() : value;
-  auto columns = columnsOf(reader, tokens);
+  auto columns = columnRange(reader, tokens);
   auto mask = maskOf(reader, operand.summary ? operand.summary.getMask() : Value());
   if (failed(columns) || failed(mask))
     return failure();

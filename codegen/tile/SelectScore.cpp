@@ -21,26 +21,6 @@ Value SelectTiler::loadColumns(Value buffer, Value offset, int64_t column) {
   return vector::MaskedLoadOp::create(b, b.vectorType(lanes), buffer, offset, exists, b.splat(0, lanes));
 }
 
-/// A butterfly of two-input shuffles: after the step of `bit`, blocks of that many rows and lanes have changed places.
-SelectTiler::Values SelectTiler::transpose(llvm::ArrayRef<Value> input) {
-  Values rows(input);
-  for (unsigned bit = 1; bit < lanes; bit *= 2) {
-    SmallVector<int64_t> low, high;
-    for (unsigned lane = 0; lane < lanes; ++lane) {
-      low.push_back(lane & bit ? lanes + lane - bit : lane);
-      high.push_back(lane & bit ? lanes + lane : lane + bit);
-    }
-    for (unsigned i = 0; i < lanes; ++i) {
-      if (i & bit)
-        continue;
-      Value first = rows[i], second = rows[i | bit];
-      rows[i] = vector::ShuffleOp::create(b, first, second, low);
-      rows[i | bit] = vector::ShuffleOp::create(b, first, second, high);
-    }
-  }
-  return rows;
-}
-
 Value SelectTiler::tokenOffset(const ScoreOperand &operand, Value batch, Value head, Value token) {
   Value row = b.add(b.mul(batch, b.size(operand.tokenCount)), token);
   Value column = b.add(b.mul(head, kernel.D), operand.tokens.firstColumn);
@@ -121,7 +101,7 @@ void SelectTiler::packKeys(const Group &group, const Positions &positions) {
       Values rows;
       for (Value offset : offsets)
         rows.push_back(loadColumns(buffer, offset, d));
-      Values columns = transpose(rows);
+      Values columns = b.transpose(rows);
       for (int64_t i = 0; i < std::min<int64_t>(lanes, kernel.D - d); ++i)
         store(columns[i], b.add(target, (d + i) * block));
     }

@@ -75,7 +75,6 @@ private:
   void multiply(mlir::Value rows, mlir::Value padded);
   void summarize(const ScoreOperand &operand, mlir::Value batch, mlir::Value head, mlir::Value number, mlir::Value to);
   mlir::Value tokenOffset(const ScoreOperand &operand, mlir::Value batch, mlir::Value head, mlir::Value token);
-  Values transpose(llvm::ArrayRef<mlir::Value> rows);
 
   // SelectRank.cpp: from scores to ranks, from a budget to a limit.
   Census rank(const Row &row);

@@ -67,4 +67,7 @@ private:
 /// below every number. All of them when there are fewer. Ascending.
 std::vector<int64_t> largest(llvm::ArrayRef<double> scores, std::vector<int64_t> among, int64_t count);
 
+/// Keeps for each query the `count` keys with the largest products among those that may be picked.
+void keepLargest(const HeadInputs &head, int64_t count, KeptPairs &kept);
+
 } // namespace tamis::sattn

@@ -47,17 +47,6 @@ DimExpr tamis::sattn::rowCount(const DimExpr &queries, int64_t rows) {
   return rows ? ceilDiv(queries, rows) : DimExpr(1);
 }
 
-std::vector<int64_t> tamis::sattn::largest(llvm::ArrayRef<double> scores, std::vector<int64_t> among, int64_t count) {
-  llvm::sort(among, [&](int64_t a, int64_t b) {
-    if (std::isnan(scores[a]) != std::isnan(scores[b]))
-      return std::isnan(scores[b]);
-    return scores[a] > scores[b] || (!(scores[a] < scores[b]) && a < b);
-  });
-  among.resize(std::min<int64_t>(count, among.size()));
-  llvm::sort(among);
-  return among;
-}
-
 // BudgetAttr
 
 LogicalResult BudgetAttr::verify(function_ref<InFlightDiagnostic()> emitError, BudgetKind kind, APFloat number) {

@@ -23,17 +23,7 @@ bool FractionAttr::readsNumbers() const {
 
 void FractionAttr::keep(const HeadInputs &head, KeptPairs &kept) const {
   int64_t count = std::max<int64_t>(1, int64_t(getShare().convertToDouble() * head.keys));
-  for (int64_t q = 0; q < head.queries; ++q) {
-    std::vector<double> scores(head.keys);
-    std::vector<int64_t> readable;
-    for (int64_t k = 0; k < head.keys; ++k) {
-      scores[k] = head.product(q, k);
-      if (head.mayPick(q, k))
-        readable.push_back(k);
-    }
-    for (int64_t k : largest(scores, readable, count))
-      kept.keep(q, k);
-  }
+  keepLargest(head, count, kept);
 }
 
 llvm::SmallVector<Value> FractionAttr::lower(PatternBuilder &b) const {

@@ -24,17 +24,7 @@ bool TopKAttr::readsNumbers() const {
 }
 
 void TopKAttr::keep(const HeadInputs &head, KeptPairs &kept) const {
-  for (int64_t q = 0; q < head.queries; ++q) {
-    std::vector<double> scores(head.keys);
-    std::vector<int64_t> readable;
-    for (int64_t k = 0; k < head.keys; ++k) {
-      scores[k] = head.product(q, k);
-      if (head.mayPick(q, k))
-        readable.push_back(k);
-    }
-    for (int64_t k : largest(scores, readable, getK()))
-      kept.keep(q, k);
-  }
+  keepLargest(head, getK(), kept);
 }
 
 llvm::SmallVector<Value> TopKAttr::lower(PatternBuilder &b) const {
