@@ -460,7 +460,7 @@ func.func @norm_c2(%x: tensor<2x3xf32>) {
 
 func.func @norm_c3(%x: tensor<2x3xf32>, %b: tensor<3xf32>) {
   // expected-error@+1 {{has a bias but no scale}}
-  %y = "model.norm"(%x, %b) {kind = #model<norm_kind layer>, axis = 1 : i64, epsilon = 1.0e-5 : f64,
+  %y = "model.norm"(%x, %b) {kind = #model.norm_kind<layer>, axis = 1 : i64, epsilon = 1.0e-5 : f64,
       operandSegmentSizes = array<i32: 1, 0, 1>} : (tensor<2x3xf32>, tensor<3xf32>) -> tensor<2x3xf32>
   return
 }
