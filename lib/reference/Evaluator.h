@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The evaluator of the model dialect: what every op means, in plain loops. The oracle of all tests.
+// The evaluator of the model and sattn dialects: what every op means, in plain loops. The oracle of all tests.
 #pragma once
 
 #include "lib/reference/HostTensor.h"
@@ -28,10 +28,10 @@ llvm::Expected<llvm::StringMap<int64_t>> bindSymbols(mlir::func::FuncOp function
 
 /// The results of `function` for `inputs`, one an argument, in order.
 ///
-/// The function has one block of ops of the model dialect, verified. Numbers: elements are stored in their own type
+/// The function has one block of ops of the two dialects, verified. Numbers: elements are stored in their own type
 /// after each op; sums inside of an op are kept in f64. A value is freed after its last use. Errors: those of
 /// bindSymbols; a weight that is missing or of another type; what the ops' descriptions call an error at run time, with
-/// the op's location; an op that is not of the model dialect; a tensor above `maxTensorBytes`. Threads: calls may run
+/// the op's location; an op of another dialect; a tensor above `maxTensorBytes`. Threads: calls may run
 /// together, on one context too; it is only read.
 llvm::Expected<std::vector<HostTensor>> evaluate(mlir::func::FuncOp function, llvm::ArrayRef<HostTensor> inputs,
                                                  const WeightStore &weights, const EvaluateOptions &options = {});

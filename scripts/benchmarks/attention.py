@@ -86,12 +86,12 @@ class Comparison:
 def judge_case(verdicts, case, threads, share, ratio):
     pattern, length = case["pattern"], case["length"]
     name = f"{pattern} at {length}, {threads} thread{'s' * (threads > 1)}"
-    isSparse = pattern in ("local_strided", "local_global")
+    is_sparse = pattern in ("local_strided", "local_global")
     blocks = statistics.mean(map(len, cases.rows_of_blocks(case)))
     if ratio and (length in (4096, 16384)):
-        wanted = 2 if isSparse else 1.05
+        wanted = 2 if is_sparse else 1.05
         verdicts.judge(f"{name}, ratio to the best peer", ratio >= wanted, f"{ratio:.2f}", f"at least {wanted}")
-    if threads == 1 and length >= 4096 and (not isSparse or blocks >= FULL_ROWS):
+    if threads == 1 and length >= 4096 and (not is_sparse or blocks >= FULL_ROWS):
         wanted = WANTED_SHARE[pattern]
         verdicts.judge(f"{name}, share of the peak", share >= wanted, f"{share:.1%}", f"at least {wanted:.0%}")
 
