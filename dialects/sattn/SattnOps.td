@@ -5,27 +5,32 @@
 
 include "dialects/sattn/SattnPatterns.td"
 
-def Sattn_AttentionOp : Sattn_Op<"attention", [Pure]> {
+def Sattn_AttentionOp : Sattn_Op<"attention", [Pure, AttrSizedOperandSegments]> {
   let summary = "attention that reads the keys of a pattern";
   let description = [{
     As `model.attention`, over those of its keys alone that `pattern` keeps.
     A pattern that looks at numbers does not look at keys that the mask leaves out, or to which a float mask adds -1e30 or
     less, which leaves nothing of their weight. The mask is applied to the pairs that are kept, as to all of a dense
     attention: among keys alone that a float mask leaves nothing of, their weights decide.
+    Some patterns have `weights` of their own, in the order and of the shapes that their description gives.
     - (C1) as `model.attention`, and `pattern` fits the sizes. - (C2) a pattern that looks at numbers takes no mask but one of
-      `B x 1 x 1 x K`.
+      `B x 1 x 1 x K`. - (C3) the weights that the pattern wants, of the shapes it wants.
     ```mlir
     %o = sattn.attention #sattn.window<size = 128> %q, %k, %v heads 12 kv_heads 12 scale 1.767766952966369e-01
         : tensor<1x256x384xf32>, tensor<1x256x384xf32>, tensor<1x256x384xf32> -> tensor<1x256x384xf32>
     ```
   }];
   let arguments = (ins Sattn_PatternInterface:$pattern, Model_FloatTensor:$query, Model_FloatTensor:$key,
-                       Model_FloatTensor:$value, Optional<Model_Tensor>:$mask, ConfinedAttr<I64Attr, [IntPositive]>:$heads,
-                       ConfinedAttr<I64Attr, [IntPositive]>:$kv_heads, F64Attr:$scale, UnitAttr:$causal);
+                       Model_FloatTensor:$value, Optional<Model_Tensor>:$mask, Variadic<Model_FloatTensor>:$weights,
+                       ConfinedAttr<I64Attr, [IntPositive]>:$heads, ConfinedAttr<I64Attr, [IntPositive]>:$kv_heads,
+                       F64Attr:$scale, UnitAttr:$causal);
   let results = (outs Model_FloatTensor:$result);
-  let assemblyFormat = [{ $pattern $query `,` $key `,` $value (`mask` $mask^)? `heads` $heads `kv_heads` $kv_heads
-                          `scale` $scale (`causal` $causal^)? attr-dict `:` type($query) `,` type($key) `,` type($value)
-                          (`,` type($mask)^)? `->` type($result) }];
+  let assemblyFormat = [{ $pattern $query `,` $key `,` $value (`mask` $mask^)? (`weights` $weights^)? `heads` $heads
+                          `kv_heads` $kv_heads `scale` $scale (`causal` $causal^)? attr-dict `:` type($query) `,` type($key)
+                          `,` type($value) (`,` type($mask)^)? (`weights` type($weights)^)? `->` type($result) }];
+  let extraClassDeclaration = [{
+    ::tamis::sattn::AttentionSizes sizes();
+  }];
 }
 
 /// A number of tokens or items.

@@ -9,8 +9,8 @@ include "mlir/IR/Interfaces.td"
 def Sattn_PatternInterface : AttrInterface<"PatternAttrInterface"> {
   let cppNamespace = "::tamis::sattn";
   let description = [{
-    What every pattern tells of itself. Two of the methods give its meaning twice: `keep` in plain loops over numbers, for
-    one head; `lower` as ops. Tests compare them. Parameters that count are below 2^31.
+    What every pattern tells of itself. Its meaning is given twice: by `keep` and `attend` in plain loops over numbers, for
+    one head; by `lower` as ops. Tests compare them. Parameters that count are below 2^31.
   }];
   let methods = [
     InterfaceMethod<"Parameters that fit this attention; says what was found and what is allowed.",
@@ -21,11 +21,20 @@ def Sattn_PatternInterface : AttrInterface<"PatternAttrInterface"> {
       "bool", "readsNumbers", (ins)>,
     InterfaceMethod<"Marks the pairs that one head keeps; attention applies its mask to them.", "void", "keep",
       (ins "const ::tamis::sattn::HeadInputs &":$head, "::tamis::sattn::KeptPairs &":$kept)>,
-    InterfaceMethod<"Writes the ops that select; the indices whose union is read.",
-      "::llvm::SmallVector<::mlir::Value>", "lower",
+    InterfaceMethod<"Writes the ops that take the attention's place; what they compute.", "::mlir::Value", "lower",
       (ins "::tamis::sattn::PatternBuilder &":$builder)>,
     InterfaceMethod<"No more pairs than this are multiplied for one head, what selects them apart.",
       "int64_t", "pairBound", (ins "int64_t":$queries, "int64_t":$keys, "bool":$causal)>,
+    InterfaceMethod<"What one head computes of the pairs it keeps, queries x value width: attention over them, unless a "
+      "pattern means something else.", "void", "attend",
+      (ins "const ::tamis::sattn::HeadInputs &":$head, "const ::tamis::sattn::KeptPairs &":$kept,
+           "::llvm::MutableArrayRef<double>":$result), "", [{ ::tamis::sattn::attendKept(head, kept, result); }]>,
+    InterfaceMethod<"The weights it has of its own, in the order of the operands; most have none.",
+      "::llvm::SmallVector<::tamis::sattn::PatternWeight>", "weights",
+      (ins "const ::tamis::sattn::AttentionSizes &":$sizes), "", [{ return {}; }]>,
+    InterfaceMethod<"Fits its weights to dense attention, by least squares over samples; one vector a weight.",
+      "::std::vector<::std::vector<double>>", "fit",
+      (ins "::llvm::ArrayRef<::tamis::sattn::AttentionInputs>":$samples), "", [{ return {}; }]>,
   ];
 }
 

@@ -53,14 +53,35 @@ std::optional<Dims> vectorsOf(Value operand, int64_t heads) {
 }
 } // namespace
 
+AttentionSizes AttentionOp::sizes() {
+  Dims query = dimsOf(getQuery().getType()), key = dimsOf(getKey().getType()), result = dimsOf(getType());
+  int64_t heads = getHeads();
+  return {query[1],
+          key[1],
+          heads,
+          int64_t(getKvHeads()),
+          query[2].constant().value_or(0) / heads,
+          result[2].constant().value_or(0) / heads,
+          getCausal()};
+}
+
 LogicalResult AttentionOp::verify() {
   if (failed(model::verifyAttention(*this, getQuery(), getKey(), getValue(), getMask(), getResult(), getHeads(),
                                     getKvHeads()))) // C1
     return failure();
   Dims query = dimsOf(getQuery().getType()), key = dimsOf(getKey().getType());
-  AttentionSizes sizes{query[1], key[1], int64_t(getHeads()), int64_t(getKvHeads()), getCausal()};
+  AttentionSizes sizes = this->sizes();
   if (failed(getPattern().fits(sizes, [&] { return emitOpError(); })))
     return failure();
+  SmallVector<PatternWeight> wanted = getPattern().weights(sizes);
+  if (wanted.size() != getWeights().size()) // C3
+    return emitOpError() << "has " << getWeights().size() << " weights but " << getPattern() << " wants "
+                         << wanted.size();
+  for (auto [weight, operand] : llvm::zip(wanted, getWeights())) {
+    Dims shape(weight.shape.begin(), weight.shape.end());
+    if (failed(expectDims(*this, operand, shape, ("the weight '" + weight.name + "'").str().c_str())))
+      return failure();
+  }
   if (!getPattern().readsNumbers())
     return success();
   return expectKeyMask(*this, getMask(), query[0], key[1]); // C2

@@ -33,65 +33,51 @@ private:
   SmallVector<int64_t> strides;
 };
 
-/// Softmax of a row in place. A key is kept when its score is not -infinity; a row that keeps none gives zeros.
-void softmaxOfKept(MutableArrayRef<double> scores) {
-  double largest = -INFINITY, sum = 0;
-  bool anyKept = false;
-  for (double score : scores) {
-    anyKept |= score != -INFINITY; // NaN is kept, and spreads
-    largest = std::fmax(largest, score);
-  }
-  if (!anyKept) {
-    llvm::fill(scores, 0);
-    return;
-  }
-  for (double &score : scores)
-    sum += score = score == -INFINITY ? 0 : std::exp(score - largest);
-  for (double &score : scores)
-    score /= sum;
+/// One batch item of a tensor of tokens.
+std::vector<double> itemOf(const std::vector<double> &numbers, int64_t b, int64_t batch) {
+  int64_t size = numbers.size() / std::max<int64_t>(1, batch);
+  return {numbers.begin() + b * size, numbers.begin() + (b + 1) * size};
 }
 } // namespace
 
-void tamis::reference::attend(const AttentionOperands &operands, HostTensor &result,
-                              llvm::function_ref<bool(int64_t, int64_t, int64_t, int64_t)> reads) {
-  const TensorView &query = operands.query, &key = operands.key;
-  std::vector<double> q = readFloats(query), k = readFloats(key), v = readFloats(operands.value);
-  int64_t batch = query.shape[0], queries = query.shape[1], keys = key.shape[1];
-  int64_t heads = operands.heads, group = heads / operands.kvHeads;
-  // Row lengths of the operands, and the widths of a head in them.
-  int64_t queryRow = query.shape[2], keyRow = key.shape[2], valueRow = operands.value.shape[2];
-  int64_t resultRow = result.shape[2], width = queryRow / heads, valueWidth = resultRow / heads;
+void tamis::reference::forEachHead(
+    const AttentionOperands &operands, HostTensor &result,
+    llvm::function_ref<void(int64_t, const sattn::HeadInputs &, MutableArrayRef<double>)> evaluate,
+    llvm::function_ref<void(int64_t, sattn::AttentionInputs &)> prepare) {
+  std::vector<double> q = readFloats(operands.query), k = readFloats(operands.key), v = readFloats(operands.value);
+  int64_t batch = operands.query.shape[0], queries = operands.query.shape[1], keys = operands.key.shape[1];
+  int64_t heads = operands.heads, width = operands.query.shape[2] / heads, valueWidth = result.shape[2] / heads;
   Mask mask(operands.mask, {batch, heads, queries, keys});
-
-  std::vector<double> output(result.size()), weights(keys);
-  for (int64_t b = 0; b < batch; ++b)
-    for (int64_t h = 0; h < heads; ++h)
-      for (int64_t i = 0; i < queries; ++i) {
-        const double *qi = q.data() + (b * queries + i) * queryRow + h * width;
-        for (int64_t j = 0; j < keys; ++j) {
-          const double *kj = k.data() + (b * keys + j) * keyRow + h / group * width;
-          double score = 0;
-          for (int64_t d = 0; d < width; ++d)
-            score += qi[d] * kj[d];
-          double added = mask(b, h, i, j);
-          bool kept =
-              added != -INFINITY && (!operands.causal || j <= i + keys - queries) && (!reads || reads(b, h, i, j));
-          weights[j] = kept ? operands.scale * score + added : -INFINITY;
-        }
-        softmaxOfKept(weights);
-        double *to = output.data() + (b * queries + i) * resultRow + h * valueWidth;
-        for (int64_t j = 0; j < keys; ++j) {
-          if (weights[j] == 0) // a key left out may hold anything, infinity too
-            continue;
-          const double *vj = v.data() + (b * keys + j) * valueRow + h / group * valueWidth;
-          for (int64_t d = 0; d < valueWidth; ++d)
-            to[d] += weights[j] * vj[d];
-        }
-      }
+  std::vector<double> output(result.size()), ofHead(queries * valueWidth);
+  for (int64_t b = 0; b < batch; ++b) {
+    sattn::AttentionInputs item{queries,
+                                keys,
+                                heads,
+                                operands.kvHeads,
+                                width,
+                                valueWidth,
+                                itemOf(q, b, batch),
+                                itemOf(k, b, batch),
+                                itemOf(v, b, batch)};
+    item.scale = operands.scale;
+    item.causal = operands.causal;
+    item.added = [&mask, b](int64_t h, int64_t i, int64_t j) { return mask(b, h, i, j); };
+    if (prepare)
+      prepare(b, item);
+    for (int64_t h = 0; h < heads; ++h) {
+      evaluate(b, sattn::HeadInputs(item, h), ofHead);
+      for (int64_t i = 0; i < queries; ++i)
+        std::copy_n(ofHead.begin() + i * valueWidth, valueWidth,
+                    output.begin() + ((b * queries + i) * heads + h) * valueWidth);
+    }
+  }
   writeFloats(result, 0, output);
 }
 
 llvm::Error tamis::reference::evaluateOp(model::AttentionOp op, const Scope &scope, HostTensor &result) {
-  attend(AttentionOperands::of(op, scope), result);
+  forEachHead(AttentionOperands::of(op, scope), result,
+              [](int64_t, const sattn::HeadInputs &head, MutableArrayRef<double> output) {
+                attendKept(head, sattn::KeptPairs(head.queries, head.keys, true), output);
+              });
   return llvm::Error::success();
 }

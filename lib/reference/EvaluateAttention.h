@@ -2,6 +2,7 @@
 // What all ops of attention share: operands by head, masks, softmax over the keys that are kept.
 #pragma once
 
+#include "dialects/sattn/Pattern.h"
 #include "lib/reference/EvaluateOps.h"
 
 namespace tamis::reference {
@@ -24,9 +25,11 @@ struct AttentionOperands {
   }
 };
 
-/// Writes the attention of all heads to `result`. `reads(b, h, q, k)`: whether a pair is read at all, beside masks and
-/// causal order; null for every pair.
-void attend(const AttentionOperands &operands, HostTensor &result,
-            llvm::function_ref<bool(int64_t b, int64_t h, int64_t q, int64_t k)> reads = nullptr);
+/// Writes what `evaluate` computes of each head of each batch item, queries x width of a value, to `result`. `prepare`,
+/// unless null, completes a batch item before its heads.
+void forEachHead(
+    const AttentionOperands &operands, HostTensor &result,
+    llvm::function_ref<void(int64_t b, const sattn::HeadInputs &head, llvm::MutableArrayRef<double> output)> evaluate,
+    llvm::function_ref<void(int64_t b, sattn::AttentionInputs &item)> prepare = nullptr);
 
 } // namespace tamis::reference

@@ -275,56 +275,42 @@ llvm::Error tamis::reference::evaluateOp(CoarsenOp op, const Scope &scope, HostT
 }
 
 llvm::Error tamis::reference::evaluateOp(AttendOp op, const Scope &scope, HostTensor &result) {
-  AttentionOperands operands = AttentionOperands::of(op, scope);
   std::vector<IndexReader> indices;
   for (Value index : op.getIndices())
     indices.emplace_back(index, scope);
-  int64_t keys = operands.key.shape[1];
-  // The sets of a row are made once: a row of queries follows the other.
-  std::vector<bool> kept(keys);
-  std::array<int64_t, 3> known{-1, -1, -1};
-  attend(operands, result, [&](int64_t b, int64_t h, int64_t q, int64_t k) {
-    if (known != std::array{b, h, q}) {
-      known = {b, h, q};
-      std::fill(kept.begin(), kept.end(), false);
-      for (const IndexReader &index : indices) {
-        std::set<int64_t> items = index.itemsFor(b, h, operands.heads, index.rowOf(q));
-        for (int64_t key = 0; key < keys; ++key)
-          if (items.count(index.itemOf(key)))
-            kept[key] = true;
-      }
-    }
-    return bool(kept[k]);
-  });
+  int64_t heads = op.getHeads();
+  forEachHead(AttentionOperands::of(op, scope), result,
+              [&](int64_t b, const HeadInputs &head, MutableArrayRef<double> output) {
+                KeptPairs kept(head.queries, head.keys);
+                for (const IndexReader &index : indices)
+                  for (int64_t q = 0; q < head.queries; ++q) {
+                    std::set<int64_t> items = index.itemsFor(b, head.head, heads, index.rowOf(q));
+                    for (int64_t k = 0; k < head.keys; ++k)
+                      if (items.count(index.itemOf(k)))
+                        kept.keep(q, k);
+                  }
+                attendKept(head, kept, output);
+              });
   return llvm::Error::success();
 }
 
 llvm::Error tamis::reference::evaluateOp(sattn::AttentionOp op, const Scope &scope, HostTensor &result) {
-  AttentionOperands operands = AttentionOperands::of(op, scope);
-  Vectors query(operands.query, operands.heads), key(operands.key, operands.kvHeads);
-  bool hasKeyMask = op.getMask() && op.getPattern().readsNumbers();
+  PatternAttrInterface pattern = op.getPattern();
+  bool hasKeyMask = op.getMask() && pattern.readsNumbers();
   KeyMask mask(hasKeyMask ? op.getMask() : Value(), scope);
-  int64_t group = operands.heads / operands.kvHeads, width = query.width;
-  bool sameTokens = model::dimsOf(op.getQuery().getType())[1] == model::dimsOf(op.getKey().getType())[1];
-  // One head after the other.
-  std::optional<KeptPairs> kept;
-  std::array<int64_t, 2> known{-1, -1};
-  attend(operands, result, [&](int64_t b, int64_t h, int64_t q, int64_t k) {
-    if (known != std::array{b, h}) {
-      known = {b, h};
-      std::vector<double> queries, keys;
-      for (int64_t i = 0; i < query.count; ++i)
-        queries.insert(queries.end(), query(b, h, i), query(b, h, i) + width);
-      for (int64_t j = 0; j < key.count; ++j)
-        keys.insert(keys.end(), key(b, h / group, j), key(b, h / group, j) + width);
-      HeadInputs head{query.count, key.count, width, queries, keys, operands.causal, sameTokens, {}};
-      for (int64_t j = 0; hasKeyMask && j < key.count; ++j)
-        head.keyKept.push_back(mask(b, j));
-      kept.emplace(query.count, key.count);
-      op.getPattern().keep(head, *kept);
-    }
-    return (*kept)(q, k);
-  });
+  auto prepare = [&](int64_t b, AttentionInputs &item) {
+    item.sameTokens = op.sizes().queries == op.sizes().keys;
+    for (int64_t k = 0; hasKeyMask && k < item.keys; ++k)
+      item.keyKept.push_back(mask(b, k));
+    for (Value weight : op.getWeights())
+      item.weights.push_back(readFloats(scope.view(weight)));
+  };
+  auto evaluate = [&](int64_t, const HeadInputs &head, MutableArrayRef<double> output) {
+    KeptPairs kept(head.queries, head.keys);
+    pattern.keep(head, kept);
+    pattern.attend(head, kept, output);
+  };
+  forEachHead(AttentionOperands::of(op, scope), result, evaluate, prepare);
   return llvm::Error::success();
 }
 

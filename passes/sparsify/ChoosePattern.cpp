@@ -53,8 +53,8 @@ struct ChoosePattern : impl::ChoosePatternBase<ChoosePattern> {
     for (auto op : llvm::make_early_inc_range(function.getOps<model::AttentionOp>())) {
       OpBuilder builder(op);
       auto sparse = sattn::AttentionOp::create(builder, op.getLoc(), op.getType(), chosen, op.getQuery(), op.getKey(),
-                                               op.getValue(), op.getMask(), op.getHeadsAttr(), op.getKvHeadsAttr(),
-                                               op.getScaleAttr(), op.getCausalAttr());
+                                               op.getValue(), op.getMask(), ValueRange(), op.getHeadsAttr(),
+                                               op.getKvHeadsAttr(), op.getScaleAttr(), op.getCausalAttr());
       // Said here, by the pass that chose it, and not by the verifier as if the IR were broken.
       if (failed(mlir::verify(sparse)))
         return signalPassFailure();

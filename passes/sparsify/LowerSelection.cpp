@@ -15,11 +15,7 @@ struct LowerSelection : impl::LowerSelectionBase<LowerSelection> {
     for (auto op : llvm::make_early_inc_range(getOperation().getOps<sattn::AttentionOp>())) {
       OpBuilder builder(op);
       sattn::PatternBuilder selection(builder, op);
-      llvm::SmallVector<Value> indices = op.getPattern().lower(selection);
-      auto attend = sattn::AttendOp::create(builder, op.getLoc(), op.getType(), op.getQuery(), op.getKey(),
-                                            op.getValue(), indices, op.getMask(), op.getHeadsAttr(),
-                                            op.getKvHeadsAttr(), op.getScaleAttr(), op.getCausalAttr());
-      op.replaceAllUsesWith(attend.getResult());
+      op.replaceAllUsesWith(op.getPattern().lower(selection));
       op.erase();
       ++numLowered;
     }

@@ -166,18 +166,18 @@ protected:
   /// What a pattern keeps of head h of batch item b.
   sattn::KeptPairs keptBy(sattn::PatternAttrInterface pattern, const Case &c, llvm::ArrayRef<HostTensor> inputs,
                           const std::vector<bool> &kept, int64_t b, int64_t h) {
-    auto headOf = [&](const HostTensor &tokens, int64_t head) {
-      std::vector<double> all = tokens.numbers(), values;
-      int64_t count = tokens.shape[1], features = tokens.shape[2];
-      for (int64_t t = 0; t < count; ++t)
-        for (int64_t d = 0; d < c.width; ++d)
-          values.push_back(all[(b * count + t) * features + head * c.width + d]);
-      return values;
+    auto itemOf = [&](const HostTensor &tokens) {
+      std::vector<double> all = tokens.numbers();
+      int64_t size = tokens.shape[1] * tokens.shape[2];
+      return std::vector<double>(all.begin() + b * size, all.begin() + (b + 1) * size);
     };
-    std::vector<double> q = headOf(inputs[0], h), k = headOf(inputs[1], h / (c.heads / c.kvHeads));
-    sattn::HeadInputs head{c.queries, c.keys, c.width, q, k, c.causal, c.sameTokens, {}};
+    sattn::AttentionInputs item{c.queries,         c.keys,           c.heads, c.kvHeads, c.width, 2, itemOf(inputs[0]),
+                                itemOf(inputs[1]), itemOf(inputs[2])};
+    item.causal = c.causal;
+    item.sameTokens = c.sameTokens;
     if (c.mask && pattern.readsNumbers())
-      head.keyKept.assign(kept.begin() + b * c.keys, kept.begin() + (b + 1) * c.keys);
+      item.keyKept.assign(kept.begin() + b * c.keys, kept.begin() + (b + 1) * c.keys);
+    sattn::HeadInputs head(item, h);
     sattn::KeptPairs pairs(c.queries, c.keys);
     pattern.keep(head, pairs);
     return pairs;

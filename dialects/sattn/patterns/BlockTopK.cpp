@@ -76,12 +76,12 @@ void BlockTopKAttr::keep(const HeadInputs &head, KeptPairs &kept) const {
   }
 }
 
-llvm::SmallVector<Value> BlockTopKAttr::lower(PatternBuilder &b) const {
+Value BlockTopKAttr::lower(PatternBuilder &b) const {
   PatternBuilder::Selection best{BudgetKind::count, double(getK()), getK()};
   best.sinks = getSinks();
   best.local = getLocal();
   Value scores = b.score(b.meansOfQueries(getBlock()), b.meansOfKeys(getBlock()));
-  return {b.select(scores, getBlock(), getBlock(), best)};
+  return b.attend({b.select(scores, getBlock(), getBlock(), best)});
 }
 
 int64_t BlockTopKAttr::pairBound(int64_t queries, int64_t keys, bool) const {

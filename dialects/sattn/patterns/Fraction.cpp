@@ -26,11 +26,12 @@ void FractionAttr::keep(const HeadInputs &head, KeptPairs &kept) const {
   keepLargest(head, count, kept);
 }
 
-llvm::SmallVector<Value> FractionAttr::lower(PatternBuilder &b) const {
+Value FractionAttr::lower(PatternBuilder &b) const {
   // Sizes are whole numbers: the share in thousandths, rounded up, and one for what the rounding of products leaves.
   int64_t thousandths = int64_t(getShare().convertToDouble() * 1000) + 1;
   DimExpr capacity = DimExpr::floorDiv(b.keys() * thousandths, 1000) + 1;
-  return {b.select(b.score(b.query(), b.key()), 1, 1, {BudgetKind::fraction, getShare().convertToDouble(), capacity})};
+  return b.attend(
+      {b.select(b.score(b.query(), b.key()), 1, 1, {BudgetKind::fraction, getShare().convertToDouble(), capacity})});
 }
 
 int64_t FractionAttr::pairBound(int64_t queries, int64_t keys, bool) const {

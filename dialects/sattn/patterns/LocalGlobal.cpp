@@ -52,13 +52,13 @@ void LocalGlobalAttr::keep(const HeadInputs &head, KeptPairs &kept) const {
         kept.keep(q, k);
 }
 
-llvm::SmallVector<Value> LocalGlobalAttr::lower(PatternBuilder &b) const {
+Value LocalGlobalAttr::lower(PatternBuilder &b) const {
   PatternBuilder::Selection best{BudgetKind::count, double(getKeyTokens()), getKeyTokens()};
   best.candidates = b.bands(getBlock(), 1, 0, 0, 0);
   best.ordered = false; // the key tokens of a block do not depend on who reads them
   Value scores = b.score(b.meansOfQueries(getBlock()), b.key());
   Value keyTokens = b.joinRows(b.select(scores, getBlock(), 1, best));
-  return {b.bands(getBlock(), getBlock(), 0, 0, 0), keyTokens};
+  return b.attend({b.bands(getBlock(), getBlock(), 0, 0, 0), keyTokens});
 }
 
 int64_t LocalGlobalAttr::pairBound(int64_t queries, int64_t keys, bool) const {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Writes the ops that patterns select with, over the operands of one attention.
+// Writes the ops that take the place of an attention with a pattern, over its operands.
 #include "dialects/sattn/patterns/PatternBuilder.h"
 
 using namespace mlir;
@@ -73,4 +73,9 @@ Value PatternBuilder::joinRows(Value index) {
   auto to = KeyIndexType::get(builder.getContext(), 0, from.getColumns(), from.getUnit(), {shape[0], shape[1], 1},
                               from.itemCount(), DimExpr::min(from.itemCount(), from.capacityExpr() * shape[2]));
   return CoarsenOp::create(builder, op.getLoc(), to, index);
+}
+
+Value PatternBuilder::attend(ValueRange indices) {
+  return AttendOp::create(builder, op.getLoc(), op.getType(), op.getQuery(), op.getKey(), op.getValue(), indices,
+                          op.getMask(), op.getHeadsAttr(), op.getKvHeadsAttr(), op.getScaleAttr(), op.getCausalAttr());
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Writes the ops that patterns select with, over the operands of one attention.
+// Writes the ops that take the place of an attention with a pattern, over its operands.
 #pragma once
 
 #include "dialects/sattn/SattnDialect.h"
@@ -32,9 +32,18 @@ public:
   mlir::Value select(mlir::Value scores, int64_t rows, int64_t columns, const Selection &selection);
   /// One row that holds the items of all.
   mlir::Value joinRows(mlir::Value index);
+  /// The attention over the union of indices.
+  mlir::Value attend(mlir::ValueRange indices);
 
   mlir::Value query() { return op.getQuery(); }
   mlir::Value key() { return op.getKey(); }
+  mlir::Value value() { return op.getValue(); }
+  /// In the order of PatternAttrInterface::weights.
+  mlir::Value weight(unsigned number) { return op.getWeights()[number]; }
+  /// For ops that this has no word for.
+  mlir::OpBuilder &ops() { return builder; }
+  mlir::Location loc() { return op.getLoc(); }
+  AttentionOp attention() { return op; }
   bool isCausal() { return op.getCausal(); }
   const DimExpr &queries() const { return queryDims[1]; }
   const DimExpr &keys() const { return keyDims[1]; }

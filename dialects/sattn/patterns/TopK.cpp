@@ -27,8 +27,8 @@ void TopKAttr::keep(const HeadInputs &head, KeptPairs &kept) const {
   keepLargest(head, getK(), kept);
 }
 
-llvm::SmallVector<Value> TopKAttr::lower(PatternBuilder &b) const {
-  return {b.select(b.score(b.query(), b.key()), 1, 1, {BudgetKind::count, double(getK()), getK()})};
+Value TopKAttr::lower(PatternBuilder &b) const {
+  return b.attend({b.select(b.score(b.query(), b.key()), 1, 1, {BudgetKind::count, double(getK()), getK()})});
 }
 
 int64_t TopKAttr::pairBound(int64_t queries, int64_t keys, bool) const {

@@ -30,8 +30,8 @@ void WindowAttr::keep(const HeadInputs &head, KeptPairs &kept) const {
     }
 }
 
-llvm::SmallVector<Value> WindowAttr::lower(PatternBuilder &b) const {
-  return {b.bands(1, 1, getSize() - 1, b.isCausal() ? 0 : getSize() - 1, getSinks())};
+Value WindowAttr::lower(PatternBuilder &b) const {
+  return b.attend({b.bands(1, 1, getSize() - 1, b.isCausal() ? 0 : getSize() - 1, getSinks())});
 }
 
 int64_t WindowAttr::pairBound(int64_t queries, int64_t keys, bool causal) const {

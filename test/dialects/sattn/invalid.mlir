@@ -37,6 +37,15 @@ func.func @attention_c2_of_batch(%q: tensor<2x8x4xf32>, %m: tensor<1x1x1x8xf32>)
 
 // -----
 
+func.func @attention_c3(%q: tensor<1x8x4xf32>, %w: tensor<4xf32>) {
+  // expected-error@+1 {{has 1 weights but #sattn.window<size = 2> wants 0}}
+  %o = sattn.attention #sattn.window<size = 2> %q, %q, %q weights %w heads 1 kv_heads 1 scale 1.0
+      : tensor<1x8x4xf32>, tensor<1x8x4xf32>, tensor<1x8x4xf32> weights tensor<4xf32> -> tensor<1x8x4xf32>
+  return
+}
+
+// -----
+
 func.func @attention_no_pattern(%q: tensor<1x8x4xf32>) {
   // expected-error@+1 {{invalid kind of attribute specified}}
   %o = sattn.attention #sattn.budget<count 1.0> %q, %q, %q heads 1 kv_heads 1 scale 1.0
