@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Compiles encoder_layer.mlir and compares what every phase leaves with the golden files beside it, and the excerpts in
-docs/walkthrough.md with those files. Then runs the plan and compares its answer with the reference evaluator's.
+"""Compiles a small model and compares what every phase leaves with the golden files beside this one, and the excerpts in a
+page of the docs with those files. Then runs the plan and compares its answer with the reference evaluator's.
 
 Golden files hold the program whole. Of kernels, whose loops are unrolled over thousands of lines, they hold the first line,
 and the rest of small ones only.
 
-    walkthrough_test.py --tamis FILE [--update]        --update writes the golden files and the page anew
+    walkthrough_test.py WALK --tamis FILE [--update]        WALK: encoder_layer or local_global; --update writes the golden
+                                                            files and the page anew
 """
 
 import argparse
+import dataclasses
 import difflib
 import pathlib
 import re
@@ -20,10 +22,48 @@ import tempfile
 import numpy as np
 
 HERE = pathlib.Path(__file__).resolve().parent
-PAGE = HERE.parent.parent / "docs" / "walkthrough.md"
+DOCS = HERE.parent.parent / "docs"
 PHASES = ["import", "graph", "sparsify", "tile", "target", "plan"]
-# Kernels that golden files hold whole, at these phases.
-WHOLE = {"tile": ["cast_select", "layer_norm"], "target": ["cast_select", "cast_select.body"], "plan": []}
+
+
+@dataclasses.dataclass(frozen=True)
+class Walk:
+    """A model, how it is compiled, and what is shown of it."""
+
+    source: str  # the model beside this file, or what the script makes
+    script: str  # writes what the source lacks: weights beside it, or all of it
+    page: str
+    whole: dict  # phase -> kernels that golden files hold whole
+    loops: dict = dataclasses.field(default_factory=dict)  # phase -> {kernel: text in the innermost loop that they hold}
+    options: tuple = ()
+    feeds: dict = dataclasses.field(default_factory=dict)  # input -> function of a random generator
+
+    @property
+    def name(self):
+        return self.source.rsplit(".", 1)[0]
+
+
+WALKS = [
+    Walk(
+        source="encoder_layer.mlir",
+        script="make_weights.py",
+        page="walkthrough.md",
+        whole={"tile": ["cast_select", "layer_norm"], "target": ["cast_select", "cast_select.body"], "plan": []},
+        feeds={
+            "hidden_states": lambda random: random.standard_normal((3, 7, 16), np.float32),
+            "attention_mask": lambda random: (np.arange(7) < [[7], [5], [1]]).astype(np.int64),
+        },
+    ),
+    Walk(
+        source="local_global.onnx",
+        script="make_local_global.py",
+        page="walkthrough-sparse.md",
+        whole={"tile": [], "target": [], "plan": []},
+        loops={"tile": {"summarize_score_select": "vector.fma"}},
+        options=("--attention=local_global(block=16)",),
+        feeds={name: lambda random: random.standard_normal((2, 50, 16), np.float32) for name in ("q", "k", "v")},
+    ),
+]
 FUNCTION = re.compile(
     r"^(?P<indent> *)(?:func|llvm)\.func [^\n]*?@(?P<name>[\w.]+)\([^\n]*\{\n.*?^(?P=indent)\}\n", re.DOTALL | re.MULTILINE
 )
@@ -37,52 +77,67 @@ def run(*words):
         raise SystemExit(f"failed with status {done.returncode}: {' '.join(map(str, words))}\n{done.stdout}{done.stderr}")
 
 
-def golden(phase):
-    return HERE / f"encoder_layer.{PHASES.index(phase) + 1}.{phase}.mlir"
+def golden(walk, phase):
+    return HERE / f"{walk.name}.{PHASES.index(phase) + 1}.{phase}.mlir"
 
 
-def digest(phase, text):
+def digest(walk, phase, text):
     """`text` without the bodies of kernels, but for those that are to be whole."""
     text = re.sub(r" +$", "", text, flags=re.MULTILINE)
-    if phase not in WHOLE:
+    if phase not in walk.whole:
         return text
     names = [match["name"] for match in FUNCTION.finditer(text)]
-    missing = set(WHOLE[phase]) - set(names)
+    missing = set(walk.whole[phase]) - set(names)
     if missing:
         raise SystemExit(f"phase {phase} has no kernel {sorted(missing)}; it has {names}")
 
     def shorten(match):
-        if match["name"] in ["main", *WHOLE[phase]]:
+        if match["name"] in ["main", *walk.whole[phase]]:
             return match[0]
         first, rest = match[0].split("\n", 1)
-        return f"{first}\n{match['indent']}  ...\n{match['indent']}}}\n"
+        wanted, indent = walk.loops.get(phase, {}).get(match["name"]), f"{match['indent']}  "
+        shown = f"{innermost_loop(rest, wanted, indent)}{indent}...\n" if wanted else ""
+        return f"{first}\n{indent}...\n{shown}{match['indent']}}}\n"
 
     return FUNCTION.sub(shorten, text)
 
 
-def aliases():
-    """The model's own short names of its types, longest type first."""
-    text = (HERE / "encoder_layer.mlir").read_text()
+def innermost_loop(kernel, wanted, indent):
+    """The first loop without another in it that contains `wanted`, its values numbered anew: their own numbers change with
+    every op before it."""
+    loops = re.finditer(r"^( *)(?:%\S+ = )?scf\.for [^\n]*\{\n(?:(?!.*scf\.for ).*\n)*?\1\}\n", kernel, re.MULTILINE)
+    loop = next((loop for loop in loops if wanted in loop[0]), None)
+    if loop is None:
+        raise SystemExit(f"no innermost loop with '{wanted}'")
+    names = {}
+    text = re.sub(r"%\w+", lambda name: names.setdefault(name[0], f"%{len(names)}"), loop[0])
+    return re.sub(f"^{loop[1]}", indent, text, flags=re.MULTILINE)
+
+
+def aliases(walk):
+    """The model's own short names of its types, longest type first; those of a binary model stand in its script."""
+    source = HERE / walk.source
+    text = (source if source.exists() else HERE / walk.script).read_text()
     return sorted(re.findall(r"^(!\w+) = (.+)$", text, re.MULTILINE), key=lambda pair: -len(pair[1]))
 
 
-def excerpt(text, first, last):
+def excerpt(walk, text, first, last):
     """The lines from the first that contains `first` to the next that contains `last`, types by their short names."""
     lines = text.splitlines()
     try:
         start = next(i for i, line in enumerate(lines) if first in line)
         end = next(i for i, line in enumerate(lines) if i >= start and last in line)
     except StopIteration:
-        raise SystemExit(f"{PAGE.name}: no line from '{first}' to '{last}'") from None
+        raise SystemExit(f"{walk.page}: no line from '{first}' to '{last}'") from None
     result = "".join(f"{line}\n" for line in lines[start : end + 1])
-    for name, type_text in aliases():
+    for name, type_text in aliases(walk):
         result = result.replace(type_text, name)
     return result
 
 
-def page(text):
+def page(walk, text):
     return EXCERPT.sub(
-        lambda match: match[1] + excerpt(golden(match[2]).read_text(), match[3], match[4]) + match[5], text
+        lambda match: match[1] + excerpt(walk, golden(walk, match[2]).read_text(), match[3], match[4]) + match[5], text
     )
 
 
@@ -95,19 +150,15 @@ def differs(name, found, wanted):
     return bool(lines)
 
 
-def check_answer(tamis, model, plan, folder):
-    """Whether the plan computes what the model means."""
+def check_answer(walk, tamis, meaning, plan, folder):
+    """Whether the plan computes what the reference evaluator makes of `meaning`."""
     random = np.random.default_rng(2)
-    feeds = {
-        "hidden_states": random.standard_normal((3, 7, 16), np.float32),
-        "attention_mask": (np.arange(7) < [[7], [5], [1]]).astype(np.int64),
-    }
     options = []
-    for name, value in feeds.items():
-        np.save(folder / f"{name}.npy", value)
+    for name, make in walk.feeds.items():
+        np.save(folder / f"{name}.npy", make(random))
         options += ["--input", f"{name}=@{folder / name}.npy"]
     answers = []
-    for source, device in ((plan, "cpu"), (model, "reference")):
+    for source, device in ((plan, "cpu"), (meaning, "reference")):
         results = folder / f"{device}.npz"
         run(tamis, "run", source, f"--device={device}", *options, "--output", results)
         with np.load(results) as arrays:
@@ -119,26 +170,37 @@ def check_answer(tamis, model, plan, folder):
 
 def main():
     parser = argparse.ArgumentParser()
+    parser.add_argument("walk", choices=[walk.name for walk in WALKS])
     parser.add_argument("--tamis", required=True)
     parser.add_argument("--update", action="store_true")
     arguments = parser.parse_args()
+    walk = next(walk for walk in WALKS if walk.name == arguments.walk)
+    document = DOCS / walk.page
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
-        model, plan, phases = folder / "encoder_layer.mlir", folder / "encoder_layer.plan", folder / "phases"
-        shutil.copy(HERE / model.name, model)
-        run(sys.executable, HERE / "make_weights.py", model.with_suffix(".safetensors"))
-        run(arguments.tamis, "compile", model, "-o", plan, "--target=x86-64-v3", f"--dump-phases={phases}")
-        found = {phase: digest(phase, (phases / golden(phase).name).read_text()) for phase in PHASES}
+        model, plan, phases = folder / walk.source, folder / f"{walk.name}.plan", folder / "phases"
+        meaning = model  # what the reference evaluator runs
+        made = model
+        if (HERE / walk.source).exists():
+            shutil.copy(HERE / walk.source, model)
+            made = model.with_suffix(".safetensors")
+        run(sys.executable, HERE / walk.script, made)
+        compile = [arguments.tamis, "compile", model, *walk.options]
+        run(*compile, "-o", plan, "--target=x86-64-v3", f"--dump-phases={phases}")
+        found = {phase: digest(walk, phase, (phases / golden(walk, phase).name).read_text()) for phase in PHASES}
         if arguments.update:
             for phase in PHASES:
-                golden(phase).write_text(found[phase])
-            PAGE.write_text(page(PAGE.read_text()))
+                golden(walk, phase).write_text(found[phase])
+            document.write_text(page(walk, document.read_text()))
             return 0
-        changed = [differs(golden(phase).name, found[phase], golden(phase).read_text()) for phase in PHASES]
-        changed.append(differs(PAGE.name, page(PAGE.read_text()), PAGE.read_text()))
+        changed = [differs(golden(walk, phase).name, found[phase], golden(walk, phase).read_text()) for phase in PHASES]
+        changed.append(differs(walk.page, page(walk, document.read_text()), document.read_text()))
         if any(changed):
             print("\nif the change is meant, scripts/update-walkthrough writes these files anew")
-        return any(changed) or check_answer(arguments.tamis, model, plan, folder)
+        if walk.options:  # the model alone does not say what its options ask for
+            meaning = folder / f"{walk.name}.sparsify.mlir"
+            run(*compile, "-o", meaning, "--compile-to=sparsify")
+        return any(changed) or check_answer(walk, arguments.tamis, meaning, plan, folder)
 
 
 if __name__ == "__main__":
