@@ -24,6 +24,8 @@ Value SparseAttentionTiler::emit() {
       packed = b.add(b.mul(group.batch, kernel.heads / kernel.groupSize), group.keyHead);
     b.branch(compare(CmpIPredicate::ne, packed, before[1]), [&] {
       b.loop(b.index(0), keyBlocks, 1, [&](Value block) { storeInteger(b.index(0), partOf(parts.packed, block)); });
+      if (!sparse.lists.empty())
+        clear(b.size(parts.copied), b.mul(keyBlocks, blockKeys / int64_t(sizeof(float))));
     });
     Value status = before[0], poolFault = fine;
     if (sparse.isPoolOfHead()) {
@@ -62,12 +64,16 @@ Value SparseAttentionTiler::findFault(const Rows &rows) {
 
 void SparseAttentionTiler::queryBlock(const Rows &rows) {
   packQueries(rows.group, rows.firstQuery, rows.count);
-  if (sparse.hasTiles()) {
-    markBlocks(rows);
+  markBlocks(rows);
+  if (sparse.lists.empty()) {
     passEntries(rows, listEntries(rows));
+  } else {
+    Value inTiles = markLists(rows);
+    Value hasEntries = sparse.hasTiles() ? arith::ConstantIntOp::create(b, 1, 1).getResult() : inTiles;
+    b.branch(hasEntries, [&] { passEntries(rows, listEntries(rows)); });
+    Value oneByOne = arith::XOrIOp::create(b, inTiles, arith::ConstantIntOp::create(b, 1, 1));
+    b.branch(oneByOne, [&] { readLists(rows); });
   }
-  if (!sparse.lists.empty())
-    readLists(rows);
   writeResult(rows.group, rows.firstQuery, rows.count);
 }
 
@@ -118,7 +124,7 @@ void SparseAttentionTiler::addEntry(Value number, Value block, Value flags) {
 
 Value SparseAttentionTiler::listEntries(const Rows &rows) {
   Value none = b.index(0), firstLimit = positionOf(rows.firstQuery);
-  if (sparse.blocks.empty() && sparse.bands.empty())
+  if (sparse.pool && sparse.blocks.empty() && sparse.bands.empty())
     return listPool(rows, none);
   auto flag = [&](Value condition, int64_t flags) { return select(condition, b.index(flags), none); };
   Value count = b.loop(none, ceilDiv(rows.endKey, blockKeys), 1, none, [&](Value block, ValueRange carried) {
@@ -132,8 +138,15 @@ Value SparseAttentionTiler::listEntries(const Rows &rows) {
         packBlock(rows.group, block);
       });
       Value flags = none;
+      Value isWhole = compare(CmpIPredicate::uge, cover, b.index(kAll));
+      auto flagPart = [&](Cover part, int64_t partFlags) {
+        Value isPart = compare(CmpIPredicate::ne, both(cover, b.index(part)), none);
+        flags = either(flags, select(isWhole, none, flag(isPart, kTested | partFlags)));
+      };
       if (!sparse.bands.empty())
-        flags = flag(compare(CmpIPredicate::eq, cover, b.index(kSome)), kTested | kInBands);
+        flagPart(kSome, kInBands);
+      if (!sparse.lists.empty())
+        flagPart(kListed, kInPairs);
       if (kernel.causal) {
         Value last = b.add(b.mul(block, blockKeys), blockKeys - 1);
         flags = either(flags, flag(compare(CmpIPredicate::sgt, last, firstLimit), kTested));

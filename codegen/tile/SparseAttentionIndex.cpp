@@ -3,6 +3,9 @@
 #include "codegen/tile/SparseAttentionTiler.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
 
 using namespace mlir;
 using namespace tamis;
@@ -35,6 +38,18 @@ Value SparseAttentionTiler::loadIntegers(Value offset) {
   return arith::BitcastOp::create(b, b.vectorType(lanes, b.getI32Type()), load(scratch, offset));
 }
 
+void SparseAttentionTiler::clear(Value first, Value count) {
+  b.loop(b.index(0), count, lanes, [&](Value i) { store(b.splat(0, lanes), scratch, b.add(first, i)); });
+}
+
+/// Scratch holds f32; this is how bytes in it are reached.
+Value SparseAttentionTiler::bytePointer(const DimExpr &part, Value byte) {
+  Value base = memref::ExtractAlignedPointerAsIndexOp::create(b, scratch);
+  Value address = b.add(base, b.add(b.mul(b.size(part), int64_t(sizeof(float))), byte));
+  Value bits = arith::IndexCastOp::create(b, b.getI64Type(), address);
+  return LLVM::IntToPtrOp::create(b, LLVM::LLVMPointerType::get(b.getContext()), bits);
+}
+
 Value SparseAttentionTiler::integer(Value index) {
   return b.broadcast(arith::IndexCastOp::create(b, b.getI32Type(), index), lanes);
 }
@@ -59,11 +74,21 @@ Value SparseAttentionTiler::findFault(const StoredIndex &index, const Group &gro
   };
   Value firstRow = rowOfQuery(index, firstQuery), lastRow = rowOfQuery(index, b.sub(endQuery, b.index(1)));
   Value none = arith::ConstantIntOp::create(b, 0, 1);
+  Value zeros = arith::ConstantOp::create(b, b.getZeroAttr(b.vectorType(lanes, b.getI32Type())));
   Value fault = b.loop(firstRow, b.add(lastRow, 1), 1, none, [&](Value row, ValueRange carried) {
-    Value begin = rowOf(index, group, row), count = number(begin);
+    Value begin = rowOf(index, group, row), count = number(begin), first = b.add(begin, 1);
     Value found = either(carried[0], compare(CmpIPredicate::ugt, count, capacity));
-    return b.loop(b.index(0), b.minimum(count, capacity), 1, found, [&](Value i, ValueRange carried) {
-      Value item = number(b.add(b.add(begin, 1), i));
+    count = b.minimum(count, capacity);
+    Value whole = b.mul(b.divFloor(count, b.index(lanes)), lanes);
+    Value most = b.loop(b.index(0), whole, lanes, zeros, [&](Value i, ValueRange carried) {
+      Value items = b.loadVector(buffer, b.add(first, i), lanes);
+      return Vectors{arith::MaxUIOp::create(b, carried[0], items)};
+    })[0];
+    Value isBeyond = compare(CmpIPredicate::uge, most, integer(itemCount));
+    Value hasWhole = compare(CmpIPredicate::ne, whole, b.index(0)); // of no items at all, none is too large
+    isBeyond = both(hasWhole, vector::ReductionOp::create(b, vector::CombiningKind::OR, isBeyond));
+    return b.loop(whole, count, 1, either(found, isBeyond), [&](Value i, ValueRange carried) {
+      Value item = number(b.add(first, i));
       return Vectors{either(carried[0], compare(CmpIPredicate::uge, item, itemCount))};
     });
   })[0];

@@ -51,7 +51,7 @@ FailureOr<SparseAttentionKernel> SparseAttentionKernel::analyse(func::FuncOp fun
 SparseScratch::SparseScratch(const SparseAttentionKernel &kernel, const AttentionScratch &fixed) {
   constexpr int64_t block = AttentionSchedule::kMostBlockKeys;
   auto blocksOf = [](const DimExpr &keys) { return DimExpr::floorDiv(keys + (block - 1), block); };
-  if (!kernel.blocks.empty() || !kernel.bands.empty())
+  if (!kernel.blocks.empty() || !kernel.bands.empty() || !kernel.lists.empty())
     keyBlocks = blocksOf(kernel.keys);
   if (kernel.pool)
     poolBlocks = blocksOf(kernel.pool->mostKeys());
@@ -61,16 +61,27 @@ SparseScratch::SparseScratch(const SparseAttentionKernel &kernel, const Attentio
     next = next + elements;
     return begin;
   };
+  // Vectors of whole blocks first: all of these are multiples of one.
   take(blocks * fixed.blockSize);
   positions = take(blocks * block);
+  if (!kernel.lists.empty()) {
+    constexpr int64_t lanes = AttentionSchedule::kMostLanes, bytes = sizeof(float);
+    keyRows = take(kernel.keys * int64_t(llvm::alignTo(kernel.D, lanes) + llvm::alignTo(kernel.E, lanes)));
+    copied = take(keyBlocks * (block / bytes));
+    pairWidth = (keyBlocks + 1) * (block / bytes); // no power of two, or all rows would fall on one set of a cache
+    pairs = take(pairWidth * AttentionSchedule::kBlockQueries);
+  }
   cover = take(keyBlocks);
   packed = take(keyBlocks);
   entries = take(blocks);
   poolKeys = take(1);
-  DimExpr most = 1; // where the last one is written before it is known to be one more
-  for (const StoredIndex &list : kernel.lists)
-    most = most + list.mostKeys();
-  listed = take(kernel.lists.empty() ? DimExpr(0) : most);
-  seen = take(kernel.lists.size() > 1 ? kernel.keys : DimExpr(0));
+  if (!kernel.lists.empty()) {
+    DimExpr most = kPadding;
+    for (const StoredIndex &list : kernel.lists)
+      most = most + list.mostKeys();
+    listed = take(most);
+    seen = take(kernel.lists.size() > 1 ? kernel.keys : DimExpr(0));
+    touched = take(keyBlocks);
+  }
   end = next;
 }

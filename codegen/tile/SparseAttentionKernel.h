@@ -32,7 +32,8 @@ struct BandIndex {
 /// - Bands: the range of keys of a query block is computed; tiles at its edges test each pair.
 /// - A pool: the one index of another kind, if its rows cover whole blocks of queries. Its keys are gathered into
 /// tiles.
-/// - Lists: others. Each query reads the keys of its rows where they lie, one by one.
+/// - Lists: others. Each query reads the keys of its rows one by one; or, where the queries of a block read much of the
+/// same keys, these are read as blocks, and every pair is looked up.
 /// A key in several counts where it is read first, in this order.
 struct SparseAttentionKernel : AttentionKernel {
   llvm::SmallVector<StoredIndex> blocks;
@@ -40,7 +41,7 @@ struct SparseAttentionKernel : AttentionKernel {
   std::optional<StoredIndex> pool;
   llvm::SmallVector<StoredIndex> lists;
 
-  /// Keys are read in packed blocks.
+  /// Keys are read in packed blocks, whatever lists hold.
   bool hasTiles() const { return !blocks.empty() || !bands.empty() || pool; }
   /// The pool is the same for all queries of a head.
   bool isPoolOfHead() const { return pool && pool->rows() == 0 && blocks.empty(); }
@@ -59,12 +60,18 @@ struct SparseScratch {
   DimExpr packed;     ///< [keyBlocks], whether they are packed
   DimExpr entries;    ///< [blocks] that the query block reads, with flags
   DimExpr poolKeys;   ///< [1], how many keys are gathered
-  DimExpr listed;     ///< [most keys of all lists], keys that a query reads one by one
+  DimExpr listed;     ///< [most keys of all lists, and kPadding], keys that a query reads one by one
   DimExpr seen;       ///< [keys], the row of the query block that last listed a key
+  DimExpr touched;    ///< [keyBlocks], whether a list of the query block holds a key of them
+  DimExpr keyRows;    ///< [keys][D and E, each rounded up], keys and values that lists read, side by side
+  DimExpr copied;     ///< [keyBlocks][blockKeys] of bytes: whether a key is in keyRows
+  DimExpr pairs;      ///< [kBlockQueries][pairWidth] of bytes: whether a list holds the key for the query
+  DimExpr pairWidth;  ///< elements
   DimExpr end;
 
   SparseScratch(const SparseAttentionKernel &kernel, const AttentionScratch &fixed);
   static constexpr int64_t kNoKey = INT32_MAX;
+  static constexpr int64_t kPadding = AttentionSchedule::kMostLanes;
 };
 
 } // namespace tamis

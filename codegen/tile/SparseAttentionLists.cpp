@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Keys that each query reads one by one, where they lie: their softmax goes on from that of the blocks.
+// Keys that each query reads one by one: their softmax goes on from that of the blocks.
 #include "codegen/tile/SparseAttentionTiler.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
 using namespace mlir;
@@ -14,6 +15,9 @@ void SparseAttentionTiler::readLists(const Rows &rows) {
     b.loop(b.index(0), keys, 1, [&](Value key) { storeInteger(b.index(0), partOf(parts.seen, key)); });
   b.loop(b.index(0), rows.count, 1, [&](Value row) {
     Value count = listKeys(rows, row), query = b.add(rows.firstQuery, row);
+    // Whole vectors are read: beyond the last key there is another, of no weight.
+    b.loop(count, b.mul(ceilDiv(count, lanes), lanes), 1,
+           [&](Value number) { storeInteger(loadInteger(b.size(parts.listed)), partOf(parts.listed, number)); });
     b.loop(b.index(0), count, blockKeys, [&](Value first) {
       attendListed(rows.group, query, row, first, b.minimum(b.index(blockKeys), b.sub(count, first)));
     });
@@ -38,13 +42,14 @@ Value SparseAttentionTiler::listKeys(const Rows &rows, Value row) {
     }
     if (!sparse.blocks.empty()) {
       Value cover = loadInteger(partOf(parts.cover, b.divFloor(key, b.index(blockKeys))));
-      isNew = both(isNew, compare(CmpIPredicate::ne, cover, b.index(kAll)));
+      isNew = both(isNew, compare(CmpIPredicate::ult, cover, b.index(kAll)));
     }
     if (sparse.lists.size() > 1) {
       Value seen = partOf(parts.seen, key), number = b.add(row, 1);
       isNew = both(isNew, compare(CmpIPredicate::ne, loadInteger(seen), number));
       storeInteger(number, seen);
     }
+    b.branch(isNew, [&] { copyRow(rows.group, key); });
     return Vectors{select(isNew, b.add(count, 1), count)};
   };
   for (const StoredIndex &list : sparse.lists)
@@ -57,28 +62,39 @@ Value SparseAttentionTiler::listKeys(const Rows &rows, Value row) {
   return count;
 }
 
-/// The keys of a vector of listed ones that begins at `lane`; beyond the last one, the last one again.
-SparseAttentionTiler::Vectors SparseAttentionTiler::listedPositions(Value first, Value count, Value lane) {
-  Vectors positions;
-  for (unsigned i = 0; i < lanes; ++i) {
-    Value number = b.minimum(b.add(lane, i), b.sub(count, b.index(1)));
-    positions.push_back(loadInteger(partOf(parts.listed, b.add(first, number))));
-  }
-  return positions;
+/// Brings a key and its value into rows of their own, if they are not there yet: in the rows of a wide buffer those of
+/// one head lie apart, and fall on few sets of a cache.
+void SparseAttentionTiler::copyRow(const Group &group, Value key) {
+  Type byte = b.getI8Type();
+  Value flag = bytePointer(parts.copied, key), isCopied = LLVM::LoadOp::create(b, byte, flag);
+  Value zero = arith::ConstantIntOp::create(b, 0, 8);
+  b.branch(compare(CmpIPredicate::eq, isCopied, zero), [&] {
+    LLVM::StoreOp::create(b, arith::ConstantIntOp::create(b, 1, 8), flag);
+    Value target = partOf(parts.keyRows, b.mul(key, paddedD + paddedE));
+    Value keyOffset = b.add(keyBase(group), b.mul(key, kernel.key.rowStride));
+    for (int64_t d = 0; d < kernel.D; d += lanes)
+      store(load(b.argument(kernel.key.source.getArgNumber()), b.add(keyOffset, d),
+                 std::min<int64_t>(lanes, kernel.D - d)),
+            scratch, b.add(target, d));
+    packValueRow(b.add(valueBase(group), b.mul(key, kernel.value.rowStride)), b.add(target, paddedD), b.index(0));
+  });
+}
+
+Value SparseAttentionTiler::listedRow(Value number) {
+  return partOf(parts.keyRows, b.mul(loadInteger(partOf(parts.listed, number)), paddedD + paddedE));
 }
 
 /// Scores, maximum and weights of listed keys [first, first + count) for one query, no more than a block.
 void SparseAttentionTiler::attendListed(const Group &group, Value query, Value row, Value first, Value count) {
-  Value buffer = b.argument(kernel.key.source.getArgNumber()), base = keyBase(group);
   Value packedQuery = at(place.queries, b.mul(row, paddedD)), none = b.index(0);
   Value largest = b.loop(none, count, lanes, b.splat(kExcluded, lanes), [&](Value lane, ValueRange carried) {
-    Vectors positions = listedPositions(first, count, lane), offsets, sums(lanes, b.splat(0, lanes));
-    for (Value key : positions)
-      offsets.push_back(b.add(base, b.mul(key, kernel.key.rowStride)));
+    Vectors offsets, sums(lanes, b.splat(0, lanes));
+    for (unsigned i = 0; i < lanes; ++i)
+      offsets.push_back(listedRow(b.add(b.add(first, lane), i)));
     for (int64_t d = 0; d < kernel.D; d += lanes) {
       Value part = load(scratch, b.add(packedQuery, d));
       for (unsigned i = 0; i < lanes; ++i) {
-        Value key = load(buffer, b.add(offsets[i], d), std::min<int64_t>(lanes, kernel.D - d));
+        Value key = load(scratch, b.add(offsets[i], d));
         sums[i] = vector::FMAOp::create(b, part, key, sums[i]);
       }
     }
@@ -87,7 +103,8 @@ void SparseAttentionTiler::attendListed(const Group &group, Value query, Value r
       Value mask = b.argument(kernel.mask.source.getArgNumber());
       Vectors elements;
       for (unsigned i = 0; i < (kernel.mask.perKey ? lanes : 1); ++i)
-        elements.push_back(b.load(mask, maskOffset(group, query, positions[i])));
+        elements.push_back(
+            b.load(mask, maskOffset(group, query, loadInteger(partOf(parts.listed, b.add(b.add(first, lane), i))))));
       auto type = b.vectorType(lanes, elements[0].getType());
       Value bias = maskBias(kernel.mask.perKey ? vector::FromElementsOp::create(b, type, elements).getResult()
                                                : b.broadcast(elements[0], lanes));
@@ -120,12 +137,11 @@ void SparseAttentionTiler::attendListed(const Group &group, Value query, Value r
     return Vectors{arith::AddFOp::create(b, carried[0], weight)};
   })[0];
   store(sums, scratch, sumsOffset);
-  sumListed(group, row, first, count);
+  sumListed(row, first, count);
 }
 
 /// output += weights x values of listed keys.
-void SparseAttentionTiler::sumListed(const Group &group, Value row, Value first, Value count) {
-  Value buffer = b.argument(kernel.value.source.getArgNumber()), base = valueBase(group);
+void SparseAttentionTiler::sumListed(Value row, Value first, Value count) {
   Value output = at(place.output, b.mul(row, paddedE));
   constexpr unsigned sets = 2; // few accumulators wait for themselves: even and odd keys have their own
   chunks(llvm::divideCeil(kernel.E, lanes), [&](unsigned firstVector, unsigned width) {
@@ -136,11 +152,9 @@ void SparseAttentionTiler::sumListed(const Group &group, Value row, Value first,
       Vectors next(carried);
       for (unsigned set = 0; set < sets; ++set) {
         Value each = b.add(number, set), weight = splatOf(at(place.weights, each));
-        Value listed = b.add(first, b.minimum(each, b.sub(count, b.index(1))));
-        Value offset = b.add(base, b.mul(loadInteger(partOf(parts.listed, listed)), kernel.value.rowStride));
+        Value offset = b.add(listedRow(b.add(first, each)), paddedD);
         for (unsigned j = 0; j < width; ++j) {
-          int64_t e = int64_t(firstVector + j) * lanes;
-          Value value = load(buffer, b.add(offset, e), std::min<int64_t>(lanes, kernel.E - e));
+          Value value = load(scratch, b.add(offset, int64_t(firstVector + j) * lanes));
           next[set * width + j] = vector::FMAOp::create(b, weight, value, next[set * width + j]);
         }
       }

@@ -20,10 +20,11 @@ public:
   static constexpr int64_t kGroupQueries = 256;
 
 private:
-  /// What a block of queries reads of a block of keys: nothing, what bands say of each pair, or all.
-  enum Cover { kNone, kSome, kAll };
-  /// Flags of an entry, below the number of its block.
-  enum Flag { kTested = 1, kInBands = 2, kGathered = 4, kFlagBits = 3 };
+  /// What a block of queries reads of a block of keys: nothing, what lists say of each pair, what bands say, what
+  /// either says, or from kAll on all.
+  enum Cover { kNone, kListed, kSome, kAll = 4 };
+  /// Flags of an entry, below the number of its block. kInPairs: lists say of each pair whether it counts.
+  enum Flag { kTested = 1, kInBands = 2, kGathered = 4, kInPairs = 8, kFlagBits = 4 };
   /// A block of queries.
   struct Rows {
     Group group;
@@ -60,8 +61,19 @@ private:
   void readLists(const Rows &rows);
   mlir::Value listKeys(const Rows &rows, mlir::Value row);
   void attendListed(const Group &group, mlir::Value query, mlir::Value row, mlir::Value first, mlir::Value count);
-  void sumListed(const Group &group, mlir::Value row, mlir::Value first, mlir::Value count);
-  Vectors listedPositions(mlir::Value first, mlir::Value count, mlir::Value lane);
+  void sumListed(mlir::Value row, mlir::Value first, mlir::Value count);
+  /// Offset in scratch of the key and the value of a listed key.
+  mlir::Value listedRow(mlir::Value number);
+  void copyRow(const Group &group, mlir::Value key);
+
+  // SparseAttentionPairs.cpp: lists that are read in tiles.
+  /// i1: whether blocks of keys cost less than their keys one by one. If so, marks them, and the pairs that lists hold.
+  mlir::Value markLists(const Rows &rows);
+  /// body(list, row, item) for each item of the block's queries.
+  void eachListed(const Rows &rows,
+                  llvm::function_ref<void(const StoredIndex &list, mlir::Value row, mlir::Value item)> body);
+  void markPairs(const Rows &rows);
+  mlir::Value isListed(const Tile &tile, mlir::Value row, mlir::Value column);
 
   // SparseAttentionIndex.cpp: rows of indices.
   /// Offset in its buffer of a row.
@@ -78,7 +90,9 @@ private:
   mlir::Value loadInteger(mlir::Value offset);
   void storeInteger(mlir::Value value, mlir::Value offset); ///< an index
   mlir::Value loadIntegers(mlir::Value offset);             ///< a vector of i32
-  mlir::Value integer(mlir::Value index);                   ///< in all lanes of a vector of i32
+  void clear(mlir::Value first, mlir::Value count);         ///< zeros, up to a vector more
+  mlir::Value bytePointer(const DimExpr &part, mlir::Value byte);
+  mlir::Value integer(mlir::Value index); ///< in all lanes of a vector of i32
   mlir::Value partOf(const DimExpr &part, mlir::Value offset) { return b.add(b.size(part), offset); }
   mlir::Value compare(mlir::arith::CmpIPredicate predicate, mlir::Value x, mlir::Value y);
   mlir::Value select(mlir::Value condition, mlir::Value yes, mlir::Value no);

@@ -55,7 +55,7 @@ void SparseAttentionTiler::gatherPool(const Group &group, const Rows *rows) {
       Value isNew = arith::ConstantIntOp::create(b, 1, 1);
       if (!sparse.blocks.empty()) {
         Value cover = loadInteger(partOf(parts.cover, b.divFloor(key, b.index(blockKeys))));
-        isNew = compare(CmpIPredicate::ne, cover, b.index(kAll));
+        isNew = compare(CmpIPredicate::ult, cover, b.index(kAll));
       }
       if (rows && kernel.causal)
         isNew = both(isNew, compare(CmpIPredicate::slt, key, rows->endKey));
@@ -106,14 +106,17 @@ void SparseAttentionTiler::fillTileBias(const Tile &tile) {
       [&] { AttentionTiler::fillTileBias(tile); });
 }
 
-/// Keys later than the query, keys of a block that bands hold in part, and keys of the pool that bands hold already.
+/// Keys later than the query, keys of a block that bands or lists hold in part, and keys of the pool that bands hold
+/// already.
 void SparseAttentionTiler::excludeKeys(const Tile &tile) {
-  if (!kernel.causal && sparse.bands.empty())
+  if (!kernel.causal && sparse.bands.empty() && sparse.lists.empty())
     return;
   auto isSet = [&](Flag flag) { return compare(CmpIPredicate::ne, both(tile.flags, b.index(flag)), b.index(0)); };
   b.branch(isSet(kTested), [&] {
     Value isGathered = b.broadcast(isSet(kGathered), lanes), all = arith::ConstantIntOp::create(b, 1, 1);
-    Value isWhole = b.broadcast(arith::XOrIOp::create(b, isSet(kInBands), all), lanes); // bands do not say what counts
+    Value isPart = either(isSet(kInBands), isSet(kInPairs)); // bands or lists say what counts
+    Value isWhole = b.broadcast(arith::XOrIOp::create(b, isPart, all), lanes),
+          hasPairs = b.broadcast(isSet(kInPairs), lanes);
     b.loop(b.index(0), b.index(tile.rows), 1, [&](Value i) {
       Value query = b.add(b.add(tile.firstQuery, tile.row), i), limit = integer(positionOf(query));
       SmallVector<Range> ranges;
@@ -130,7 +133,13 @@ void SparseAttentionTiler::excludeKeys(const Tile &tile) {
           keeps = keeps ? either(keeps, holds) : holds;
         }
         if (keeps)
-          keeps = either(isWhole, arith::XOrIOp::create(b, keeps, isGathered));
+          keeps = arith::XOrIOp::create(b, keeps, isGathered);
+        if (!sparse.lists.empty()) {
+          Value listed = both(hasPairs, isListed(tile, i, column));
+          keeps = keeps ? either(keeps, listed) : listed;
+        }
+        if (keeps)
+          keeps = either(isWhole, keeps);
         if (kernel.causal) {
           Value isEarlier = compare(CmpIPredicate::sle, key, limit);
           keeps = keeps ? both(keeps, isEarlier) : isEarlier;

@@ -219,6 +219,28 @@ TEST_P(SparseAttentionTest, Lists) {
     }
 }
 
+// Where a block of queries reads much of the same keys these are read in tiles, elsewhere one by one: blocks of one
+// head may differ, and what one of them prepared must not harm the next.
+TEST_P(SparseAttentionTest, ListsOfManyAndOfFew) {
+  for (std::vector<IndexText> indices :
+       std::vector<std::vector<IndexText>>{{{1, 1, 0, 2}}, {{1, 1}, bands(1, 1, 20, 5, 3), {64, 64, 1}}, {{1, 16}}}) {
+    compile({indices, 2, 1, 16, 0, /*causal=*/indices.size() > 1});
+    ASSERT_TRUE(harness);
+    for (auto [Q, K] : std::vector<std::pair<int64_t, int64_t>>{{260, 260}, {70, 400}}) {
+      auto inputs = operands(1, Q, K, kAllItems);
+      auto *numbers = reinterpret_cast<int32_t *>(inputs[3].bytes.data());
+      int64_t width = inputs[3].shape[3], rows = inputs[3].shape[1] * inputs[3].shape[2];
+      for (int64_t row = 0; row < rows; ++row)
+        if (row / 64 % 2) {
+          numbers[row * width] = std::min<int64_t>(2, width - 1);
+          for (int64_t i = 0; i < numbers[row * width]; ++i)
+            numbers[row * width + 1 + i] = (row * 7 % (width / 2)) + i * (width / 2 - 1);
+        }
+      harness->expectMatch(inputs, 2e-5, 2e-5);
+    }
+  }
+}
+
 TEST_P(SparseAttentionTest, HeadSizes) {
   std::vector<IndexText> indices{{64, 64, 1}, {1, 1, 9}, bands(1, 1, 9, 0)};
   for (int64_t D : {1, 5, 24, 32, 33, 64, 80}) {
