@@ -112,9 +112,8 @@ void SelectTiler::tiles(const Group &group, Value first, Value end, llvm::functi
     Value rows = b.minimum(b.index(kernel.tileRows()), b.sub(end, firstRow));
     Positions positions = positionsOf(spanOf(firstRow, b.add(firstRow, b.sub(rows, b.index(1)))));
     if (kernel.candidates) // no two tiles have the same
-      packKeys(group, positions);
-    loadQueries(group, firstRow, rows);
-    multiply(rows, positions.padded);
+      pack(group, positions);
+    score(group, firstRow, rows, positions);
     b.loop(b.index(0), rows, 1, [&](Value i) {
       Row row = rowOf(b.add(firstRow, i), i, positions);
       Choice choice = choose(row, rank(row));
@@ -136,7 +135,7 @@ void SelectTiler::group(Value index) {
     return joined ? b.minimum(b.size(kernel.rows), b.mul(storedRow, joined)) : b.mul(b.size(kernel.rows), storedRow);
   };
   if (!kernel.candidates)
-    packKeys(group, positionsOf(spanOf(rowAt(first), b.sub(rowAt(end), b.index(1)))));
+    pack(group, positionsOf(spanOf(rowAt(first), b.sub(rowAt(end), b.index(1)))));
   if (!kernel.coarsen)
     return tiles(group, first, end, [&](Value row, Value count) { writeRow(group, row, count); });
   b.loop(first, end, 1, [&](Value row) {

@@ -10,7 +10,8 @@ namespace tamis {
 /// Replaces a kernel in model form by its tiled form (KernelBuilder.h).
 ///
 /// The kernel scores queries against keys, both arguments of f32 or columns of one (`model.slice`), as they are or
-/// summarised; selects, maybe among bands; maybe joins rows; and returns the stored index:
+/// summarised, or reads scores that are an argument of f32; selects, maybe among bands; maybe joins rows; and returns
+/// the stored index:
 /// ```mlir
 /// func.func @select(%q: ..., %k: ..., %m: tensor<...xi1>) -> tensor<...xi32> {
 ///   %qm = sattn.summarize mean %q mask %m heads 12 width 64 : ...
@@ -29,7 +30,7 @@ namespace tamis {
 llvm::LogicalResult tileSelect(mlir::func::FuncOp kernel, const CpuTarget &target);
 
 /// Grid and scratch of such a kernel, the same for every target; fails with a diagnostic as tileSelect does. Scratch
-/// holds the keys of one head, transposed, and the scores of a few rows.
+/// holds the keys of one head, transposed, and the scores of a few rows; of one row where scores are given.
 llvm::FailureOr<Launch> selectLaunch(mlir::func::FuncOp kernel);
 
 } // namespace tamis

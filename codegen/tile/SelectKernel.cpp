@@ -61,41 +61,60 @@ FailureOr<SelectKernel> SelectKernel::analyse(func::FuncOp function) {
   if (!kernel.op)
     return store.emitOpError("stores something else than what a sattn.select of its kernel selects");
   auto score = kernel.op.getScores().getDefiningOp<ScoreOp>();
-  if (!score)
-    return kernel.op.emitOpError("has scores that are not of a sattn.score of its kernel");
+  kernel.scores = dyn_cast<BlockArgument>(kernel.op.getScores());
+  if (!score && !kernel.scores)
+    return kernel.op.emitOpError("has scores that are neither an argument of its kernel nor of a sattn.score in it");
   if (Value candidates = kernel.op.getCandidates()) {
     kernel.candidates = candidates.getDefiningOp<BandsOp>();
     if (!kernel.candidates)
       return kernel.op.emitOpError("has candidates that are not of a sattn.bands of its kernel");
   }
-  auto query = operandOf(score, score.getQueries()), key = operandOf(score, score.getKeys());
   auto mask = maskOf(kernel.op, kernel.op.getMask());
-  if (failed(query) || failed(key) || failed(mask))
+  if (failed(mask) || failed(score ? kernel.analyseProduct(score) : kernel.analyseGiven()))
     return failure();
-  kernel.query = *query;
-  kernel.key = *key;
   kernel.mask = *mask;
-  Operation *known[] = {store, kernel.coarsen, kernel.op, kernel.candidates, score, query->summary, key->summary};
+  Operation *known[] = {store, kernel.coarsen,       kernel.op,         kernel.candidates,
+                        score, kernel.query.summary, kernel.key.summary};
   for (Operation &other : function.front().without_terminator())
     if (!llvm::is_contained(known, &other) && !isa<SliceOp>(other))
       return other.emitOpError("cannot be computed with a sattn.select");
 
   KeyIndexType selected = kernel.op.getType(), stored = store.getInput().getType();
-  Dims scores = dimsOf(score.getType()), queryDims = dimsOf(score.getQueries().getType());
+  Dims scores = dimsOf(kernel.op.getScores().getType());
   kernel.batch = scores[0];
   kernel.rows = scores[2];
   kernel.items = scores[3];
   kernel.queries = *DimExpr::parse(kernel.op.getQueries()); // verified
   kernel.keys = *DimExpr::parse(kernel.op.getKeys());
-  kernel.heads = score.getHeads();
-  kernel.groupSize = score.getHeads() / score.getKvHeads();
-  kernel.D = queryDims.size() == 4 ? *queryDims[3].constant() : *queryDims[2].constant() / kernel.heads;
   kernel.R = selected.getRows();
   kernel.C = selected.getColumns();
   kernel.capacity = selected.capacityExpr();
   kernel.storedRows = stored.shapeDims()[2];
   kernel.storedCapacity = stored.capacityExpr();
   return kernel;
+}
+
+LogicalResult SelectKernel::analyseProduct(ScoreOp score) {
+  auto ofQuery = operandOf(score, score.getQueries()), ofKey = operandOf(score, score.getKeys());
+  if (failed(ofQuery) || failed(ofKey))
+    return failure();
+  query = *ofQuery;
+  key = *ofKey;
+  Dims queryDims = dimsOf(score.getQueries().getType());
+  heads = score.getHeads();
+  groupSize = score.getHeads() / score.getKvHeads();
+  D = queryDims.size() == 4 ? *queryDims[3].constant() : *queryDims[2].constant() / heads;
+  return success();
+}
+
+LogicalResult SelectKernel::analyseGiven() {
+  auto type = cast<RankedTensorType>(scores.getType());
+  auto count = dimsOf(type)[1].constant();
+  if (!type.getElementType().isF32() || !count)
+    return op.emitOpError() << "has scores of type " << type << " but f32 and a fixed number of heads are wanted";
+  heads = *count;
+  groupSize = 1;
+  return success();
 }
 
 int64_t SelectKernel::joinedRows() const {
@@ -121,6 +140,8 @@ int64_t SelectKernel::extentOf(int64_t rows) const {
 }
 
 int64_t SelectKernel::tileRows() const {
+  if (scores) // rows share no keys
+    return 1;
   if (!candidates)
     return kTileRows[0];
   // Rows that stand far apart share few keys.

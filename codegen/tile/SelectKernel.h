@@ -19,13 +19,14 @@ struct ScoreOperand {
 
 struct SelectKernel {
   sattn::SelectOp op;
-  sattn::BandsOp candidates; ///< null: all items
-  sattn::CoarsenOp coarsen;  ///< null: rows are stored as they are selected
-  ScoreOperand query, key;
-  mlir::BlockArgument mask; ///< keys that may be read; null: all
+  sattn::BandsOp candidates;  ///< null: all items
+  sattn::CoarsenOp coarsen;   ///< null: rows are stored as they are selected
+  ScoreOperand query, key;    ///< of no use where scores are given
+  mlir::BlockArgument scores; ///< null: products of queries and keys
+  mlir::BlockArgument mask;   ///< keys that may be read; null: all
   DimExpr batch, queries, keys, rows, items;
   int64_t heads = 0, groupSize = 0; ///< groupSize: heads that share a key head
-  int64_t D = 0;                    ///< columns of a head
+  int64_t D = 0;                    ///< columns of a head; 0 where scores are given
   int64_t R = 0, C = 0;             ///< queries of a row, 0: all; keys of an item
   DimExpr capacity;                 ///< of a selected row
   DimExpr storedRows, storedCapacity;
@@ -43,6 +44,10 @@ struct SelectKernel {
 
   /// Fails with a diagnostic on what tileSelect does not take.
   static llvm::FailureOr<SelectKernel> analyse(mlir::func::FuncOp kernel);
+
+private:
+  llvm::LogicalResult analyseProduct(sattn::ScoreOp score);
+  llvm::LogicalResult analyseGiven();
 };
 
 /// Where things lie in a thread's scratch, in f32 elements, as sizes of the kernel; every part begins at 256 bytes.

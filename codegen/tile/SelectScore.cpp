@@ -70,12 +70,43 @@ void SelectTiler::summarize(const ScoreOperand &operand, Value batch, Value head
   }
 }
 
-/// The keys at these positions, transposed block by block, and whether the mask keeps them. A block is filled up with
-/// anything.
-void SelectTiler::packKeys(const Group &group, const Positions &positions) {
-  constexpr int64_t block = SelectScratch::kBlock;
+void SelectTiler::pack(const Group &group, const Positions &positions) {
   if (kernel.mask)
     packMask(group, positions);
+  if (!kernel.scores)
+    packKeys(group, positions);
+}
+
+void SelectTiler::score(const Group &group, Value first, Value rows, const Positions &positions) {
+  if (kernel.scores) // a tile is one row
+    return copyScores(group, first, positions);
+  loadQueries(group, first, rows);
+  multiply(rows, positions.padded);
+}
+
+/// The given scores of a row to its place in scratch; up to a vector more is overwritten.
+void SelectTiler::copyScores(const Group &group, Value row, const Positions &positions) {
+  Value head = b.add(b.mul(group.batch, kernel.heads), group.head);
+  Value base = b.mul(b.add(b.mul(head, b.size(kernel.rows)), row), b.size(kernel.items));
+  Value buffer = b.argument(kernel.scores.getArgNumber());
+  auto mask = VectorType::get({int64_t(lanes)}, b.getI1Type());
+  auto copy = [&](Value item, Value position, Value count) {
+    b.loop(b.index(0), count, lanes, [&](Value i) {
+      Value exists = vector::CreateMaskOp::create(b, mask, b.sub(count, i));
+      Value scores = vector::MaskedLoadOp::create(b, b.vectorType(lanes), buffer, b.add(base, b.add(item, i)), exists,
+                                                  b.splat(0, lanes));
+      store(scores, at(place.scores, b.add(position, i)));
+    });
+  };
+  Value sinks = positions.span.sinks;
+  if (kernel.candidates)
+    copy(b.index(0), b.index(0), sinks);
+  copy(positions.span.first, sinks, b.sub(positions.count, sinks));
+}
+
+/// The keys at these positions, transposed block by block. A block is filled up with anything.
+void SelectTiler::packKeys(const Group &group, const Positions &positions) {
+  constexpr int64_t block = SelectScratch::kBlock;
   Value last = b.sub(positions.count, b.index(1));
   b.loop(b.index(0), positions.padded, lanes, [&](Value position) {
     Value column = b.rem(position, b.index(block));

@@ -69,6 +69,11 @@ private:
   mlir::Value positionsAt(mlir::Value position);                         ///< the same of the positions
 
   // SelectScore.cpp: from operands to scores.
+  /// What is prepared for the rows of a tile, or of a group: masks, and keys unless scores are given.
+  void pack(const Group &group, const Positions &positions);
+  /// Scores of rows [first, first + rows) at these positions.
+  void score(const Group &group, mlir::Value first, mlir::Value rows, const Positions &positions);
+  void copyScores(const Group &group, mlir::Value row, const Positions &positions);
   void packKeys(const Group &group, const Positions &positions);
   void packMask(const Group &group, const Positions &positions);
   void loadQueries(const Group &group, mlir::Value first, mlir::Value rows);

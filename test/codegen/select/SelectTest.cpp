@@ -51,6 +51,7 @@ struct SelectText {
   std::optional<int64_t> joined = {}; ///< rows of the stored index
   std::string queries = "q", keys = "k", batch = "b";
   bool packed = false; ///< one argument [b, s, (heads + kvHeads) D] holds both
+  bool given = false;  ///< the argument is the scores, [b, heads, rows, items]
 
   std::string str() const {
     DimExpr b = expr(batch), q = expr(packed ? "s" : queries), k = expr(packed ? "s" : keys);
@@ -78,11 +79,13 @@ struct SelectText {
               " -> " + summary + "\n";
       return std::pair(std::string(name) + "s", summary);
     };
-    auto [query, queryForm] = operand("%q", queryKind, R, heads, queryType, rows, masked && q == k);
-    auto [key, keyForm] = operand("%k", keyKind, C, kvHeads, keyType, items, masked);
     std::string scores = tensor({b, heads, rows, items});
-    body += "%s = sattn.score " + query + ", " + key + " heads " + std::to_string(heads) + " kv_heads " +
-            std::to_string(kvHeads) + " : " + queryForm + ", " + keyForm + " -> " + scores + "\n";
+    if (!given) {
+      auto [query, queryForm] = operand("%q", queryKind, R, heads, queryType, rows, masked && q == k);
+      auto [key, keyForm] = operand("%k", keyKind, C, kvHeads, keyType, items, masked);
+      body += "%s = sattn.score " + query + ", " + key + " heads " + std::to_string(heads) + " kv_heads " +
+              std::to_string(kvHeads) + " : " + queryForm + ", " + keyForm + " -> " + scores + "\n";
+    }
     std::string candidates = index(R, {1, 1, rows}, items), selected = index(R, {b, heads, rows}, room);
     if (bands)
       body += "%c = sattn.bands before " + std::to_string(bands->before) + " after " + std::to_string(bands->after) +
@@ -106,7 +109,10 @@ struct SelectText {
     for (const std::string &name : packed ? std::vector<std::string>{batch, "s"} : std::vector{batch, queries, keys})
       if (!expr(name).constant() && symbols.find("\"" + name + "\"") == std::string::npos)
         symbols += (symbols.empty() ? "" : ", ") + ("#model.symbol<\"" + name + "\", 0, 99999>");
-    return "func.func @select(" + (packed ? "%x: " + allType : "%q: " + queryType + ", %k: " + keyType) +
+    return "func.func @select(" +
+           (given    ? "%s: " + scores
+            : packed ? "%x: " + allType
+                     : "%q: " + queryType + ", %k: " + keyType) +
            (masked ? ", %m: " + maskType : "") + ") -> " + result + " attributes {model.symbols = [" + symbols +
            "]} {\n" + body + "}";
   }
@@ -140,7 +146,9 @@ protected:
   }
   std::vector<HostTensor> operands(int64_t B, int64_t Q, int64_t K) {
     std::vector<HostTensor> inputs;
-    if (text.packed)
+    if (text.given)
+      inputs = {whole({B, text.heads, text.R ? (Q + text.R - 1) / text.R : 1, (K + text.C - 1) / text.C})};
+    else if (text.packed)
       inputs = {whole({B, K, (text.heads + text.kvHeads) * text.D})};
     else
       inputs = {whole({B, Q, text.heads * text.D}), whole({B, K, text.kvHeads * text.D})};
@@ -460,6 +468,90 @@ TEST_P(SelectTest, MassOfNumbers) {
   }
 }
 
+// Scores that something else computed.
+TEST_P(SelectTest, GivenScores) {
+  for (auto [budget, capacity] : kBudgets)
+    for (bool masked : {false, true}) {
+      SelectText select{budget, capacity};
+      select.given = true;
+      select.masked = masked;
+      select.causal = masked;
+      compile(select);
+      for (int64_t K : {0, 1, 5, 15, 16, 17, 63, 64, 65, 200})
+        checkSizes(3, 4, K);
+      checkSizes(0, 2, 3);
+      checkSizes(2, 150, 40);
+    }
+}
+
+// One row for all queries, as a gate scores tokens.
+TEST_P(SelectTest, GivenScoresOfTokens) {
+  for (auto [budget, capacity] : kBudgets)
+    for (int64_t heads : {1, 3}) {
+      SelectText select{budget, capacity == std::string("k") ? "q" : capacity};
+      select.given = true;
+      select.heads = heads;
+      select.R = 0;
+      select.keys = select.queries;
+      select.masked = heads == 1;
+      compile(select);
+      for (int64_t S : {1, 2, 63, 64, 65, 300})
+        checkSizes(3, S, S);
+    }
+}
+
+TEST_P(SelectTest, GivenScoresAmongBands) {
+  auto compileBands = [&](int64_t R, int64_t C, Bands bands, const std::string &queries, const std::string &keys) {
+    SelectText select{"count 3.0", "4"};
+    select.given = true;
+    select.R = R;
+    select.C = C;
+    select.bands = bands;
+    select.masked = C == 1;
+    select.sinks = bands.sinks == 4;
+    select.queries = queries;
+    select.keys = keys;
+    compile(select);
+  };
+  for (Bands bands : {Bands{3, 0, 0}, {5, 5, 2}, {0, 0, 9}, {70, 0, 4}}) {
+    compileBands(1, 1, bands, "q", "k");
+    for (auto [Q, K] : {std::pair<int64_t, int64_t>{1, 1}, {4, 100}, {90, 30}, {130, 131}})
+      checkSizes(2, Q, K);
+    // The number of rows does not tell that of queries.
+    compileBands(4, 1, bands, "90", "130");
+    checkSizes(2, 90, 130);
+    compileBands(2, 4, bands, "90", "61");
+    checkSizes(2, 90, 61);
+  }
+}
+
+TEST_P(SelectTest, GivenScoresJoined) {
+  SelectText select{"count 2.0", "2"};
+  select.given = true;
+  select.joined = 4;
+  select.causal = true;
+  compile(select);
+  for (int64_t Q : {0, 1, 5, 33})
+    checkSizes(2, Q, 40);
+}
+
+// As they are: not a number, infinite, of any size.
+TEST_P(SelectTest, GivenNumbers) {
+  std::normal_distribution<float> normal;
+  for (auto [budget, capacity] : kBudgets) {
+    if (std::string(budget).starts_with("mass"))
+      continue; // of numbers without a whole sum
+    SelectText select{budget, capacity};
+    select.given = true;
+    select.heads = 1;
+    compile(select);
+    for (int64_t K : {5, 64, 300})
+      check({floats({1, 1, 2, K}, [&](int64_t i) {
+        return i % 7 == 0 ? NAN : i % 11 == 0 ? INFINITY : i % 13 == 0 ? -INFINITY : normal(random);
+      })});
+  }
+}
+
 TEST(SelectKernelTest, RefusesOtherKernels) {
   auto context = createContext();
   std::string message;
@@ -480,6 +572,14 @@ TEST(SelectKernelTest, RefusesOtherKernels) {
   expectRefusal(text, "xf32", "xf16", "has an operand of type 'tensor<?x?x32xf16");
   expectRefusal(text, "%s = sattn.score %q", "%r = model.activation relu %q : " + queries + "\n%s = sattn.score %r",
                 "neither an argument");
+  SelectText given;
+  given.given = true;
+  text = given.str();
+  expectRefusal(text, "xf32", "xf16", "has scores of type 'tensor<?x2x?x?xf16");
+  expectRefusal(text, "%i = sattn.select #sattn.budget<count 3.0> %s",
+                "%r = model.activation relu %s : " + tensor({expr("b"), 2, expr("q"), expr("k")}) +
+                    "\n%i = sattn.select #sattn.budget<count 3.0> %r",
+                "has scores that are neither an argument");
 }
 
 INSTANTIATE_KERNEL_TEST(SelectTest);
