@@ -62,19 +62,33 @@ AttentionTiler::Group AttentionTiler::decode(Value index, int64_t groupQueries) 
   return group;
 }
 
-void AttentionTiler::emit() {
-  b.loop(b.begin(), b.end(), 1, [&](Value index) {
+Value AttentionTiler::emit() {
+  if (!kernel.positions) {
+    b.loop(b.begin(), b.end(), 1, [&](Value index) { groupOf(decode(index, kAttentionQueries)); });
+    return {};
+  }
+  Value fine = arith::ConstantIntOp::create(b, 0, 1);
+  Value fault = b.loop(b.begin(), b.end(), 1, {fine}, [&](Value index, ValueRange carried) {
     Group group = decode(index, kAttentionQueries);
-    packKeys(group);
-    packValues(group);
-    b.loop(group.firstQuery, group.endQuery, AttentionSchedule::kBlockQueries,
-           [&](Value firstQuery) { queryBlock(group, firstQuery); });
-  });
+    readPositions(group);
+    Value found = findFault(group);
+    b.branch(arith::CmpIOp::create(b, arith::CmpIPredicate::eq, found, fine), [&] { groupOf(group); });
+    return Vectors{arith::OrIOp::create(b, carried[0], found)};
+  })[0];
+  return arith::ExtUIOp::create(b, b.getI32Type(), fault);
+}
+
+void AttentionTiler::groupOf(const Group &group) {
+  packKeys(group);
+  packValues(group);
+  b.loop(group.firstQuery, group.endQuery, AttentionSchedule::kBlockQueries,
+         [&](Value firstQuery) { queryBlock(group, firstQuery); });
 }
 
 void AttentionTiler::queryBlock(const Group &group, Value firstQuery) {
   Value endQuery = b.minimum(group.endQuery, b.add(firstQuery, AttentionSchedule::kBlockQueries));
-  Value rows = b.sub(endQuery, firstQuery), endKey = endKeyOf(endQuery);
+  Value rows = b.sub(endQuery, firstQuery);
+  Value endKey = kernel.positions ? endKeyAt(group, firstQuery, endQuery) : endKeyOf(endQuery);
   packQueries(group, firstQuery, rows);
   Value blocks = ceilDiv(endKey, blockKeys), pipelined = b.index(0);
   if (schedule.pipelined) {
@@ -169,8 +183,7 @@ LogicalResult tamis::tileAttention(func::FuncOp function, const CpuTarget &targe
   if (failed(kernel))
     return failure();
   KernelBuilder builder(function);
-  AttentionTiler(builder, *kernel, AttentionSchedule::of(target)).emit();
-  builder.finish();
+  builder.finish(AttentionTiler(builder, *kernel, AttentionSchedule::of(target)).emit());
   return success();
 }
 

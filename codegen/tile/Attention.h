@@ -9,8 +9,8 @@ namespace tamis {
 
 /// Replaces a kernel in model form by its tiled form (KernelBuilder.h).
 ///
-/// The kernel is one `model.attention` of f32 whose query, key and value are arguments, or unit-step slices of arguments
-/// along the last axis, and whose mask is an argument:
+/// The kernel is one `model.attention` of f32 whose query, key and value are arguments, or unit-step slices of
+/// arguments along the last axis, and whose mask is an argument:
 /// ```mlir
 /// func.func @attention(%x: tensor<?x?x1152xf32, #model.dims<"b", "s", "1152">>) -> ... {
 ///   %q = model.slice %x ["0", "0", "0"] step [1, 1, 1] : ...
@@ -20,6 +20,11 @@ namespace tamis {
 ///   return %o : ...
 /// }
 /// ```
+/// Or one `sattn.attend_at` of the same operands, and positions that it loads from an argument (`sattn.load_index`);
+/// queries in blocks that do not exist cost next to nothing. Then the kernel returns 1 when a row of positions has more
+/// items than there are queries, or an item that is no key; nothing is read beyond a buffer. Requires: positions
+/// ascend.
+///
 /// A work group is kAttentionQueries queries of one head of one batch entry. Softmax is computed online over blocks of
 /// keys (Dao et al., "FlashAttention", 2022, arXiv:2205.14135), rescaling only when a maximum grows by more than 2^8.
 /// Masks: float values below -1e30 count as -1e30; minus infinity excludes the key, as false does.

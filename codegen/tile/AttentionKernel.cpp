@@ -81,18 +81,32 @@ FailureOr<AttentionKernel> AttentionKernel::of(sattn::AttendOp op) {
   return kernelOf(op);
 }
 
+FailureOr<AttentionKernel> AttentionKernel::of(sattn::AttendAtOp op) {
+  auto kernel = kernelOf(op);
+  if (failed(kernel))
+    return failure();
+  auto load = op.getPositions().getDefiningOp<sattn::LoadIndexOp>();
+  kernel->positions = load ? dyn_cast<BlockArgument>(load.getInput()) : BlockArgument();
+  if (!kernel->positions)
+    return op.emitOpError("has positions that are not loaded from an argument of its kernel");
+  return kernel;
+}
+
 FailureOr<AttentionKernel> AttentionKernel::analyse(func::FuncOp function) {
-  auto ops = function.getOps<AttentionOp>();
-  if (ops.empty() || !llvm::hasSingleElement(function.getBody()))
+  Operation *op = nullptr;
+  for (Operation &each : function.front())
+    if (!op && isa<AttentionOp, sattn::AttendAtOp>(each))
+      op = &each;
+  if (!op || !llvm::hasSingleElement(function.getBody()))
     return function.emitOpError("has no model.attention to tile");
-  AttentionOp op = *ops.begin();
   for (Operation &other : function.front().without_terminator())
-    if (&other != op && !isa<SliceOp>(other))
+    if (&other != op && !isa<SliceOp, sattn::LoadIndexOp>(other))
       return other.emitOpError("cannot be computed with a model.attention");
   Operation *terminator = function.front().getTerminator();
-  if (terminator->getNumOperands() != 1 || terminator->getOperand(0) != op.getResult())
+  if (terminator->getNumOperands() != 1 || terminator->getOperand(0) != op->getResult(0))
     return function.emitOpError("returns something else than the result of its model.attention");
-  return of(op);
+  auto attention = dyn_cast<AttentionOp>(op);
+  return attention ? of(attention) : of(cast<sattn::AttendAtOp>(op));
 }
 
 AttentionSchedule AttentionSchedule::of(const CpuTarget &target) {

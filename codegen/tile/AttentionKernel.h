@@ -37,12 +37,15 @@ struct AttentionKernel {
   int64_t D = 0, E = 0;             ///< columns of a head: of query and key, of value and result
   double scale = 0;
   bool causal = false;
+  mlir::BlockArgument positions; ///< a stored index of one row: where each query stands; null: i + keys - queries
 
-  /// Of a kernel with one `model.attention`. Fails with a diagnostic on what tileAttention does not take.
+  /// Of a kernel with one `model.attention` or `sattn.attend_at`. Fails with a diagnostic on what tileAttention does
+  /// not take.
   static llvm::FailureOr<AttentionKernel> analyse(mlir::func::FuncOp kernel);
   /// What an op of attention reads beside its indices; fails with a diagnostic.
   static llvm::FailureOr<AttentionKernel> of(model::AttentionOp op);
   static llvm::FailureOr<AttentionKernel> of(sattn::AttendOp op);
+  static llvm::FailureOr<AttentionKernel> of(sattn::AttendAtOp op);
 };
 
 /// How the loops of attention are cut.

@@ -90,20 +90,29 @@ void AttentionTiler::multiplyKeys(const Tile &tile, llvm::function_ref<void(Valu
   });
 }
 
-/// Causal: query i keeps keys up to i + keys - queries. Only tiles on the diagonal hold others.
+/// Causal: query i keeps keys up to i + keys - queries, or where it stands. Only tiles on the diagonal hold others, and
+/// those of queries that do not exist.
 void AttentionTiler::excludeKeys(const Tile &tile) {
-  if (!kernel.causal)
+  if (!kernel.causal && !kernel.positions)
     return;
-  Value lastKept = b.add(b.add(tile.firstQuery, tile.row), b.sub(keys, queries)); // of the tile's first query
-  Value lastKey = b.add(tile.firstKey, int64_t(tile.keyVectors) * lanes - 1);
+  Value first = b.add(tile.firstQuery, tile.row);
+  auto lastKeptOf = [&](Value query) {
+    return kernel.positions ? lastKeyAt(tile.group, query) : b.add(query, b.sub(keys, queries));
+  };
+  Value lastKept = lastKeptOf(first), lastKey = b.add(tile.firstKey, int64_t(tile.keyVectors) * lanes - 1);
   Value crosses = arith::CmpIOp::create(b, arith::CmpIPredicate::sgt, lastKey, lastKept);
+  if (kernel.positions) {
+    Value end = b.add(first, int64_t(tile.rows));
+    crosses =
+        arith::OrIOp::create(b, crosses, arith::CmpIOp::create(b, arith::CmpIPredicate::ugt, end, tile.group.count));
+  }
   b.branch(crosses, [&] {
     SmallVector<int32_t> numbers(lanes);
     std::iota(numbers.begin(), numbers.end(), 0);
     auto type = b.vectorType(lanes, b.getI32Type());
     Value lane = arith::ConstantOp::create(b, DenseIntElementsAttr::get(type, numbers));
     b.loop(b.index(0), b.index(tile.rows), 1, [&](Value i) {
-      Value limit = b.sub(b.add(lastKept, i), tile.firstKey); // key of the block
+      Value limit = b.sub(lastKeptOf(b.add(first, i)), tile.firstKey); // key of the block
       for (unsigned j = 0; j < tile.keyVectors; ++j) {
         Value laneLimit = arith::IndexCastOp::create(b, b.getI32Type(), b.sub(limit, b.index(j * lanes)));
         Value keeps = arith::CmpIOp::create(b, arith::CmpIPredicate::sle, lane, b.broadcast(laneLimit, lanes));

@@ -18,7 +18,8 @@ class AttentionTiler {
 public:
   AttentionTiler(KernelBuilder &builder, const AttentionKernel &kernel, const AttentionSchedule &schedule);
   virtual ~AttentionTiler() = default;
-  void emit();
+  /// Gives the status of the kernel; null where there is nothing that could be wrong.
+  mlir::Value emit();
 
   static constexpr double kExcluded = -1e38;
   /// Finite masks are no smaller, and so stay above kExcluded.
@@ -36,6 +37,7 @@ protected:
     mlir::Value batch, head, keyHead;
     mlir::Value firstQuery, endQuery; ///< its queries
     mlir::Value endKey;               ///< keys that any of them may keep: [0, endKey)
+    mlir::Value positions, count;     ///< where queries stand: offset of the first one; how many exist. With positions
   };
   /// A tile: some rows of a block of queries against a block of keys.
   struct Tile {
@@ -98,6 +100,15 @@ protected:
   Tile tileAt(const Group &group, mlir::Value firstQuery, mlir::Value block, mlir::Value row, unsigned rows,
               unsigned keyVectors);
   mlir::Value endKeyOf(mlir::Value endQuery);
+  void groupOf(const Group &group);
+
+  // AttentionPositions.cpp: queries that stand where an index says.
+  void readPositions(Group &group);
+  /// Whether the positions of the group's queries are none; i1.
+  mlir::Value findFault(const Group &group);
+  mlir::Value endKeyAt(const Group &group, mlir::Value firstQuery, mlir::Value endQuery);
+  /// The last key that a query keeps, masks apart; -1 when it does not exist.
+  mlir::Value lastKeyAt(const Group &group, mlir::Value query);
 
   /// f(first, count) for vectors [0, total) in chunks that fit the registers beside rowsOf(count) rows.
   void chunks(unsigned total, llvm::function_ref<void(unsigned first, unsigned count)> f);

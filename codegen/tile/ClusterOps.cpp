@@ -85,10 +85,12 @@ public:
       if (auto linear = dyn_cast<model::LinearOp>(op))
         startLinear(linear);
     for (Operation &op : function.front()) {
-      if (isa<model::AttentionOp>(op))
-        startAttention(KernelKind::attention, &op);
+      if (isa<model::AttentionOp, sattn::AttendAtOp>(op))
+        startReader(KernelKind::attention, &op);
       else if (isa<sattn::AttendOp>(op))
-        startAttention(KernelKind::sparse_attention, &op);
+        startReader(KernelKind::sparse_attention, &op);
+      else if (isa<sattn::CompactOp, sattn::ExpandOp>(op))
+        startReader(KernelKind::compaction, &op);
       else if (auto stored = dyn_cast<sattn::StoreIndexOp>(op))
         startSelection(stored);
     }
@@ -119,7 +121,7 @@ private:
   void repeatColumnRanges() {
     SmallVector<OpOperand *> reads;
     for (Operation &op : function.front())
-      if (isa<sattn::AttendOp, sattn::SummarizeOp, sattn::ScoreOp>(op))
+      if (isa<sattn::AttendOp, sattn::AttendAtOp, sattn::CompactOp, sattn::SummarizeOp, sattn::ScoreOp>(op))
         for (OpOperand &operand : op.getOpOperands())
           if (isColumnRange(operand.get().getDefiningOp()) && !operand.get().hasOneUse())
             reads.push_back(&operand);
@@ -166,10 +168,11 @@ private:
     }
   }
 
-  void startAttention(KernelKind kind, Operation *attention) {
-    unsigned cluster = start(kind, attention);
-    addColumnRanges(cluster, attention);
-    for (Value operand : attention->getOperands()) // an index is loaded or computed where it is read
+  /// An op that reads columns of buffers in place, and indices.
+  void startReader(KernelKind kind, Operation *op) {
+    unsigned cluster = start(kind, op);
+    addColumnRanges(cluster, op);
+    for (Value operand : op->getOperands()) // an index is loaded or computed where it is read
       if (isa<sattn::KeyIndexType>(operand.getType()) && isFree(operand.getDefiningOp()))
         add(cluster, operand.getDefiningOp());
   }
@@ -294,6 +297,11 @@ DimExpr elements(Value value) {
 }
 
 DimExpr flopsOf(Operation *op) {
+  // Two products of every query with every key, over the widths of keys and of values.
+  auto ofAttention = [](auto attention) {
+    auto query = model::dimsOf(attention.getQuery().getType()), out = model::dimsOf(attention.getType());
+    return query[0] * query[1] * model::dimsOf(attention.getKey().getType())[1] * 2 * (query[2] + out[2]);
+  };
   return llvm::TypeSwitch<Operation *, DimExpr>(op)
       .Case([](model::LinearOp linear) {
         auto weight = cast<RankedTensorType>(linear.getWeight().getType());
@@ -301,11 +309,7 @@ DimExpr flopsOf(Operation *op) {
       })
       .Case(
           [](model::MatmulOp matmul) { return elements(matmul) * 2 * model::dimsOf(matmul.getLhs().getType()).back(); })
-      .Case([](model::AttentionOp attention) {
-        // Two products of every query with every key, over the widths of keys and of values.
-        auto query = model::dimsOf(attention.getQuery().getType()), out = model::dimsOf(attention.getType());
-        return query[0] * query[1] * model::dimsOf(attention.getKey().getType())[1] * 2 * (query[2] + out[2]);
-      })
+      .Case<model::AttentionOp, sattn::AttendAtOp>(ofAttention)
       .Case([](sattn::AttendOp attend) {
         int64_t widths =
             *model::dimsOf(attend.getQuery().getType())[2].constant() + *model::dimsOf(attend.getType())[2].constant();

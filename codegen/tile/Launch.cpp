@@ -3,6 +3,7 @@
 #include "codegen/tile/Launch.h"
 
 #include "codegen/tile/Attention.h"
+#include "codegen/tile/Compact.h"
 #include "codegen/tile/Linear.h"
 #include "codegen/tile/Map.h"
 #include "codegen/tile/Rows.h"
@@ -22,6 +23,8 @@ FailureOr<Launch> tamis::launchOf(func::FuncOp kernel, plan::KernelKind kind) {
     return sparseAttentionLaunch(kernel);
   case plan::KernelKind::select:
     return selectLaunch(kernel);
+  case plan::KernelKind::compaction:
+    return compactLaunch(kernel);
   case plan::KernelKind::rows:
     return rowsLaunch(kernel);
   case plan::KernelKind::map:
@@ -43,6 +46,8 @@ LogicalResult tamis::tileKernel(func::FuncOp kernel, const CpuTarget &target) {
     return tileSparseAttention(kernel, target);
   case plan::KernelKind::select:
     return tileSelect(kernel, target);
+  case plan::KernelKind::compaction:
+    return tileCompact(kernel, target);
   case plan::KernelKind::rows:
     return tileRows(kernel, target);
   case plan::KernelKind::map:

@@ -159,6 +159,67 @@ def Sattn_AttendOp : Sattn_Op<"attend", [Pure, AttrSizedOperandSegments]> {
                           `,` `over` type($indices) (`mask` type($mask)^)? `->` type($result) }];
 }
 
+def Sattn_CompactOp : Sattn_Op<"compact", [Pure, AllElementTypesMatch<["input", "result"]>]> {
+  let summary = "the tokens of an index next to each other";
+  let description = [{
+    `result[b, i]` is `input[b, t]` where t is item i of the one row of batch item b, and zero from the number of items on.
+    Tokens keep their order: causal order among tokens of one index is that of their new places.
+    - (C1) `index` is of tokens, has one row for each batch item, and as many items as `input`, `B x S x F`, has tokens.
+    - (C2) the result is `B x capacity x F`.
+    ```mlir
+    %c = sattn.compact %x by %i : tensor<2x256x384xf32>,
+        !sattn.index<0 x 1 token, shape ["2", "1", "1"], items "256", capacity "39"> -> tensor<2x39x384xf32>
+    ```
+  }];
+  let arguments = (ins Model_Tensor:$input, Sattn_KeyIndex:$index);
+  let results = (outs Model_Tensor:$result);
+  let assemblyFormat = "$input `by` $index attr-dict `:` type($input) `,` type($index) `->` type($result)";
+  let hasFolder = 1;
+}
+
+def Sattn_ExpandOp : Sattn_Op<"expand", [Pure, AllElementTypesMatch<["input", "result"]>]> {
+  let summary = "compacted tokens back at their places";
+  let description = [{
+    `result[b, t]` is `input[b, i]` where t is item i of the one row of batch item b, and zero for the tokens that it does not
+    hold.
+    - (C1) `index` as in `compact`, and as many items as the result, `B x S x F`, has tokens. - (C2) the operand is
+      `B x capacity x F`.
+    ```mlir
+    %x = sattn.expand %c by %i : tensor<2x39x384xf32>,
+        !sattn.index<0 x 1 token, shape ["2", "1", "1"], items "256", capacity "39"> -> tensor<2x256x384xf32>
+    ```
+  }];
+  let arguments = (ins Model_Tensor:$input, Sattn_KeyIndex:$index);
+  let results = (outs Model_Tensor:$result);
+  let assemblyFormat = "$input `by` $index attr-dict `:` type($input) `,` type($index) `->` type($result)";
+  let hasFolder = 1;
+}
+
+def Sattn_AttendAtOp : Sattn_Op<"attend_at", [Pure]> {
+  let summary = "attention of compacted queries over all keys";
+  let description = [{
+    As `model.attention`, of the queries that `compact` by `positions` leaves: query i stands at the key that is item i of its
+    batch item, and with `causal` keeps the keys up to that. From the number of items on the result is zero.
+    (Where the keys are compacted by the same index, `model.attention` does: causal order is that of their new places, and
+    a mask leaves out those that do not exist.)
+    - (C1) as `model.attention`. - (C2) `positions` is an index of tokens, has one row for each batch item, as many items as
+      there are keys, and room for as many as there are queries.
+    ```mlir
+    %o = sattn.attend_at %c, %k, %v at %i heads 12 kv_heads 12 scale 1.767766952966369e-01 causal
+        : tensor<2x39x384xf32>, tensor<2x256x384xf32>, tensor<2x256x384xf32>,
+          at !sattn.index<0 x 1 token, shape ["2", "1", "1"], items "256", capacity "39"> -> tensor<2x39x384xf32>
+    ```
+  }];
+  let arguments = (ins Model_FloatTensor:$query, Model_FloatTensor:$key, Model_FloatTensor:$value,
+                       Sattn_KeyIndex:$positions, Optional<Model_Tensor>:$mask,
+                       ConfinedAttr<I64Attr, [IntPositive]>:$heads, ConfinedAttr<I64Attr, [IntPositive]>:$kv_heads,
+                       F64Attr:$scale, UnitAttr:$causal);
+  let results = (outs Model_FloatTensor:$result);
+  let assemblyFormat = [{ $query `,` $key `,` $value `at` $positions (`mask` $mask^)? `heads` $heads `kv_heads` $kv_heads
+                          `scale` $scale (`causal` $causal^)? attr-dict `:` type($query) `,` type($key) `,` type($value)
+                          `,` `at` type($positions) (`mask` type($mask)^)? `->` type($result) }];
+}
+
 def Sattn_StoreIndexOp : Sattn_Op<"store_index", [Pure]> {
   let summary = "an index as a tensor";
   let description = [{

@@ -162,6 +162,75 @@ LogicalResult AttendOp::verify() {
   return success();
 }
 
+/// One row of tokens for each batch item: which of `all` tokens, in room for `some`.
+static LogicalResult expectOneRow(Operation *op, KeyIndexType index, const DimExpr &batch, const DimExpr &all,
+                                  const DimExpr &some) {
+  Dims shape = index.shapeDims();
+  if (index.getUnit() != Unit::token || shape[0] != batch || shape[1] != DimExpr(1) || shape[2] != DimExpr(1) ||
+      index.itemCount() != all || index.capacityExpr() != some)
+    return op->emitOpError() << "has " << index << " but one row of tokens for each of " << batch.str()
+                             << " batch items, of " << all.str() << " items and a capacity of " << some.str()
+                             << ", is wanted";
+  return success();
+}
+
+/// `whole` is `B x S x F`, and `part` the tokens of an index of it.
+static LogicalResult verifyCompaction(Operation *op, KeyIndexType index, Value whole, Value part) {
+  Dims all = dimsOf(whole.getType()), some = dimsOf(part.getType());
+  if (all.size() != 3 || some.size() != 3 || all[0] != some[0] || all[2] != some[2]) // C2
+    return op->emitOpError() << "has tokens of sizes " << model::str(all) << " and " << model::str(some)
+                             << " but three axes are wanted, of which two agree";
+  return expectOneRow(op, index, all[0], all[1], some[1]); // C1
+}
+
+LogicalResult CompactOp::verify() {
+  return verifyCompaction(*this, getIndex().getType(), getInput(), getResult());
+}
+
+LogicalResult ExpandOp::verify() {
+  return verifyCompaction(*this, getIndex().getType(), getResult(), getInput());
+}
+
+/// Whether an index holds all items, in any case.
+static bool holdsAll(Value index) {
+  auto select = index.getDefiningOp<SelectOp>();
+  if (!select || select.getMask() || select.getCandidates() || select.getCausal())
+    return false;
+  BudgetAttr budget = select.getBudget();
+  auto items = select.getType().itemCount().constant();
+  return (budget.getKind() == BudgetKind::fraction && budget.number() == 1) ||
+         (budget.getKind() == BudgetKind::count && items && budget.number() >= *items);
+}
+
+OpFoldResult CompactOp::fold(FoldAdaptor) {
+  if (holdsAll(getIndex()) && getInput().getType() == getType())
+    return getInput();
+  // What lies behind the items of a compacted tensor is zero already.
+  auto expanded = getInput().getDefiningOp<ExpandOp>();
+  if (!expanded || expanded.getIndex() != getIndex() || !expanded.getInput().getDefiningOp<CompactOp>() ||
+      expanded.getInput().getDefiningOp<CompactOp>().getIndex() != getIndex())
+    return {};
+  return expanded.getInput();
+}
+
+OpFoldResult ExpandOp::fold(FoldAdaptor) {
+  if (holdsAll(getIndex()) && getInput().getType() == getType())
+    return getInput();
+  // Expanded again, the tokens that the index does not hold are zero already.
+  auto compacted = getInput().getDefiningOp<CompactOp>();
+  auto expanded = compacted ? compacted.getInput().getDefiningOp<ExpandOp>() : ExpandOp();
+  return expanded && expanded.getIndex() == getIndex() && compacted.getIndex() == getIndex() ? expanded.getResult()
+                                                                                             : OpFoldResult();
+}
+
+LogicalResult AttendAtOp::verify() {
+  if (failed(model::verifyAttention(*this, getQuery(), getKey(), getValue(), getMask(), getResult(), getHeads(),
+                                    getKvHeads()))) // C1
+    return failure();
+  Dims query = dimsOf(getQuery().getType()), key = dimsOf(getKey().getType());
+  return expectOneRow(*this, getPositions().getType(), query[0], key[1], query[1]); // C2
+}
+
 LogicalResult StoreIndexOp::verify() {
   if (getType() != getInput().getType().storage()) // C1
     return emitOpError() << "gives " << getType() << " but " << getInput().getType().storage() << " is wanted";

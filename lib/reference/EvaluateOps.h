@@ -70,6 +70,9 @@ llvm::Error evaluateOp(sattn::SelectOp op, const Scope &scope, HostTensor &resul
 llvm::Error evaluateOp(sattn::BandsOp op, const Scope &scope, HostTensor &result);
 llvm::Error evaluateOp(sattn::CoarsenOp op, const Scope &scope, HostTensor &result);
 llvm::Error evaluateOp(sattn::AttendOp op, const Scope &scope, HostTensor &result);
+llvm::Error evaluateOp(sattn::CompactOp op, const Scope &scope, HostTensor &result);
+llvm::Error evaluateOp(sattn::ExpandOp op, const Scope &scope, HostTensor &result);
+llvm::Error evaluateOp(sattn::AttendAtOp op, const Scope &scope, HostTensor &result);
 llvm::Error evaluateOp(sattn::StoreIndexOp op, const Scope &scope, HostTensor &result);
 llvm::Error evaluateOp(sattn::LoadIndexOp op, const Scope &scope, HostTensor &result);
 

@@ -33,15 +33,21 @@ struct StoreIndices : impl::StoreIndicesBase<StoreIndices> {
 
   void store(Value index) {
     SmallVector<OpOperand *> readers;
+    Value stored; // by a pattern that reads the tensor
     for (OpOperand &use : index.getUses())
-      if (!isSelection(use.getOwner()) && !isa<sattn::StoreIndexOp>(use.getOwner()))
+      if (isa<sattn::StoreIndexOp>(use.getOwner()))
+        stored = use.getOwner()->getResult(0);
+      else if (!isSelection(use.getOwner()))
         readers.push_back(&use);
     if (readers.empty())
       return;
     OpBuilder builder(index.getContext());
     builder.setInsertionPointAfterValue(index);
     auto type = cast<sattn::KeyIndexType>(index.getType());
-    Value stored = sattn::StoreIndexOp::create(builder, index.getLoc(), type.storage(), index);
+    if (stored)
+      stored.getDefiningOp()->moveAfter(index.getDefiningOp());
+    else
+      stored = sattn::StoreIndexOp::create(builder, index.getLoc(), type.storage(), index);
     for (OpOperand *reader : readers) {
       builder.setInsertionPoint(reader->getOwner());
       reader->set(sattn::LoadIndexOp::create(builder, reader->getOwner()->getLoc(), type, stored));

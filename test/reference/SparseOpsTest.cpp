@@ -96,6 +96,39 @@ TEST_F(SparseOps, Coarsen) {
               ElementsAre(Items{1, 2}, Items{2, 5}, Items{8}, IsEmpty(), Items{3}, Items{3, 4}));
 }
 
+TEST_F(SparseOps, CompactAndExpand) {
+  Index index{0, 1, {2, 1, 1}, 4, 3};
+  HostTensor items = stored(index, {{0, 3}, {1, 2, 3}});
+  std::string load = "%i = sattn.load_index %b : " + index.storage() + " -> " + index.type();
+  HostTensor x = tensor("f32", {2, 4, 2}, {1, 2, 3, 4, 5, 6, 7, 8, /**/ 11, 12, 13, 14, 15, 16, 17, 18});
+  expectNumbers(run(load + "%r = sattn.compact %a by %i : tensor<2x4x2xf32>, " + index.type() + " -> tensor<2x3x2xf32>",
+                    "tensor<2x3x2xf32>", {x, items}),
+                {1, 2, 7, 8, 0, 0, /**/ 13, 14, 15, 16, 17, 18});
+  // What lies behind the items does not matter.
+  HostTensor c = tensor("f32", {2, 3, 2}, {1, 2, 3, 4, kNan, 6, /**/ 7, 8, 9, 10, 11, 12});
+  expectNumbers(run(load + "%r = sattn.expand %a by %i : tensor<2x3x2xf32>, " + index.type() + " -> tensor<2x4x2xf32>",
+                    "tensor<2x4x2xf32>", {c, items}),
+                {1, 2, 0, 0, 0, 0, 3, 4, /**/ 0, 0, 7, 8, 9, 10, 11, 12});
+}
+
+TEST_F(SparseOps, AttendAt) {
+  // Weights are equal: a result is the mean of the values of 1, 2, 4, 8 that the query sees.
+  Index index{0, 1, {2, 1, 1}, 4, 3};
+  HostTensor items = stored(index, {{0, 3}, {}});
+  HostTensor q = tensor("f32", {2, 3, 1}, {1, 2, kNan, 4, 5, 6}),
+             k = tensor("f32", {2, 4, 1}, {0, 0, 0, 0, 0, 0, 0, 0});
+  HostTensor v = tensor("f32", {2, 4, 1}, {1, 2, 4, 8, 1, 2, 4, 8});
+  HostTensor m = tensor("i1", {2, 1, 1, 4}, {1, 0, 1, 1, 1, 1, 1, 1});
+  auto body = [&](const std::string &causal) {
+    return "%i = sattn.load_index %e : " + index.storage() + " -> " + index.type() +
+           "%r = sattn.attend_at %a, %b, %c at %i mask %d heads 1 kv_heads 1 scale 1.0 " + causal +
+           ": tensor<2x3x1xf32>, tensor<2x4x1xf32>, tensor<2x4x1xf32>, at " + index.type() +
+           " mask tensor<2x1x1x4xi1> -> tensor<2x3x1xf32>";
+  };
+  expectNumbers(run(body("causal "), "tensor<2x3x1xf32>", {q, k, v, m, items}), {1, 13. / 3, 0, 0, 0, 0}, 1e-6);
+  expectNumbers(run(body(""), "tensor<2x3x1xf32>", {q, k, v, m, items}), {13. / 3, 13. / 3, 0, 0, 0, 0}, 1e-6);
+}
+
 TEST_F(SparseOps, StoreAndLoad) {
   Index index{1, 1, {1, 1, 2}, 4, 3};
   std::string body = storing(index, "%i = sattn.load_index %a : " + index.storage() + " -> " + index.type());

@@ -421,6 +421,89 @@ func.func @attend_c2_items(%q: tensor<2x8x16xf32>, %i: !sattn.index<0 x 3 block,
 
 // -----
 
+func.func @compact_c1_heads(%x: tensor<2x8x4xf32>, %i: !sattn.index<0 x 1 token, shape ["2", "2", "1"], items "8", capacity "3">) {
+  // expected-error@+1 {{but one row of tokens for each of 2 batch items, of 8 items and a capacity of 3, is wanted}}
+  %c = sattn.compact %x by %i : tensor<2x8x4xf32>, !sattn.index<0 x 1 token, shape ["2", "2", "1"], items "8", capacity "3">
+      -> tensor<2x3x4xf32>
+  return
+}
+
+// -----
+
+func.func @compact_c1_blocks(%x: tensor<2x8x4xf32>, %i: !sattn.index<0 x 2 block, shape ["2", "1", "1"], items "8", capacity "3">) {
+  // expected-error@+1 {{but one row of tokens for each of 2 batch items}}
+  %c = sattn.compact %x by %i : tensor<2x8x4xf32>, !sattn.index<0 x 2 block, shape ["2", "1", "1"], items "8", capacity "3">
+      -> tensor<2x3x4xf32>
+  return
+}
+
+// -----
+
+func.func @compact_c1_items(%x: tensor<2x8x4xf32>, %i: !sattn.index<0 x 1 token, shape ["2", "1", "1"], items "9", capacity "3">) {
+  // expected-error@+1 {{of 8 items and a capacity of 3, is wanted}}
+  %c = sattn.compact %x by %i : tensor<2x8x4xf32>, !sattn.index<0 x 1 token, shape ["2", "1", "1"], items "9", capacity "3">
+      -> tensor<2x3x4xf32>
+  return
+}
+
+// -----
+
+func.func @compact_c2(%x: tensor<2x8x4xf32>, %i: !sattn.index<0 x 1 token, shape ["2", "1", "1"], items "8", capacity "3">) {
+  // expected-error@+1 {{has tokens of sizes [2, 8, 4] and [2, 3, 5] but three axes are wanted, of which two agree}}
+  %c = sattn.compact %x by %i : tensor<2x8x4xf32>, !sattn.index<0 x 1 token, shape ["2", "1", "1"], items "8", capacity "3">
+      -> tensor<2x3x5xf32>
+  return
+}
+
+// -----
+
+func.func @compact_c2_capacity(%x: tensor<2x8x4xf32>, %i: !sattn.index<0 x 1 token, shape ["2", "1", "1"], items "8", capacity "3">) {
+  // expected-error@+1 {{of 8 items and a capacity of 4, is wanted}}
+  %c = sattn.compact %x by %i : tensor<2x8x4xf32>, !sattn.index<0 x 1 token, shape ["2", "1", "1"], items "8", capacity "3">
+      -> tensor<2x4x4xf32>
+  return
+}
+
+// -----
+
+func.func @expand_c1(%x: tensor<2x3x4xf32>, %i: !sattn.index<1 x 1 token, shape ["2", "1", "8"], items "8", capacity "3">) {
+  // expected-error@+1 {{but one row of tokens for each of 2 batch items, of 8 items and a capacity of 3, is wanted}}
+  %c = sattn.expand %x by %i : tensor<2x3x4xf32>, !sattn.index<1 x 1 token, shape ["2", "1", "8"], items "8", capacity "3">
+      -> tensor<2x8x4xf32>
+  return
+}
+
+// -----
+
+func.func @expand_c2(%x: tensor<3x4xf32>, %i: !sattn.index<0 x 1 token, shape ["1", "1", "1"], items "8", capacity "3">) {
+  // expected-error@+1 {{has tokens of sizes [1, 8, 4] and [3, 4] but three axes are wanted}}
+  %c = sattn.expand %x by %i : tensor<3x4xf32>, !sattn.index<0 x 1 token, shape ["1", "1", "1"], items "8", capacity "3">
+      -> tensor<1x8x4xf32>
+  return
+}
+
+// -----
+
+func.func @attend_at_c1(%q: tensor<2x3x6xf32>, %k: tensor<2x8x6xf32>, %i: !sattn.index<0 x 1 token, shape ["2", "1", "1"], items "8", capacity "3">) {
+  // expected-error@+1 {{cannot split [2, 3, 6], [2, 8, 6] and [2, 8, 6] into 4 heads over 4}}
+  %o = sattn.attend_at %q, %k, %k at %i heads 4 kv_heads 4 scale 1.0
+      : tensor<2x3x6xf32>, tensor<2x8x6xf32>, tensor<2x8x6xf32>,
+        at !sattn.index<0 x 1 token, shape ["2", "1", "1"], items "8", capacity "3"> -> tensor<2x3x6xf32>
+  return
+}
+
+// -----
+
+func.func @attend_at_c2(%q: tensor<2x3x6xf32>, %k: tensor<2x8x6xf32>, %i: !sattn.index<0 x 1 token, shape ["2", "1", "1"], items "8", capacity "4">) {
+  // expected-error@+1 {{but one row of tokens for each of 2 batch items, of 8 items and a capacity of 3, is wanted}}
+  %o = sattn.attend_at %q, %k, %k at %i heads 2 kv_heads 2 scale 1.0
+      : tensor<2x3x6xf32>, tensor<2x8x6xf32>, tensor<2x8x6xf32>,
+        at !sattn.index<0 x 1 token, shape ["2", "1", "1"], items "8", capacity "4"> -> tensor<2x3x6xf32>
+  return
+}
+
+// -----
+
 func.func @store_index_c1(%i: !sattn.index<2 x 2 block, shape ["1", "1", "4"], items "4", capacity "4">) {
   // expected-error@+1 {{gives 'tensor<1x1x4x4xi32>' but 'tensor<1x1x4x5xi32>' is wanted}}
   %t = sattn.store_index %i

@@ -154,6 +154,46 @@ func.func @attend_union(%q: tensor<2x5x8xf32>, %k: tensor<2x9x4xf32>, %mask: ten
   return
 }
 
+// CHECK-LABEL: func.func @compact
+// CHECK: sattn.compact %{{.*}} by %{{.*}} : tensor<2x256x384xf32>, <0 x 1 token, shape["2", "1", "1"], items "256", capacity "39"> -> tensor<2x39x384xf32>
+func.func @compact(%x: tensor<2x256x384xf32>, %i: !sattn.index<0 x 1 token, shape ["2", "1", "1"], items "256", capacity "39">) {
+  %c = sattn.compact %x by %i : tensor<2x256x384xf32>,
+      !sattn.index<0 x 1 token, shape ["2", "1", "1"], items "256", capacity "39"> -> tensor<2x39x384xf32>
+  return
+}
+
+// CHECK-LABEL: func.func @expand
+// CHECK: sattn.expand %{{.*}} by %{{.*}} : tensor<2x39x384xf32>, <0 x 1 token, shape["2", "1", "1"], items "256", capacity "39"> -> tensor<2x256x384xf32>
+func.func @expand(%c: tensor<2x39x384xf32>, %i: !sattn.index<0 x 1 token, shape ["2", "1", "1"], items "256", capacity "39">) {
+  %x = sattn.expand %c by %i : tensor<2x39x384xf32>,
+      !sattn.index<0 x 1 token, shape ["2", "1", "1"], items "256", capacity "39"> -> tensor<2x256x384xf32>
+  return
+}
+
+// CHECK-LABEL: func.func @compact_dynamic
+// CHECK: sattn.compact %{{.*}} -> tensor<?x?x8xf32, #model.dims<"b", "min(4, s)", "8">>
+func.func @compact_dynamic(%x: tensor<?x?x8xf32, #model.dims<"b", "s", "8">>, %i: !sattn.index<0 x 1 token, shape ["b", "1", "1"], items "s", capacity "min(4, s)">) {
+  %c = sattn.compact %x by %i : tensor<?x?x8xf32, #model.dims<"b", "s", "8">>,
+      !sattn.index<0 x 1 token, shape ["b", "1", "1"], items "s", capacity "min(4, s)">
+      -> tensor<?x?x8xf32, #model.dims<"b", "min(4, s)", "8">>
+  return
+}
+
+// CHECK-LABEL: func.func @attend_at
+// CHECK: sattn.attend_at %{{.*}} at %{{.*}} heads 12 kv_heads 12 scale 0.17677669{{.*}} causal : tensor<2x39x384xf32>, tensor<2x256x384xf32>, tensor<2x256x384xf32>, at <0 x 1 token, shape["2", "1", "1"], items "256", capacity "39"> -> tensor<2x39x384xf32>
+// CHECK: sattn.attend_at %{{.*}} at %{{.*}} mask %{{.*}} heads 12 kv_heads 12 scale 1.000000e+00 : {{.*}} mask tensor<2x1x1x256xf32> -> tensor<2x39x384xf32>
+func.func @attend_at(%c: tensor<2x39x384xf32>, %k: tensor<2x256x384xf32>, %v: tensor<2x256x384xf32>,
+    %m: tensor<2x1x1x256xf32>, %i: !sattn.index<0 x 1 token, shape ["2", "1", "1"], items "256", capacity "39">) {
+  %o = sattn.attend_at %c, %k, %v at %i heads 12 kv_heads 12 scale 1.767766952966369e-01 causal
+      : tensor<2x39x384xf32>, tensor<2x256x384xf32>, tensor<2x256x384xf32>,
+        at !sattn.index<0 x 1 token, shape ["2", "1", "1"], items "256", capacity "39"> -> tensor<2x39x384xf32>
+  %p = sattn.attend_at %c, %k, %v at %i mask %m heads 12 kv_heads 12 scale 1.0
+      : tensor<2x39x384xf32>, tensor<2x256x384xf32>, tensor<2x256x384xf32>,
+        at !sattn.index<0 x 1 token, shape ["2", "1", "1"], items "256", capacity "39"> mask tensor<2x1x1x256xf32>
+      -> tensor<2x39x384xf32>
+  return
+}
+
 // CHECK-LABEL: func.func @store_index
 // CHECK: sattn.store_index %{{.*}} : <64 x 64 block, shape["1", "12", "4"], items "4", capacity "2"> -> tensor<1x12x4x3xi32>
 func.func @store_index(%i: !blocks) {

@@ -75,6 +75,21 @@ func.func @stored_already(%x: !x, %s: !s) -> !x {
   return %o : !x
 }
 
+// A tensor that is read as such serves the others too, wherever it was written.
+// CHECK-LABEL: func.func @stored_for_another
+// CHECK: %[[I:.*]] = sattn.select
+// CHECK-NEXT: %[[T:.*]] = sattn.store_index %[[I]]
+// CHECK-NOT: sattn.store_index
+// CHECK: %[[J:.*]] = sattn.load_index %[[T]]
+// CHECK-NEXT: sattn.attend %{{.*}} over %[[J]]
+// CHECK: return %{{.*}}, %[[T]]
+func.func @stored_for_another(%x: !x, %s: !s) -> (!x, tensor<1x4x4x3xi32>) {
+  %i = sattn.select #sattn.budget<count 2.0> %s queries "256" keys "256" : !s -> !row
+  %o = sattn.attend %x, %x, %x over %i heads 4 kv_heads 4 scale 1.0 : !x, !x, !x, over !row -> !x
+  %t = sattn.store_index %i : !row -> tensor<1x4x4x3xi32>
+  return %o, %t : !x, tensor<1x4x4x3xi32>
+}
+
 // CHECK-LABEL: func.func @unused
 // CHECK-NOT: sattn.store_index
 // CHECK-NOT: sattn.bands
