@@ -45,18 +45,23 @@ void softmaxOfKept(llvm::MutableArrayRef<double> scores) {
 }
 } // namespace
 
+void tamis::sattn::weigh(const HeadInputs &head, const KeptPairs &kept, int64_t q,
+                         llvm::MutableArrayRef<double> weights) {
+  for (int64_t k = 0; k < head.keys; ++k) {
+    weights[k] = -INFINITY;
+    if (!kept(q, k) || !head.isOrdered(q, k))
+      continue;
+    double added = head.added(q, k);
+    if (added != -INFINITY)
+      weights[k] = head.item.scale * head.product(q, k) + added;
+  }
+  softmaxOfKept(weights);
+}
+
 void tamis::sattn::attendKept(const HeadInputs &head, const KeptPairs &kept, llvm::MutableArrayRef<double> result) {
   std::vector<double> weights(head.keys);
   for (int64_t q = 0; q < head.queries; ++q) {
-    for (int64_t k = 0; k < head.keys; ++k) {
-      weights[k] = -INFINITY;
-      if (!kept(q, k) || !head.isOrdered(q, k))
-        continue;
-      double added = head.added(q, k);
-      if (added != -INFINITY)
-        weights[k] = head.item.scale * head.product(q, k) + added;
-    }
-    softmaxOfKept(weights);
+    weigh(head, kept, q, weights);
     llvm::MutableArrayRef<double> row = result.slice(q * head.valueWidth, head.valueWidth);
     llvm::fill(row, 0);
     for (int64_t k = 0; k < head.keys; ++k)

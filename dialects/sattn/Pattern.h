@@ -92,6 +92,10 @@ private:
   std::vector<bool> kept;
 };
 
+/// The weights of the keys for one query: softmax over those that are kept and that causal order and mask allow, zero
+/// for others, and for all where there is none. `weights`: one a key.
+void weigh(const HeadInputs &head, const KeptPairs &kept, int64_t q, llvm::MutableArrayRef<double> weights);
+
 /// Softmax over the kept pairs that causal order and mask allow, times the values: queries x valueWidth. A query that
 /// keeps no key gives zeros.
 void attendKept(const HeadInputs &head, const KeptPairs &kept, llvm::MutableArrayRef<double> result);

@@ -3,6 +3,7 @@
 #ifndef TAMIS_SATTN_OPS
 #define TAMIS_SATTN_OPS
 
+include "dialects/sattn/SattnGatePatterns.td"
 include "dialects/sattn/SattnPatterns.td"
 
 def Sattn_AttentionOp : Sattn_Op<"attention", [Pure, AttrSizedOperandSegments]> {

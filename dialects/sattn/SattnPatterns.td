@@ -32,14 +32,16 @@ def Sattn_PatternInterface : AttrInterface<"PatternAttrInterface"> {
     InterfaceMethod<"The weights it has of its own, in the order of the operands; most have none.",
       "::llvm::SmallVector<::tamis::sattn::PatternWeight>", "weights",
       (ins "const ::tamis::sattn::AttentionSizes &":$sizes), "", [{ return {}; }]>,
-    InterfaceMethod<"Fits its weights to dense attention, by least squares over samples; one vector a weight.",
+    InterfaceMethod<"Fits its weights to dense attention, by least squares over samples, all of one attention; one vector a "
+      "weight, empty when there is no sample.",
       "::std::vector<::std::vector<double>>", "fit",
       (ins "::llvm::ArrayRef<::tamis::sattn::AttentionInputs>":$samples), "", [{ return {}; }]>,
   ];
 }
 
-class Sattn_Pattern<string name, string attrMnemonic>
-    : Sattn_Attr<name, attrMnemonic, [DeclareAttrInterfaceMethods<Sattn_PatternInterface>]> {
+/// `overrides`: methods with a default that it has an answer of its own to.
+class Sattn_Pattern<string name, string attrMnemonic, list<string> overrides = []>
+    : Sattn_Attr<name, attrMnemonic, [DeclareAttrInterfaceMethods<Sattn_PatternInterface, overrides>]> {
   let assemblyFormat = "`<` struct(params) `>`";
   let genVerifyDecl = 1;
 }

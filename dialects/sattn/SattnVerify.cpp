@@ -74,9 +74,13 @@ LogicalResult AttentionOp::verify() {
   if (failed(getPattern().fits(sizes, [&] { return emitOpError(); })))
     return failure();
   SmallVector<PatternWeight> wanted = getPattern().weights(sizes);
-  if (wanted.size() != getWeights().size()) // C3
-    return emitOpError() << "has " << getWeights().size() << " weights but " << getPattern() << " wants "
-                         << wanted.size();
+  if (wanted.size() != getWeights().size()) { // C3
+    InFlightDiagnostic error = emitOpError() << "has " << getWeights().size() << " weights but " << getPattern()
+                                             << " wants " << wanted.size();
+    for (const PatternWeight &weight : wanted)
+      error << ", '" << weight.name << "' of sizes " << model::str(Dims(weight.shape.begin(), weight.shape.end()));
+    return error;
+  }
   for (auto [weight, operand] : llvm::zip(wanted, getWeights())) {
     Dims shape(weight.shape.begin(), weight.shape.end());
     if (failed(expectDims(*this, operand, shape, ("the weight '" + weight.name + "'").str().c_str())))

@@ -19,6 +19,7 @@ struct Case {
   enum { none, boolean, number } mask = none;
   int64_t meansOf = 0; ///< width of the blocks whose means the pattern takes
   std::string pattern;
+  std::vector<std::vector<int64_t>> weights = {}; ///< sizes of those that the pattern has of its own
 
   /// Queries and keys are the same tokens by their types, and not just as many.
   bool sameTokens = false;
@@ -42,10 +43,20 @@ struct Case {
                 v = tokens("k", kvHeads * 2);
     std::string m =
         std::string("tensor<?x1x1x?x") + (mask == number ? "f32" : "i1") + ", #model.dims<\"b\", \"1\", \"1\", \"k\">>";
-    return "func.func @main(%q: " + q + ", %k: " + k + ", %v: " + v + (mask ? ", %m: " + m : "") + ") -> " + r +
-           " {\n%r = " + op + " %q, %k, %v " + (mask ? "mask %m " : "") + "heads " + std::to_string(heads) +
-           " kv_heads " + std::to_string(kvHeads) + " scale 0.5 " + (causal ? "causal " : "") + ": " + q + ", " + k +
-           ", " + v + (mask ? ", " + m : "") + " -> " + r + "\nreturn %r : " + r + "\n}";
+    std::string arguments, names, types;
+    for (size_t i = 0; op != "model.attention" && i < weights.size(); ++i) {
+      std::string name = "%w" + std::to_string(i), type = "tensor<";
+      for (int64_t size : weights[i])
+        type += std::to_string(size) + "x";
+      type += "f32>";
+      arguments += ", " + name + ": " + type;
+      names += (i ? ", " : "weights ") + name;
+      types += (i ? ", " : " weights ") + type;
+    }
+    return "func.func @main(%q: " + q + ", %k: " + k + ", %v: " + v + (mask ? ", %m: " + m : "") + arguments + ") -> " +
+           r + " {\n%r = " + op + " %q, %k, %v " + (mask ? "mask %m " : "") + names + " heads " +
+           std::to_string(heads) + " kv_heads " + std::to_string(kvHeads) + " scale 0.5 " + (causal ? "causal " : "") +
+           ": " + q + ", " + k + ", " + v + (mask ? ", " + m : "") + types + " -> " + r + "\nreturn %r : " + r + "\n}";
   }
 };
 
@@ -128,6 +139,24 @@ protected:
     return inputs;
   }
 
+  sattn::PatternAttrInterface patternOf(const Case &c) {
+    return llvm::cast<sattn::PatternAttrInterface>(mlir::parseAttribute(c.pattern, &context));
+  }
+  Case withWeights(Case c) {
+    sattn::AttentionSizes sizes{c.queries, c.keys, c.heads, c.kvHeads, c.width, 2, c.causal};
+    for (const sattn::PatternWeight &weight : patternOf(c).weights(sizes))
+      c.weights.emplace_back(weight.shape.begin(), weight.shape.end());
+    return c;
+  }
+  void addWeights(const Case &c, std::vector<HostTensor> &inputs) {
+    for (const std::vector<int64_t> &shape : c.weights) {
+      std::vector<double> numbers(*elementCount(shape));
+      for (double &number : numbers)
+        number = below(5) - 2;
+      inputs.push_back(tensor("f32", shape, numbers));
+    }
+  }
+
   HostTensor evaluated(const std::string &text, llvm::ArrayRef<HostTensor> inputs) {
     auto results = evaluateText(text, inputs);
     if (results)
@@ -175,6 +204,8 @@ protected:
                                 itemOf(inputs[1]), itemOf(inputs[2])};
     item.causal = c.causal;
     item.sameTokens = c.sameTokens;
+    for (size_t i = 0; i < c.weights.size(); ++i)
+      item.weights.push_back(inputs[inputs.size() - c.weights.size() + i].numbers());
     if (c.mask && pattern.readsNumbers())
       item.keyKept.assign(kept.begin() + b * c.keys, kept.begin() + (b + 1) * c.keys);
     sattn::HeadInputs head(item, h);
@@ -203,11 +234,14 @@ protected:
     return pairs;
   }
 
-  void expectTheSameMeaning(const Case &c) {
+  /// Pairs are compared where `attend` reads them from indices.
+  void expectTheSameMeaning(Case c) {
     SCOPED_TRACE(c.str());
-    auto pattern = llvm::cast<sattn::PatternAttrInterface>(mlir::parseAttribute(c.pattern, &context));
+    c = withWeights(c);
+    sattn::PatternAttrInterface pattern = patternOf(c);
     std::vector<bool> kept = masks(c, false);
     std::vector<HostTensor> inputs = operands(c, kept);
+    addWeights(c, inputs);
     std::vector<std::pair<sattn::KeyIndexType, HostTensor>> indices;
     std::string text = c.module("sattn.attention " + c.pattern);
     HostTensor direct = evaluated(text, inputs);
@@ -216,7 +250,7 @@ protected:
       for (int64_t h = 0; h < c.heads; ++h) {
         sattn::KeptPairs wanted = keptBy(pattern, c, inputs, kept, b, h), found = heldBy(indices, c, b, h);
         EXPECT_LE(wanted.count(), pattern.pairBound(c.queries, c.keys, c.causal));
-        for (int64_t q = 0; q < c.queries; ++q)
+        for (int64_t q = 0; !indices.empty() && q < c.queries; ++q)
           for (int64_t k = 0; k < c.keys; ++k)
             ASSERT_EQ(found(q, k), wanted(q, k))
                 << "batch item " << b << " head " << h << " query " << q << " key " << k;
@@ -224,12 +258,14 @@ protected:
   }
 
   /// Keeps a key for every query that has one before it, so that a float mask that leaves out all keys is none of this.
-  void expectDense(const Case &c) {
+  void expectDense(Case c) {
     SCOPED_TRACE(c.str());
+    c = withWeights(c);
     std::vector<HostTensor> inputs = operands(c, masks(c, true));
     std::vector<std::pair<sattn::KeyIndexType, HostTensor>> indices;
-    std::string text = c.module("sattn.attention " + c.pattern);
     std::vector<double> dense = evaluated(c.module("model.attention"), inputs).numbers();
+    std::string text = c.module("sattn.attention " + c.pattern);
+    addWeights(c, inputs);
     expectNumbers(evaluated(text, inputs), dense, 1e-6);
     expectNumbers(lowered(text, inputs, indices), dense, 1e-6);
   }
@@ -287,6 +323,54 @@ TEST_F(Patterns, BlockTopK) {
   }
 }
 
+TEST_F(Patterns, GateQuantile) {
+  for (int i = 0; i < 2 * kRounds; ++i) {
+    Case c = sizes(false);
+    c.pattern = std::string("#sattn.gate_quantile<quantile = ") + oneOf({"0.0", "0.3", "0.7", "0.7777", "0.999"}) +
+                ", per_head = " + oneOf({"true", "false"}) + ">";
+    expectTheSameMeaning(c);
+  }
+}
+
+TEST_F(Patterns, DynamicGate) {
+  for (int i = 0; i < 2 * kRounds; ++i) {
+    Case c = sizes(false);
+    c.pattern =
+        std::string("#sattn.dynamic_gate<") +
+        oneOf({"mass = 0.9, ", "mass = 0.031, ", "mass = 1.0, ", "threshold = 0.0, ", "threshold = 3.5, ", ""}) +
+        "per_head = " + oneOf({"true", "false"}) + ">";
+    expectTheSameMeaning(c);
+  }
+}
+
+TEST_F(Patterns, TokenActivation) {
+  for (int i = 0; i < 2 * kRounds; ++i) {
+    Case c = sizes(true);
+    c.pattern =
+        std::string("#sattn.token_activation<share = ") + oneOf({"0.001", "0.15", "0.5", "0.9999", "1.0"}) + ">";
+    expectTheSameMeaning(c);
+  }
+}
+
+TEST_F(Patterns, FocusAware) {
+  for (int i = 0; i < 2 * kRounds; ++i) {
+    Case c = sizes(true);
+    c.pattern = std::string("#sattn.focus_aware<") +
+                oneOf({"", "skip = 0.0", "skip = 0.5", "skip = 0.99", "threshold = 0.5", "threshold = 0.9"}) + ">";
+    expectTheSameMeaning(c);
+  }
+}
+
+// All tokens are active where none is left out.
+TEST_F(Patterns, AllTokensActiveIsDense) {
+  for (int i = 0; i < kRounds; ++i) {
+    Case c = sizes(true);
+    c.mask = Case::none;
+    c.pattern = "#sattn.token_activation<share = 1.0>";
+    expectDense(c);
+  }
+}
+
 TEST_F(Patterns, WhatKeepsEverythingIsDense) {
   for (int i = 0; i < 2 * kRounds; ++i) {
     const char *everything[] = {"#sattn.window<size = 131>",
@@ -296,9 +380,10 @@ TEST_F(Patterns, WhatKeepsEverythingIsDense) {
                                 "#sattn.top_k<k = 130>",
                                 "#sattn.fraction<share = 1.0>",
                                 "#sattn.block_top_k<block = 16, k = 9>",
-                                "#sattn.block_top_k<block = 200, k = 1, local = 0>"};
-    Case c = sizes(i % 8 == 2 || i % 8 == 3);
-    c.pattern = everything[i % 8];
+                                "#sattn.block_top_k<block = 200, k = 1, local = 0>",
+                                "#sattn.dynamic_gate<threshold = -1000.0>"};
+    Case c = sizes(i % 9 == 2 || i % 9 == 3);
+    c.pattern = everything[i % 9];
     expectDense(c);
   }
 }

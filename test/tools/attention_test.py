@@ -5,6 +5,7 @@ import unittest
 
 import numpy as np
 from command import CommandTest
+from safetensors.numpy import save_file
 
 TOKENS = 'tensor<?x?x32xf32, #model.dims<"batch", "length", "32">>'
 MASK = 'tensor<?x1x1x?xi1, #model.dims<"batch", "1", "1", "length">>'
@@ -32,7 +33,72 @@ PATTERNS = [
 ]
 
 
+# Patterns with weights of their own, and the sizes of these. Queries share two heads of keys.
+LEARNT = {
+    "gate_quantile<>": {"gate": (1, 16)},
+    "gate_quantile<quantile = 0.5, per_head = true>": {"gate": (2, 16)},
+    "dynamic_gate<>": {"gate": (1, 16)},
+    "dynamic_gate<threshold = 0.5, per_head = true>": {"gate": (2, 16)},
+    "token_activation<>": {"gate": (1, 16)},
+    "token_activation<share = 0.6>": {"gate": (1, 16)},
+    "focus_aware<>": {"focus": (3, 32), "bias": (1,)},
+    "focus_aware<threshold = 0.6>": {"focus": (3, 32), "bias": (1,)},
+}
+
+
 class Attention(CommandTest):
+    def learnt_model(self, pattern, weights, causal, mask="i1", given=True):
+        """One buffer holds queries of 4 heads, keys and values of 2; the pattern stands in the text."""
+        random = np.random.default_rng(1)
+        save_file({name: random.standard_normal(shape).astype(np.float32) for name, shape in weights.items()},
+                  self.folder / "model.safetensors")
+
+        def tokens(width):
+            return f'tensor<?x?x{width}xf32, #model.dims<"batch", "length", "{width}">>'
+
+        def start(name, column, width):
+            return (f'  {name} = model.slice %x ["0", "0", "{column}"] step [1, 1, 1] : {tokens(64)} -> {tokens(width)}\n')
+
+        types = {name: "tensor<" + "x".join(map(str, shape)) + "xf32>" for name, shape in weights.items()}
+        body = start("%q", 0, 32) + start("%k", 32, 16) + start("%v", 48, 16)
+        body += "".join(f'  %{name} = model.weight "{name}" : {type}\n' for name, type in types.items())
+        m = MASK.replace("i1", mask)
+        names = "weights " + ", ".join(f"%{name}" for name in weights) if given else ""
+        types = "weights " + ", ".join(types.values()) if given else ""
+        path = self.folder / "model.mlir"
+        path.write_text(f"""
+func.func @main(%x: {tokens(64)} {{model.name = "x"}}, %m: {m} {{model.name = "m"}}) -> ({tokens(32)} {{model.name = "y"}})
+    attributes {{model.symbols = [#model.symbol<"batch", 1, 4>, #model.symbol<"length", 1, 512>]}} {{
+{body}
+  %y = sattn.attention #sattn.{pattern} %q, %k, %v mask %m {names} heads 4 kv_heads 2 scale 0.35 {"causal" if causal else ""}
+      : {tokens(32)}, {tokens(16)}, {tokens(16)}, {m} {types} -> {tokens(32)}
+  return %y : {tokens(32)}
+}}
+""")
+        return path
+
+    def test_learnt(self):
+        for pattern, weights in LEARNT.items():
+            for causal, mask in ((False, "f32"), (True, "i1")):
+                with self.subTest(pattern=pattern, causal=causal):
+                    model = self.learnt_model(pattern, weights, causal, mask)
+                    self.tamis("compile", model, "-o", "sparse.plan", "--target=host")
+                    for length in (1, 2, 17, 65, 150):
+                        random = np.random.default_rng(length)
+                        kept = np.ones((2, 1, 1, length), bool)
+                        kept[1, ..., length - length // 3 :] = False
+                        added = np.where(kept, random.standard_normal(kept.shape), -1e30).astype(np.float32)
+                        inputs = {"x": random.standard_normal((2, length, 64), np.float32),
+                                  "m": kept if mask == "i1" else added}
+                        found = self.answer("sparse.plan", inputs)
+                        wanted = self.answer(model, inputs, "--device=reference")
+                        np.testing.assert_allclose(found, wanted, rtol=0, atol=2e-5)
+
+    def test_without_weights(self):
+        model = self.learnt_model("gate_quantile<>", {"gate": (1, 16)}, False, given=False)
+        message = self.fails("compile", model, "-o", "out.plan")
+        self.assertIn("has 0 weights but #sattn.gate_quantile<> wants 1, 'gate' of sizes [1, 16]", message)
+
     def model(self, causal=False):
         path = self.folder / "model.mlir"
         path.write_text(MODEL.replace("CAUSAL", "causal" if causal else ""))

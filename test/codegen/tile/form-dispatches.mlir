@@ -100,3 +100,38 @@ func.func @main(%x: tensor<2x3xf32> {model.name = "x"}, %w: tensor<4x3xf32> {mod
   %y = model.linear %x, %w transposed : tensor<2x3xf32>, tensor<4x3xf32> -> tensor<2x4xf32>
   return %y : tensor<2x4xf32>
 }
+
+// -----
+
+// The scores of a gate are a linear; the index that is selected by them is read by all who move tokens. Columns of one
+// projection are compacted in place.
+// CHECK: module @kernels
+// CHECK-DAG: func.func @linear_8x1
+// CHECK-DAG: func.func @select(%{{.*}}: tensor<2x1x1x12xf32>){{.*}}plan.kernel = #plan.kernel<select>
+// CHECK-DAG: func.func @compact(%{{.*}}: tensor<2x1x1x5xi32>, %{{.*}}: tensor<2x12x24xf32>){{.*}}plan.kernel = #plan.kernel<compaction>
+// CHECK-DAG: func.func @attend_at({{.*}}plan.kernel = #plan.kernel<attention>
+// CHECK-DAG: func.func @expand(%{{.*}}: tensor<2x1x1x5xi32>, %{{.*}}: tensor<2x4x8xf32>){{.*}}plan.kernel = #plan.kernel<compaction>
+// CHECK-LABEL: func.func @main(%{{.*}}: tensor<2x12x24xf32>
+// CHECK: %[[G:.*]] = plan.dispatch @linear_8x1
+// CHECK: %[[S:.*]] = plan.view %[[G]]
+// CHECK: %[[I:.*]] = plan.dispatch @select(%[[S]])
+// CHECK: %[[C:.*]] = plan.dispatch @compact(%[[I]], %{{.*}})
+// CHECK: %[[O:.*]] = plan.dispatch @attend_at(%[[I]], %{{.*}}, %[[C]])
+// CHECK: plan.dispatch @expand(%[[I]], %[[O]])
+func.func @main(%x: tensor<2x12x24xf32> {model.name = "x"}, %y: tensor<2x12x8xf32> {model.name = "y"}) -> (tensor<2x12x8xf32> {model.name = "o"}) {
+  %gate = model.weight "gate" : tensor<1x8xf32>
+  %g = model.linear %y, %gate transposed : tensor<2x12x8xf32>, tensor<1x8xf32> -> tensor<2x12x1xf32>
+  %s = model.reshape %g : tensor<2x12x1xf32> -> tensor<2x1x1x12xf32>
+  %i = sattn.select #sattn.budget<count 4.0> %s queries "12" keys "12" : tensor<2x1x1x12xf32> -> !sattn.index<0 x 1 token, shape ["2", "1", "1"], items "12", capacity "4">
+  %t = sattn.store_index %i : !sattn.index<0 x 1 token, shape ["2", "1", "1"], items "12", capacity "4"> -> tensor<2x1x1x5xi32>
+  %i1 = sattn.load_index %t : tensor<2x1x1x5xi32> -> !sattn.index<0 x 1 token, shape ["2", "1", "1"], items "12", capacity "4">
+  %i2 = sattn.load_index %t : tensor<2x1x1x5xi32> -> !sattn.index<0 x 1 token, shape ["2", "1", "1"], items "12", capacity "4">
+  %i3 = sattn.load_index %t : tensor<2x1x1x5xi32> -> !sattn.index<0 x 1 token, shape ["2", "1", "1"], items "12", capacity "4">
+  %q = model.slice %x ["0", "0", "0"] step [1, 1, 1] : tensor<2x12x24xf32> -> tensor<2x12x8xf32>
+  %k = model.slice %x ["0", "0", "8"] step [1, 1, 1] : tensor<2x12x24xf32> -> tensor<2x12x8xf32>
+  %v = model.slice %x ["0", "0", "16"] step [1, 1, 1] : tensor<2x12x24xf32> -> tensor<2x12x8xf32>
+  %c = sattn.compact %q by %i1 : tensor<2x12x8xf32>, !sattn.index<0 x 1 token, shape ["2", "1", "1"], items "12", capacity "4"> -> tensor<2x4x8xf32>
+  %a = sattn.attend_at %c, %k, %v at %i2 heads 2 kv_heads 2 scale 0.5 causal : tensor<2x4x8xf32>, tensor<2x12x8xf32>, tensor<2x12x8xf32>, at !sattn.index<0 x 1 token, shape ["2", "1", "1"], items "12", capacity "4"> -> tensor<2x4x8xf32>
+  %o = sattn.expand %a by %i3 : tensor<2x4x8xf32>, !sattn.index<0 x 1 token, shape ["2", "1", "1"], items "12", capacity "4"> -> tensor<2x12x8xf32>
+  return %o : tensor<2x12x8xf32>
+}

@@ -182,3 +182,66 @@ func.func @top_k_c2(%q: tensor<1x8x4xf32>) {
       : tensor<1x8x4xf32>, tensor<1x8x4xf32>, tensor<1x8x4xf32> -> tensor<1x8x4xf32>
   return
 }
+
+// -----
+
+// expected-error@+1 {{found a quantile of 1.000000e+00 but a number from 0 to below 1 is wanted}}
+func.func private @gate_quantile_c1() attributes {of = #sattn.gate_quantile<quantile = 1.0>}
+
+// -----
+
+// expected-error@+1 {{found a quantile of -1.000000e-01 but a number from 0 to below 1 is wanted}}
+func.func private @gate_quantile_c1_negative() attributes {of = #sattn.gate_quantile<quantile = -0.1>}
+
+// -----
+
+// expected-error@+1 {{found a mass of 0.000000e+00 but a number above 0 and at most 1 is wanted}}
+func.func private @dynamic_gate_c1_mass() attributes {of = #sattn.dynamic_gate<mass = 0.0>}
+
+// -----
+
+// expected-error@+1 {{found a mass and a threshold but one of them is wanted}}
+func.func private @dynamic_gate_c1_both() attributes {of = #sattn.dynamic_gate<mass = 0.5, threshold = 0.5>}
+
+// -----
+
+// expected-error@+1 {{found a threshold of INF but a finite number is wanted}}
+func.func private @dynamic_gate_c1_threshold() attributes {of = #sattn.dynamic_gate<threshold = 1.0e999>}
+
+// -----
+
+// expected-error@+1 {{found a share of 1.500000e+00 but a number above 0 and at most 1 is wanted}}
+func.func private @token_activation_c1() attributes {of = #sattn.token_activation<share = 1.5>}
+
+// -----
+
+func.func @token_activation_c2(%q: tensor<1x8x4xf32>, %k: tensor<1x7x4xf32>, %w: tensor<1x4xf32>) {
+  // expected-error@+1 {{found 8 queries and 7 keys but token_activation wants as many of both}}
+  %o = sattn.attention #sattn.token_activation<> %q, %k, %k weights %w heads 1 kv_heads 1 scale 1.0
+      : tensor<1x8x4xf32>, tensor<1x7x4xf32>, tensor<1x7x4xf32> weights tensor<1x4xf32> -> tensor<1x8x4xf32>
+  return
+}
+
+// -----
+
+// expected-error@+1 {{found a skip of 1.000000e+00 but a number from 0 to below 1 is wanted}}
+func.func private @focus_aware_c1_skip() attributes {of = #sattn.focus_aware<skip = 1.0>}
+
+// -----
+
+// expected-error@+1 {{found a threshold of 0.000000e+00 but a number above 0 and below 1 is wanted}}
+func.func private @focus_aware_c1_threshold() attributes {of = #sattn.focus_aware<threshold = 0.0>}
+
+// -----
+
+// expected-error@+1 {{found a skip and a threshold but one of them is wanted}}
+func.func private @focus_aware_c1_both() attributes {of = #sattn.focus_aware<skip = 0.5, threshold = 0.5>}
+
+// -----
+
+func.func @focus_aware_c2(%q: tensor<1x8x4xf32>, %k: tensor<1x9x4xf32>, %w: tensor<3x4xf32>, %b: tensor<1xf32>) {
+  // expected-error@+1 {{found 8 queries and 9 keys but focus_aware wants as many of both}}
+  %o = sattn.attention #sattn.focus_aware<> %q, %k, %k weights %w, %b heads 1 kv_heads 1 scale 1.0
+      : tensor<1x8x4xf32>, tensor<1x9x4xf32>, tensor<1x9x4xf32> weights tensor<3x4xf32>, tensor<1xf32> -> tensor<1x8x4xf32>
+  return
+}

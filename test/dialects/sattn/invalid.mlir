@@ -46,6 +46,33 @@ func.func @attention_c3(%q: tensor<1x8x4xf32>, %w: tensor<4xf32>) {
 
 // -----
 
+func.func @attention_c3_none(%q: tensor<1x8x6xf32>) {
+  // expected-error@+1 {{has 0 weights but #sattn.gate_quantile<> wants 1, 'gate' of sizes [1, 6]}}
+  %o = sattn.attention #sattn.gate_quantile<> %q, %q, %q heads 2 kv_heads 2 scale 1.0
+      : tensor<1x8x6xf32>, tensor<1x8x6xf32>, tensor<1x8x6xf32> -> tensor<1x8x6xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c3_sizes(%q: tensor<1x8x6xf32>, %w: tensor<1x6xf32>) {
+  // expected-error@+1 {{has the weight 'gate' of sizes [1, 6] but [2, 6] is wanted}}
+  %o = sattn.attention #sattn.gate_quantile<per_head = true> %q, %q, %q weights %w heads 2 kv_heads 2 scale 1.0
+      : tensor<1x8x6xf32>, tensor<1x8x6xf32>, tensor<1x8x6xf32> weights tensor<1x6xf32> -> tensor<1x8x6xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c3_two(%q: tensor<1x8x6xf32>, %w: tensor<3x6xf32>) {
+  // expected-error@+1 {{has 1 weights but #sattn.focus_aware<> wants 2, 'focus' of sizes [3, 6], 'bias' of sizes [1]}}
+  %o = sattn.attention #sattn.focus_aware<> %q, %q, %q weights %w heads 2 kv_heads 2 scale 1.0
+      : tensor<1x8x6xf32>, tensor<1x8x6xf32>, tensor<1x8x6xf32> weights tensor<3x6xf32> -> tensor<1x8x6xf32>
+  return
+}
+
+// -----
+
 func.func @attention_no_pattern(%q: tensor<1x8x4xf32>) {
   // expected-error@+1 {{invalid kind of attribute specified}}
   %o = sattn.attention #sattn.budget<count 1.0> %q, %q, %q heads 1 kv_heads 1 scale 1.0

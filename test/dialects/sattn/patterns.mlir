@@ -52,6 +52,46 @@ func.func @block_top_k() {
   return
 }
 
+// CHECK-LABEL: func.func @gate_quantile
+func.func @gate_quantile() {
+  // CHECK-NEXT: #sattn.gate_quantile<>}
+  "test.of"() {pattern = #sattn.gate_quantile<quantile = 0.7, per_head = false>} : () -> ()
+  // CHECK-NEXT: #sattn.gate_quantile<quantile = 0.000000e+00, per_head = true>}
+  "test.of"() {pattern = #sattn.gate_quantile<per_head = true, quantile = 0.0>} : () -> ()
+  return
+}
+
+// CHECK-LABEL: func.func @dynamic_gate
+func.func @dynamic_gate() {
+  // CHECK-NEXT: #sattn.dynamic_gate<>}
+  "test.of"() {pattern = #sattn.dynamic_gate<>} : () -> ()
+  // CHECK-NEXT: #sattn.dynamic_gate<mass = 9.000000e-01>}
+  "test.of"() {pattern = #sattn.dynamic_gate<mass = 0.9>} : () -> ()
+  // CHECK-NEXT: #sattn.dynamic_gate<threshold = -1.500000e+00, per_head = true>}
+  "test.of"() {pattern = #sattn.dynamic_gate<per_head = true, threshold = -1.5>} : () -> ()
+  return
+}
+
+// CHECK-LABEL: func.func @token_activation
+func.func @token_activation() {
+  // CHECK-NEXT: #sattn.token_activation<>}
+  "test.of"() {pattern = #sattn.token_activation<share = 0.15>} : () -> ()
+  // CHECK-NEXT: #sattn.token_activation<share = 1.000000e+00>}
+  "test.of"() {pattern = #sattn.token_activation<share = 1.0>} : () -> ()
+  return
+}
+
+// CHECK-LABEL: func.func @focus_aware
+func.func @focus_aware() {
+  // CHECK-NEXT: #sattn.focus_aware<>}
+  "test.of"() {pattern = #sattn.focus_aware<>} : () -> ()
+  // CHECK-NEXT: #sattn.focus_aware<skip = 0.000000e+00>}
+  "test.of"() {pattern = #sattn.focus_aware<skip = 0.0>} : () -> ()
+  // CHECK-NEXT: #sattn.focus_aware<threshold = 5.000000e-01>}
+  "test.of"() {pattern = #sattn.focus_aware<threshold = 0.5>} : () -> ()
+  return
+}
+
 // CHECK-LABEL: func.func @budget
 func.func @budget() {
   // CHECK-NEXT: #sattn.budget<count 2.000000e+00>}

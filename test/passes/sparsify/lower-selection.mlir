@@ -111,6 +111,99 @@ func.func @block_top_k_other_keys(%q: !x, %k: !y, %m: !mt) -> !x {
   return %o : !x
 }
 
+// A gate for all heads: its product with every key, and one row of tokens beside the own key.
+// CHECK-LABEL: func.func @gate_quantile
+// CHECK-SAME: %[[Q:[a-z0-9]+]]: tensor<?x?x64xf32, {{.*}}>, %[[K:[a-z0-9]+]]: tensor<?x?x32xf32, {{.*}}>, %[[W:[a-z0-9]+]]: tensor<1x32xf32>
+// CHECK-DAG: %[[P:.*]] = model.linear %[[K]], %[[W]] transposed : {{.*}} -> tensor<?x?x1xf32, #model.dims<"b", "t", "1">>
+// CHECK-DAG: %[[S:.*]] = model.reshape %[[P]] : {{.*}} -> tensor<?x1x1x?xf32, #model.dims<"b", "1", "1", "t">>
+// CHECK-DAG: %[[I:.*]] = sattn.select <quantile 7.500000e-01> %[[S]] queries "s" keys "t" : {{.*}} -> <0 x 1 token, shape["b", "1", "1"], items "t", capacity "min(-floordiv(750*t - 750, 1000) + t, t)">
+// CHECK-DAG: %[[B:.*]] = sattn.bands before 0 after 0 sinks 0 queries "s" keys "t" : <1 x 1 token, shape["1", "1", "s"], items "t", capacity "min(1, t)">
+// CHECK: sattn.attend %[[Q]], %[[K]], %[[K]] over %[[B]], %[[I]] heads 4 kv_heads 2 scale 1.250000e-01 causal :
+func.func @gate_quantile(%q: !x, %k: !z, %w: tensor<1x32xf32>) -> !x {
+  %o = sattn.attention #sattn.gate_quantile<quantile = 0.75> %q, %k, %k weights %w heads 4 kv_heads 2 scale 0.125 causal
+      : !x, !z, !z weights tensor<1x32xf32> -> !x
+  return %o : !x
+}
+
+// A gate a head of keys. The mask leaves tokens out of the choice.
+// CHECK-LABEL: func.func @dynamic_gate
+// CHECK-SAME: %[[M:[a-z0-9]+]]: tensor<?x1x1x?xi1, {{.*}}>, %[[W:[a-z0-9]+]]: tensor<4x64xf32>
+// CHECK: model.linear %{{.*}}, %[[W]] transposed : {{.*}} -> tensor<?x?x4xf32, #model.dims<"b", "s", "4">>
+// CHECK: model.transpose %{{.*}} [0, 2, 1]
+// CHECK: sattn.select <mass 9.000000e-01> %{{.*}} mask %[[M]] queries "s" keys "s" : {{.*}} -> <0 x 1 token, shape["b", "4", "1"], items "s", capacity "s">
+// CHECK: sattn.attend %{{.*}} mask %[[M]]
+func.func @dynamic_gate(%q: !x, %m: !mb, %w: tensor<4x64xf32>) -> !x {
+  %o = sattn.attention #sattn.dynamic_gate<per_head = true> %q, %q, %q mask %m weights %w heads 4 kv_heads 4 scale 0.125
+      : !x, !x, !x, !mb weights tensor<4x64xf32> -> !x
+  return %o : !x
+}
+
+// CHECK-LABEL: func.func @dynamic_gate_threshold
+// CHECK: sattn.select <threshold -2.000000e+00>
+func.func @dynamic_gate_threshold(%q: !x, %w: tensor<1x64xf32>) -> !x {
+  %o = sattn.attention #sattn.dynamic_gate<threshold = -2.0> %q, %q, %q weights %w heads 4 kv_heads 4 scale 0.125
+      : !x, !x, !x weights tensor<1x64xf32> -> !x
+  return %o : !x
+}
+
+// Active tokens alone, in the order of their places; those that do not exist are left out by a mask.
+// CHECK-LABEL: func.func @token_activation
+// CHECK-SAME: %[[Q:[a-z0-9]+]]: tensor<1x256x64xf32>
+// CHECK: %[[I:.*]] = sattn.select <fraction 2.500000e-01> %{{.*}} -> <0 x 1 token, shape["1", "1", "1"], items "256", capacity "65">
+// CHECK-DAG: %[[C:.*]] = sattn.compact %[[Q]] by %[[I]] : {{.*}} -> tensor<1x65x64xf32>
+// CHECK-DAG: %[[T:.*]] = sattn.store_index %[[I]] : {{.*}} -> tensor<1x1x1x66xi32>
+// CHECK-DAG: %[[N:.*]] = model.slice %[[T]] ["0", "0", "0", "0"] step [1, 1, 1, 1] : tensor<1x1x1x66xi32> -> tensor<1x1x1x1xi32>
+// CHECK-DAG: %[[P:.*]] = model.iota "0" step "1" : tensor<65xi32>
+// CHECK: %[[E:.*]] = model.elementwise less %[[P]], %[[N]] : {{.*}} -> tensor<1x1x1x65xi1>
+// CHECK: %[[A:.*]] = model.attention %{{.*}} mask %[[E]] heads 4 kv_heads 4 scale 1.250000e-01 causal :
+// CHECK: sattn.expand %[[A]] by %[[I]] : {{.*}} -> tensor<1x256x64xf32>
+func.func @token_activation(%q: !fixed, %w: tensor<1x64xf32>) -> !fixed {
+  %o = sattn.attention #sattn.token_activation<share = 0.25> %q, %q, %q weights %w heads 4 kv_heads 4 scale 0.125 causal
+      : !fixed, !fixed, !fixed weights tensor<1x64xf32> -> !fixed
+  return %o : !fixed
+}
+
+// A float mask goes with its tokens.
+// CHECK-LABEL: func.func @token_activation_float_mask
+// CHECK-SAME: %[[M:[a-z0-9]+]]: tensor<?x1x1x?xf32
+// CHECK: %[[R:.*]] = model.reshape %[[M]] : {{.*}} -> tensor<?x?x1xf32, #model.dims<"b", "s", "1">>
+// CHECK: sattn.compact %[[R]]
+// CHECK: %[[A:.*]] = model.elementwise select %{{.*}} -> tensor<?x1x1x?xf32
+// CHECK: model.attention %{{.*}} mask %[[A]]
+func.func @token_activation_float_mask(%q: !x, %m: !m, %w: tensor<1x64xf32>) -> !x {
+  %o = sattn.attention #sattn.token_activation<> %q, %q, %q mask %m weights %w heads 4 kv_heads 4 scale 0.125
+      : !x, !x, !x, !m weights tensor<1x64xf32> -> !x
+  return %o : !x
+}
+
+// The convolution as three products of each token; queries of the tokens in focus over all keys.
+// CHECK-LABEL: func.func @focus_aware
+// CHECK-SAME: %[[Q:[a-z0-9]+]]: tensor<?x?x64xf32, {{.*}}>, %[[M:[a-z0-9]+]]: tensor<?x1x1x?xi1, {{.*}}>, %[[W:[a-z0-9]+]]: tensor<3x64xf32>
+// CHECK: model.linear %[[Q]], %[[W]] transposed : {{.*}} -> tensor<?x?x3xf32, #model.dims<"b", "s", "3">>
+// CHECK: model.concat %{{.*}} -> tensor<?x?x3xf32, #model.dims<"b", "s + 2", "3">>
+// CHECK-COUNT-3: model.slice
+// CHECK: %[[I:.*]] = sattn.select <fraction 2.500000e-01> %{{.*}} mask %[[M]]
+// CHECK: %[[L:.*]] = sattn.compact %{{.*}} by %[[I]]
+// CHECK: %[[F:.*]] = model.elementwise sigmoid %[[L]]
+// CHECK: %[[C:.*]] = sattn.compact %[[Q]] by %[[I]]
+// CHECK: %[[S:.*]] = model.elementwise mul %[[C]], %[[F]]
+// CHECK: %[[A:.*]] = sattn.attend_at %[[S]], %[[Q]], %[[Q]] at %[[I]] mask %[[M]] heads 4 kv_heads 4 scale 1.250000e-01 causal :
+// CHECK: %[[R:.*]] = model.elementwise mul %[[A]], %[[F]]
+// CHECK: sattn.expand %[[R]] by %[[I]]
+func.func @focus_aware(%q: !x, %m: !mb, %w: tensor<3x64xf32>, %b: tensor<1xf32>) -> !x {
+  %o = sattn.attention #sattn.focus_aware<skip = 0.75> %q, %q, %q mask %m weights %w, %b heads 4 kv_heads 4 scale 0.125 causal
+      : !x, !x, !x, !mb weights tensor<3x64xf32>, tensor<1xf32> -> !x
+  return %o : !x
+}
+
+// CHECK-LABEL: func.func @focus_aware_threshold
+// CHECK: sattn.select <threshold 0.000000e+00> %{{.*}} -> <0 x 1 token, shape["b", "1", "1"], items "s", capacity "s">
+func.func @focus_aware_threshold(%q: !x, %w: tensor<3x64xf32>, %b: tensor<1xf32>) -> !x {
+  %o = sattn.attention #sattn.focus_aware<threshold = 0.5> %q, %q, %q weights %w, %b heads 4 kv_heads 4 scale 0.125
+      : !x, !x, !x weights tensor<3x64xf32>, tensor<1xf32> -> !x
+  return %o : !x
+}
+
 // CHECK-LABEL: func.func @dense
 // CHECK-NEXT: model.attention
 // CHECK-NEXT: return
