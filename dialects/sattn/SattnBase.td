@@ -36,15 +36,22 @@ class Sattn_Attr<string name, string attrMnemonic, list<Trait> traits = []> : At
   let mnemonic = attrMnemonic;
 }
 
-/// A number that is no size; its default value makes it optional.
+/// A number that is no size, whole or not; its default value makes it optional.
 class Sattn_Number<string defaultNumber = ""> : AttrOrTypeParameter<"::llvm::APFloat", "a number"> {
   let comparator = "$_lhs.bitwiseIsEqual($_rhs)";
   let printer = "$_printer.printFloat($_self)";
   let parser = [{[&]() -> ::mlir::FailureOr<::llvm::APFloat> {
+    bool isNegative = ::mlir::succeeded($_parser.parseOptionalMinus());
+    int64_t whole;
     double value;
-    if ($_parser.parseFloat(value))
+    if (auto parsed = $_parser.parseOptionalInteger(whole); parsed.has_value()) {
+      if (*parsed)
+        return ::mlir::failure();
+      value = double(whole);
+    } else if ($_parser.parseFloat(value)) {
       return ::mlir::failure();
-    return ::llvm::APFloat(value);
+    }
+    return ::llvm::APFloat(isNegative ? -value : value);
   }()}];
   let defaultValue = !if(!empty(defaultNumber), "", "::llvm::APFloat(" # defaultNumber # ")");
 }

@@ -39,6 +39,26 @@ void SattnDialect::initialize() {
       >();
 }
 
+namespace {
+template <typename... Attributes> llvm::SmallVector<llvm::StringRef> namesOfPatterns() {
+  llvm::SmallVector<llvm::StringRef> names;
+  auto add = [&](bool isPattern, llvm::StringRef name) {
+    if (isPattern)
+      names.push_back(name);
+  };
+  (add(std::is_base_of_v<PatternAttrInterface::Trait<Attributes>, Attributes>, Attributes::getMnemonic()), ...);
+  llvm::sort(names);
+  return names;
+}
+} // namespace
+
+llvm::SmallVector<llvm::StringRef> tamis::sattn::patternNames() {
+  return namesOfPatterns<
+#define GET_ATTRDEF_LIST
+#include "dialects/sattn/SattnAttrs.cpp.inc"
+      >();
+}
+
 DimExpr tamis::sattn::ceilDiv(const DimExpr &a, int64_t b) {
   return DimExpr::floorDiv(a + (b - 1), b);
 }

@@ -26,6 +26,9 @@ class PatternBuilder;
 
 namespace tamis::sattn {
 
+/// The patterns that there are, as they are written: "window" of `#sattn.window<...>`. In alphabetical order.
+llvm::SmallVector<llvm::StringRef> patternNames();
+
 /// ceil(a / b).
 DimExpr ceilDiv(const DimExpr &a, int64_t b);
 

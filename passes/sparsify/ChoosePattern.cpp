@@ -5,6 +5,7 @@
 #include "mlir/AsmParser/AsmParser.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/Verifier.h"
+#include "llvm/ADT/StringExtras.h"
 
 using namespace mlir;
 
@@ -16,7 +17,13 @@ namespace {
 /// `name(a=1, b=2)` as an attribute of the dialect; null, with a diagnostic, when it is none.
 sattn::PatternAttrInterface parsePattern(StringRef text, Location loc) {
   auto [name, parameters] = text.trim().split('(');
+  name = name.trim();
   parameters = parameters.trim();
+  if (SmallVector<StringRef> known = sattn::patternNames(); !llvm::is_contained(known, name)) {
+    emitError(loc) << "found the attention '" << text << "' but dense or a pattern is wanted; there are "
+                   << llvm::join(known, ", ");
+    return {};
+  }
   bool hasParentheses = text.contains('(');
   std::string reason;
   Attribute attribute;
@@ -25,7 +32,7 @@ sattn::PatternAttrInterface parsePattern(StringRef text, Location loc) {
       reason = reason.empty() ? diagnostic.str() : reason;
       return success();
     });
-    attribute = parseAttribute(("#sattn." + name.trim() + "<" + parameters + ">").str(), loc.getContext());
+    attribute = parseAttribute(("#sattn." + name + "<" + parameters + ">").str(), loc.getContext());
   } else {
     reason = "expected ')' at its end";
   }

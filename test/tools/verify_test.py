@@ -75,6 +75,27 @@ class Verify(CommandTest):
         self.assertIn("every dispatch computes what its nodes should", text)
         self.assertIn("reads otherwise than ONNX Runtime is /dense/Add\n", text)
 
+    def test_attention(self):
+        model = self.folder / "attention.mlir"
+        tokens = 'tensor<?x?x32xf32, #model.dims<"batch", "length", "32">>'
+        text = f"""func.func @main(%x: {tokens} {{{{model.name = "x"}}}}) -> ({tokens} {{{{model.name = "y"}}}})
+            attributes {{{{model.symbols = [#model.symbol<"batch", 1, 4>, #model.symbol<"length", 1, 512>]}}}} {{{{
+          %y = model.attention %x, %x, %x heads 2 kv_heads 2 scale {{scale}} : {tokens}, {tokens}, {tokens} -> {tokens}
+          return %y : {tokens}
+        }}}}"""
+        model.write_text(text.format(scale=0.25))
+        self.tamis("compile", model, "-o", "out.plan", "--attention=window(size=3)")
+        self.assertIn("agrees", self.verify("out.plan", model, "--attention=window(size=3)").stdout)
+        # As it is, the model reads all keys; another window reads others. Its dispatch is found at fault.
+        self.assertIn("departs at [", self.verify("out.plan", model, "--attention=window(size=4)", code=1).stdout)
+        model.write_text(text.format(scale=0.5))
+        text = self.verify("out.plan", model, "--attention=window(size=3)", code=1).stdout
+        self.assertIn("the first dispatch to depart is 0 of 1, ", text)
+        message = self.fails("verify", "out.plan", model, "--attention=nonsense")
+        self.assertIn("found the attention 'nonsense'", message)
+        message = self.fails("verify", "out.plan", model, "--attention=window(size=3)", "--against=onnxruntime")
+        self.assertIn("knows no pattern", message)
+
     def test_fixed_sizes(self):
         model = self.small_model()
         self.tamis("compile", model, "-o", "out.plan", "--dim", "sequence=7")

@@ -53,7 +53,8 @@ public:
   };
   using Observer = std::function<void(const Value &)>;
 
-  /// The outputs of the model as it was read, op by op. `observer` sees the value of every op.
+  /// The outputs of the model as it was read, op by op, or with the pattern it was read with. `observer` sees the value
+  /// of every op.
   virtual Result<std::vector<npy::Array>> run(const std::vector<Tensor> &inputs, const Observer &observer = {}) = 0;
 
   /// Runs what a plan of this model runs, after the phases that choose what is computed together: `observer` sees the
@@ -68,8 +69,10 @@ public:
   virtual ~Compiler() = default;
   /// False after an error, when nothing has been written.
   virtual bool compile(const CompileRequest &request, CompileSummary &summary) = 0;
-  /// Null after an error.
-  virtual std::unique_ptr<ReferenceModel> read(const std::string &model, const std::vector<DimRange> &dims) = 0;
+  /// `attention`: the pattern of every attention, as of a compilation; empty for none but the model's own. Null after
+  /// an error.
+  virtual std::unique_ptr<ReferenceModel> read(const std::string &model, const std::vector<DimRange> &dims,
+                                               const std::string &attention = {}) = 0;
   /// The phases of a compilation, in order.
   virtual std::vector<std::string> phases() const = 0;
 };
@@ -89,6 +92,6 @@ Result<std::vector<DimRange>> parseDimRanges(const std::vector<std::string> &tex
 } // namespace tamis::tool
 
 /// The module's one symbol: the compiler, which lives as long as the process. Ends in the number of this interface.
-extern "C" tamis::tool::Compiler *tamis_compiler_1();
+extern "C" tamis::tool::Compiler *tamis_compiler_2();
 
 #endif // TAMIS_TOOLS_TAMIS_COMPILER_H

@@ -19,7 +19,7 @@ namespace tamis::tool {
 
 namespace {
 struct Options {
-  std::string plan, model, against = "auto", level;
+  std::string plan, model, attention, against = "auto", level;
   std::vector<std::string> inputs, dims;
   double tolerance = 1e-4;
   uint64_t seed = 1;
@@ -108,7 +108,11 @@ Result<void> Verification::makeTensors() {
 }
 
 Result<void> Verification::askJudge() {
-  if (options.against == "reference" || (options.against == "auto" && !isOnnx(options.model)))
+  bool hasPattern = !options.attention.empty() && options.attention != "dense";
+  if (hasPattern && options.against == "onnxruntime")
+    return Error(TAMIS_INVALID_ARGUMENT, "ONNX Runtime knows no pattern of attention; --attention wants the reference "
+                                         "evaluator as judge, or no --attention a comparison with dense attention");
+  if (hasPattern || options.against == "reference" || (options.against == "auto" && !isOnnx(options.model)))
     return askReference();
   Result<void> asked = askOnnxRuntime();
   bool isMissing = !asked && asked.error().status() == TAMIS_CANNOT_READ;
@@ -161,11 +165,11 @@ Result<void> Verification::readModel() {
   Result<Compiler *> compiler = loadCompiler();
   if (!compiler)
     return compiler.error();
-  model = (*compiler)->read(options.model, {});
+  model = (*compiler)->read(options.model, {}, options.attention);
   if (model && !sameInputs(plan, *model))
     return Error(TAMIS_INVALID_ARGUMENT, options.model + ": the model has other inputs than the plan");
   if (std::vector<DimRange> ranges = model ? rangesOf(plan, *model) : std::vector<DimRange>(); !ranges.empty())
-    model = (*compiler)->read(options.model, ranges);
+    model = (*compiler)->read(options.model, ranges, options.attention);
   if (!model)
     return reported();
   return {};
@@ -262,6 +266,9 @@ Command addVerifyCommand(CLI::App &parent) {
       ->option_text("NAME=...");
   addList(*app, "--dim", options->dims, "a named size; may be repeated. Not given, batch is 2, everything else 19")
       ->option_text("NAME=NUMBER");
+  app->add_option("--attention", options->attention,
+                  "the pattern that the plan was compiled with, as in `tamis compile`; the reference evaluator judges")
+      ->option_text("PATTERN");
   app->add_option("--tolerance", options->tolerance, "largest absolute difference of an output that is none")
       ->check(CLI::NonNegativeNumber)
       ->option_text("NUMBER [1e-4]");

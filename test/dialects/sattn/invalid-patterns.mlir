@@ -131,6 +131,11 @@ func.func private @top_k_c1_too_large() attributes {of = #sattn.top_k<k = 214748
 
 // -----
 
+// expected-error@+1 {{found a share of 2.000000e+00 but a number above 0 and at most 1 is wanted}}
+func.func private @fraction_c1_whole() attributes {of = #sattn.fraction<share = 2>}
+
+// -----
+
 // expected-error@+1 {{found a share of 0.000000e+00 but a number above 0 and at most 1 is wanted}}
 func.func private @fraction_c1() attributes {of = #sattn.fraction<share = 0.0>}
 

@@ -38,6 +38,8 @@ func.func @fraction() {
   "test.of"() {pattern = #sattn.fraction<share = 0.3>} : () -> ()
   // CHECK-NEXT: #sattn.fraction<share = 1.000000e+00>}
   "test.of"() {pattern = #sattn.fraction<share = 1.0>} : () -> ()
+  // CHECK-NEXT: #sattn.fraction<share = 1.000000e+00>}
+  "test.of"() {pattern = #sattn.fraction<share = 1>} : () -> ()
   // CHECK-NEXT: #sattn.fraction<share = 0.30000000000000004>}
   "test.of"() {pattern = #sattn.fraction<share = 0.30000000000000004>} : () -> ()
   return
@@ -102,6 +104,8 @@ func.func @budget() {
   "test.of"() {budget = #sattn.budget<mass 1.0>} : () -> ()
   // CHECK-NEXT: #sattn.budget<threshold -2.500000e+00>}
   "test.of"() {budget = #sattn.budget<threshold -2.5>} : () -> ()
+  // CHECK-NEXT: #sattn.budget<threshold -2.000000e+00>}
+  "test.of"() {budget = #sattn.budget<threshold -2>} : () -> ()
   // CHECK-NEXT: #sattn.budget<quantile 0.000000e+00>}
   "test.of"() {budget = #sattn.budget<quantile 0.0>} : () -> ()
   return

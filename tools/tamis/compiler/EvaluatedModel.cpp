@@ -90,8 +90,9 @@ static void collectNodes(Location location, std::vector<std::string> &names) {
 }
 
 std::unique_ptr<EvaluatedModel> EvaluatedModel::read(const DialectRegistry &registry, const std::string &path,
-                                                     const ImportOptions &options) {
+                                                     const ImportOptions &options, const std::string &attention) {
   std::unique_ptr<EvaluatedModel> model(new EvaluatedModel(registry, path));
+  model->attention = attention == "dense" ? "" : attention;
   auto module = importModel(path, options, &model->context, model->weights);
   if (failed(module))
     return nullptr;
@@ -181,7 +182,15 @@ Result<std::vector<npy::Array>> EvaluatedModel::run(const std::vector<Tensor> &i
     collectNodes(op->getLoc(), value.sources);
     return value;
   };
-  return evaluate(main(), inputs, describe, observer);
+  if (attention.empty())
+    return evaluate(main(), inputs, describe, observer);
+  OwningOpRef<ModuleOp> program = module->clone();
+  PassManager manager(&context);
+  addGraphPhase(manager);
+  addSparsifyPhase(manager, attention);
+  if (failed(manager.run(*program)))
+    return refuse("the model does not take the attention '" + attention + "'");
+  return evaluate(program->lookupSymbol<func::FuncOp>("main"), inputs, describe, observer);
 }
 
 Result<std::vector<npy::Array>> EvaluatedModel::runDispatches(const std::vector<Tensor> &inputs,
@@ -189,6 +198,7 @@ Result<std::vector<npy::Array>> EvaluatedModel::runDispatches(const std::vector<
   OwningOpRef<ModuleOp> program = module->clone();
   PassManager manager(&context);
   addGraphPhase(manager);
+  addSparsifyPhase(manager, attention);
   manager.addPass(createFormDispatches());
   if (failed(manager.run(*program)))
     return refuse("the model does not pass the phases before code generation");

@@ -16,7 +16,7 @@ class EvaluatedModel : public ReferenceModel {
 public:
   /// Null after an error, which has been printed.
   static std::unique_ptr<EvaluatedModel> read(const mlir::DialectRegistry &registry, const std::string &path,
-                                              const ImportOptions &options);
+                                              const ImportOptions &options, const std::string &attention);
 
   std::vector<tamis_symbol_info> symbols() const override { return symbolInfos; }
   std::vector<tamis_tensor_info> inputs() const override { return inputInfos; }
@@ -42,6 +42,7 @@ private:
   mlir::MLIRContext context;
   DiagnosticPrinter printer;
   WeightStore weights;
+  std::string attention; ///< pattern; empty: as the model says
   mlir::OwningOpRef<mlir::ModuleOp> module;
   std::vector<tamis_symbol_info> symbolInfos;
   std::vector<tamis_tensor_info> inputInfos, outputInfos;

@@ -122,13 +122,14 @@ public:
     return !printsIr || printIr(*result->module, weights, request);
   }
 
-  std::unique_ptr<ReferenceModel> read(const std::string &model, const std::vector<DimRange> &dims) override {
+  std::unique_ptr<ReferenceModel> read(const std::string &model, const std::vector<DimRange> &dims,
+                                       const std::string &attention) override {
     if (!parseMlirFlags({}))
       return nullptr;
     ImportOptions options;
     for (const DimRange &dim : dims)
       options.dims.push_back({dim.name, dim.min, dim.max});
-    return EvaluatedModel::read(registry, model, options);
+    return EvaluatedModel::read(registry, model, options, attention);
   }
 
   std::vector<std::string> phases() const override {
@@ -181,7 +182,7 @@ private:
 
 } // namespace
 
-extern "C" Compiler *tamis_compiler_1() {
+extern "C" Compiler *tamis_compiler_2() {
   static LoadedCompiler compiler;
   return &compiler;
 }
