@@ -82,12 +82,15 @@ void SparseAttentionTiler::markBlocks(const Rows &rows) {
   auto mark = [&](Value block, Cover cover) { storeInteger(b.index(cover), partOf(parts.cover, block)); };
   b.loop(b.index(0), keyBlocks, 1, [&](Value block) { mark(block, kNone); });
   markBands(rows);
-  for (const StoredIndex &index : sparse.blocks) {
+  SmallVector<StoredIndex> indices(sparse.blocks);
+  llvm::stable_sort(indices, [](const StoredIndex &x, const StoredIndex &y) { return x.isFull < y.isFull; });
+  for (const StoredIndex &index : indices) {
     int64_t width = index.columns() / blockKeys;
     Value end = ceilDiv(rows.endKey, blockKeys);
     items(index, rowOf(index, rows.group, rowOfQuery(index, rows.firstQuery)), {}, [&](Value item, ValueRange) {
       Value first = b.mul(item, width);
-      b.loop(first, b.minimum(end, b.add(first, width)), 1, [&](Value block) { mark(block, kAll); });
+      b.loop(first, b.minimum(end, b.add(first, width)), 1,
+             [&](Value block) { mark(block, index.isFull ? kAllUnmasked : kAll); });
       return Vectors{};
     });
   }
@@ -150,6 +153,10 @@ Value SparseAttentionTiler::listEntries(const Rows &rows) {
       if (kernel.causal) {
         Value last = b.add(b.mul(block, blockKeys), blockKeys - 1);
         flags = either(flags, flag(compare(CmpIPredicate::sgt, last, firstLimit), kTested));
+      }
+      if (sparse.skipsMasks()) {
+        Value exist = compare(CmpIPredicate::sle, b.mul(b.add(block, 1), blockKeys), keys);
+        flags = either(flags, flag(both(compare(CmpIPredicate::uge, cover, b.index(kAllUnmasked)), exist), kUnmasked));
       }
       addEntry(carried[0], block, flags);
     });

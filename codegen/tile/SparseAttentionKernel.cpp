@@ -30,7 +30,7 @@ FailureOr<SparseAttentionKernel> SparseAttentionKernel::analyse(func::FuncOp fun
 
   SparseAttentionKernel kernel{*operands, {}, {}, {}, {}};
   constexpr int64_t block = AttentionSchedule::kMostBlockKeys, queries = AttentionSchedule::kBlockQueries;
-  for (Value index : op.getIndices()) {
+  for (auto [number, index] : llvm::enumerate(op.getIndices())) {
     if (auto bands = index.getDefiningOp<sattn::BandsOp>()) {
       kernel.bands.push_back({bands.getType().getRows(), bands.getType().getColumns(), int64_t(bands.getBefore()),
                               int64_t(bands.getAfter()), int64_t(bands.getSinks())});
@@ -40,7 +40,7 @@ FailureOr<SparseAttentionKernel> SparseAttentionKernel::analyse(func::FuncOp fun
     auto source = load ? dyn_cast<BlockArgument>(load.getInput()) : BlockArgument();
     if (!source)
       return op.emitOpError("has an index that is neither bands nor loaded from an argument of its kernel");
-    StoredIndex stored{source, load.getType()};
+    StoredIndex stored{source, load.getType(), op.isFull(number)};
     (stored.rows() % queries == 0 && stored.columns() % block == 0 ? kernel.blocks : kernel.lists).push_back(stored);
   }
   if (kernel.lists.size() == 1 && kernel.lists[0].rows() % queries == 0)

@@ -10,6 +10,7 @@ namespace tamis {
 struct StoredIndex {
   mlir::BlockArgument source;
   sattn::KeyIndexType type;
+  bool isFull;                                          ///< neither order nor mask says anything of what it holds
   int64_t rows() const { return type.getRows(); }       ///< queries of a row, 0 for all
   int64_t columns() const { return type.getColumns(); } ///< keys of an item
   int64_t heads() const;
@@ -34,7 +35,8 @@ struct BandIndex {
 /// tiles.
 /// - Lists: others. Each query reads the keys of its rows one by one; or, where the queries of a block read much of the
 /// same keys, these are read as blocks, and every pair is looked up.
-/// A key in several counts where it is read first, in this order.
+/// A key in several counts where it is read first, in this order. Masks of each pair are not read for blocks that are
+/// full; elsewhere it makes no difference whether an index is.
 struct SparseAttentionKernel : AttentionKernel {
   llvm::SmallVector<StoredIndex> blocks;
   llvm::SmallVector<BandIndex> bands;
@@ -45,6 +47,11 @@ struct SparseAttentionKernel : AttentionKernel {
   bool hasTiles() const { return !blocks.empty() || !bands.empty() || pool; }
   /// The pool is the same for all queries of a head.
   bool isPoolOfHead() const { return pool && pool->rows() == 0 && blocks.empty(); }
+
+  /// Some tiles need not read the mask that there is.
+  bool skipsMasks() const {
+    return mask.perQuery && llvm::any_of(blocks, [](const StoredIndex &index) { return index.isFull; });
+  }
 
   /// Fails with a diagnostic on what tileSparseAttention does not take.
   static llvm::FailureOr<SparseAttentionKernel> analyse(mlir::func::FuncOp kernel);

@@ -21,10 +21,10 @@ public:
 
 private:
   /// What a block of queries reads of a block of keys: nothing, what lists say of each pair, what bands say, what
-  /// either says, or from kAll on all.
-  enum Cover { kNone, kListed, kSome, kAll = 4 };
+  /// either says, from kAll on all that the mask leaves, or from kAllUnmasked on all.
+  enum Cover { kNone, kListed, kSome, kAll = 4, kAllUnmasked = 8 };
   /// Flags of an entry, below the number of its block. kInPairs: lists say of each pair whether it counts.
-  enum Flag { kTested = 1, kInBands = 2, kGathered = 4, kInPairs = 8, kFlagBits = 4 };
+  enum Flag { kTested = 1, kInBands = 2, kGathered = 4, kInPairs = 8, kUnmasked = 16, kFlagBits = 5 };
   /// A block of queries.
   struct Rows {
     Group group;

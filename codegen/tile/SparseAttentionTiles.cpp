@@ -88,22 +88,31 @@ Value SparseAttentionTiler::gatheredBias(const Group &group, Value query, Value 
 }
 
 void SparseAttentionTiler::fillTileBias(const Tile &tile) {
+  auto isSet = [&](Flag flag) { return compare(CmpIPredicate::ne, both(tile.flags, b.index(flag)), b.index(0)); };
+  auto forEachVector = [&](llvm::function_ref<Value(Value row, Value column)> biasOf) {
+    b.loop(b.index(0), b.index(tile.rows), 1, [&](Value i) {
+      b.loop(b.index(0), b.index(blockKeys), lanes, [&](Value column) {
+        store(biasOf(i, column), scratch, at(place.tileBias, b.add(b.mul(i, blockKeys), column)));
+      });
+    });
+  };
+  auto fillInPlace = [&] {
+    if (!sparse.skipsMasks())
+      return AttentionTiler::fillTileBias(tile);
+    b.branch(
+        isSet(kUnmasked), [&] { forEachVector([&](Value, Value) { return b.splat(0, lanes); }); },
+        [&] { AttentionTiler::fillTileBias(tile); });
+  };
   if (!sparse.pool)
-    return AttentionTiler::fillTileBias(tile);
-  Value isGathered = compare(CmpIPredicate::ne, both(tile.flags, b.index(kGathered)), b.index(0));
-  b.branch(
-      isGathered,
-      [&] {
-        Value lastQuery = b.sub(queries, b.index(1));
-        b.loop(b.index(0), b.index(tile.rows), 1, [&](Value i) {
-          Value query = b.minimum(b.add(tile.firstQuery, b.add(tile.row, i)), lastQuery);
-          b.loop(b.index(0), b.index(blockKeys), lanes, [&](Value column) {
-            Value bias = gatheredBias(tile.group, query, b.add(tile.positions, column));
-            store(bias, scratch, at(place.tileBias, b.add(b.mul(i, blockKeys), column)));
-          });
-        });
-      },
-      [&] { AttentionTiler::fillTileBias(tile); });
+    return fillInPlace();
+  auto fillGathered = [&] {
+    Value lastQuery = b.sub(queries, b.index(1));
+    forEachVector([&](Value i, Value column) {
+      Value query = b.minimum(b.add(tile.firstQuery, b.add(tile.row, i)), lastQuery);
+      return gatheredBias(tile.group, query, b.add(tile.positions, column));
+    });
+  };
+  b.branch(isSet(kGathered), fillGathered, fillInPlace);
 }
 
 /// Keys later than the query, keys of a block that bands or lists hold in part, and keys of the pool that bands hold

@@ -141,9 +141,11 @@ def Sattn_AttendOp : Sattn_Op<"attend", [Pure, AttrSizedOperandSegments]> {
   let description = [{
     As `model.attention`, over those of its keys alone that one of `indices` at least holds for the row of the query; a key in
     several counts once. Head h of H reads head `h / (H / n)` of an index of n heads, and batch item b item 0 of an index of
-    one.
+    one. `full` gives the numbers of indices that hold full items alone: of their pairs of a query and a key causal order and
+    mask leave none out, and the mask adds nothing to them. So who computes need not ask either; what an index that is no
+    such holds is an error of whoever wrote it.
     - (C1) as `model.attention`. - (C2) each index has a number of heads that divides `heads`, a batch of one or that of the
-      operands, and rows and items that fit queries and keys.
+      operands, and rows and items that fit queries and keys. - (C3) `full` ascends, and counts indices that there are.
     ```mlir
     %o = sattn.attend %q, %k, %v over %i heads 12 kv_heads 12 scale 1.767766952966369e-01
         : tensor<1x256x384xf32>, tensor<1x256x384xf32>, tensor<1x256x384xf32>,
@@ -153,11 +155,22 @@ def Sattn_AttendOp : Sattn_Op<"attend", [Pure, AttrSizedOperandSegments]> {
   let arguments = (ins Model_FloatTensor:$query, Model_FloatTensor:$key, Model_FloatTensor:$value,
                        Variadic<Sattn_KeyIndex>:$indices, Optional<Model_Tensor>:$mask,
                        ConfinedAttr<I64Attr, [IntPositive]>:$heads, ConfinedAttr<I64Attr, [IntPositive]>:$kv_heads,
-                       F64Attr:$scale, UnitAttr:$causal);
+                       F64Attr:$scale, UnitAttr:$causal, OptionalAttr<DenseI64ArrayAttr>:$full);
   let results = (outs Model_FloatTensor:$result);
-  let assemblyFormat = [{ $query `,` $key `,` $value `over` $indices (`mask` $mask^)? `heads` $heads `kv_heads` $kv_heads
+  let assemblyFormat = [{ $query `,` $key `,` $value `over` $indices (`full` $full^)? (`mask` $mask^)? `heads` $heads `kv_heads` $kv_heads
                           `scale` $scale (`causal` $causal^)? attr-dict `:` type($query) `,` type($key) `,` type($value)
                           `,` `over` type($indices) (`mask` type($mask)^)? `->` type($result) }];
+  let builders = [OpBuilder<(ins "::mlir::Type":$result, "::mlir::Value":$query, "::mlir::Value":$key,
+                                 "::mlir::Value":$value, "::mlir::ValueRange":$indices, "::mlir::Value":$mask,
+                                 "::mlir::IntegerAttr":$heads, "::mlir::IntegerAttr":$kv_heads,
+                                 "::mlir::FloatAttr":$scale, "::mlir::UnitAttr":$causal), [{
+    build($_builder, $_state, result, query, key, value, indices, mask, heads, kv_heads, scale, causal,
+          ::mlir::DenseI64ArrayAttr());
+  }]>];
+  let extraClassDeclaration = [{
+    /// Whether index `i` holds full items alone.
+    bool isFull(unsigned i) { return getFull() && ::llvm::is_contained(*getFull(), int64_t(i)); }
+  }];
 }
 
 def Sattn_CompactOp : Sattn_Op<"compact", [Pure, AllElementTypesMatch<["input", "result"]>]> {

@@ -163,6 +163,13 @@ LogicalResult AttendOp::verify() {
     if (failed(expectFits(*this, index, query[1], key[1])))
       return failure();
   }
+  int64_t least = 0, count = getIndices().size();
+  for (int64_t number : getFull().value_or(ArrayRef<int64_t>())) { // C3
+    if (number < least || number >= count)
+      return emitOpError() << "has the full indices " << getFullAttr() << " but ascending numbers from 0, below "
+                           << count << ", are wanted";
+    least = number + 1;
+  }
   return success();
 }
 

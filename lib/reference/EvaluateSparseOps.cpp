@@ -279,19 +279,25 @@ llvm::Error tamis::reference::evaluateOp(AttendOp op, const Scope &scope, HostTe
   for (Value index : op.getIndices())
     indices.emplace_back(index, scope);
   int64_t heads = op.getHeads();
+  std::string wrong;
   forEachHead(AttentionOperands::of(op, scope), result,
               [&](int64_t b, const HeadInputs &head, MutableArrayRef<double> output) {
                 KeptPairs kept(head.queries, head.keys);
-                for (const IndexReader &index : indices)
+                for (auto [number, index] : llvm::enumerate(indices))
                   for (int64_t q = 0; q < head.queries; ++q) {
                     std::set<int64_t> items = index.itemsFor(b, head.head, heads, index.rowOf(q));
-                    for (int64_t k = 0; k < head.keys; ++k)
-                      if (items.count(index.itemOf(k)))
-                        kept.keep(q, k);
+                    for (int64_t k = 0; k < head.keys; ++k) {
+                      if (!items.count(index.itemOf(k)))
+                        continue;
+                      kept.keep(q, k);
+                      if (op.isFull(number) && (!head.isOrdered(q, k) || head.added(q, k) != 0))
+                        wrong = "found the pair of query " + std::to_string(q) + " and key " + std::to_string(k) +
+                                " in a full item, but the mask or the order leaves it out or adds to it";
+                    }
                   }
                 attendKept(head, kept, output);
               });
-  return llvm::Error::success();
+  return wrong.empty() ? llvm::Error::success() : fail(op, wrong);
 }
 
 llvm::Error tamis::reference::evaluateOp(sattn::AttentionOp op, const Scope &scope, HostTensor &result) {

@@ -3,6 +3,7 @@
 #include "test/reference/SparseOpsFixture.h"
 
 using namespace tamis::reference;
+using testing::HasSubstr;
 
 namespace {
 /// Attention over indices that come as tensors. With queries of zero a row gives the mean of the values it reads.
@@ -12,9 +13,13 @@ protected:
     Index index;
     std::vector<Items> rows;
   };
-  HostTensor attend(const HostTensor &q, const HostTensor &k, const HostTensor &v, const std::vector<Given> &indices,
-                    int64_t heads = 1, int64_t kvHeads = 1, const std::string &options = "",
-                    std::optional<HostTensor> mask = std::nullopt) {
+  struct Call {
+    std::string body, result;
+    std::vector<HostTensor> inputs;
+  };
+  Call call(const HostTensor &q, const HostTensor &k, const HostTensor &v, const std::vector<Given> &indices,
+            int64_t heads, int64_t kvHeads, const std::string &options, std::optional<HostTensor> mask,
+            const std::string &full) {
     std::vector<HostTensor> inputs{q, k, v};
     std::string loads, names, types;
     for (auto [i, given] : llvm::enumerate(indices)) {
@@ -31,10 +36,16 @@ protected:
       inputs.push_back(*mask);
     }
     HostTensor like = HostTensor::zeros(q.element, {q.shape[0], q.shape[1], v.shape[2] / kvHeads * heads});
-    return run(loads + "%r = sattn.attend %a, %b, %c over " + names + maskName + " heads " + std::to_string(heads) +
-                   " kv_heads " + std::to_string(kvHeads) + " scale 1.0 " + options + " : " + typeOf(q) + ", " +
-                   typeOf(k) + ", " + typeOf(v) + ", over " + types + maskType + " -> " + typeOf(like),
-               typeOf(like), inputs);
+    return {loads + "%r = sattn.attend %a, %b, %c over " + names + full + maskName + " heads " + std::to_string(heads) +
+                " kv_heads " + std::to_string(kvHeads) + " scale 1.0 " + options + " : " + typeOf(q) + ", " +
+                typeOf(k) + ", " + typeOf(v) + ", over " + types + maskType + " -> " + typeOf(like),
+            typeOf(like), inputs};
+  }
+  HostTensor attend(const HostTensor &q, const HostTensor &k, const HostTensor &v, const std::vector<Given> &indices,
+                    int64_t heads = 1, int64_t kvHeads = 1, const std::string &options = "",
+                    std::optional<HostTensor> mask = std::nullopt, const std::string &full = "") {
+    Call made = call(q, k, v, indices, heads, kvHeads, options, mask, full);
+    return run(made.body, made.result, made.inputs);
   }
   HostTensor zeros(int64_t batch, int64_t tokens, int64_t width = 1) {
     return HostTensor::zeros(type("f64"), {batch, tokens, width});
@@ -79,6 +90,29 @@ TEST_F(Attend, CausalOrderAndMasks) {
   expectNumbers(attend(q, q, v, {all}, 1, 1, "", tensor("f64", {1, 1, 1, 3}, {0, 0, -3.4e38})), {5.5, 5.5, 5.5}, 1e-12);
   // Two queries of three keys stand at 1 and 2.
   expectNumbers(attend(zeros(1, 2), q, v, {all}, 1, 1, "causal"), {5.5, 37}, 1e-12);
+}
+
+TEST_F(Attend, FullItems) {
+  HostTensor q = zeros(1, 2), v = tensor("f64", {1, 4, 1}, {1, 10, 100, 1000});
+  HostTensor mask = tensor("f64", {1, 1, 2, 4}, {0, 0, -kInf, 0, 0, 0, 0, -kInf});
+  Given some{{1, 2, {1, 1, 2}, 2, 1}, {{1}, {1}}}, full{{2, 2, {1, 1, 1}, 2, 1}, {{0}}};
+  HostTensor plain = attend(q, zeros(1, 4), v, {some, full}, 1, 1, "", mask);
+  expectNumbers(plain, {1011 / 3.0, 37}, 1e-12);
+  expectNumbers(attend(q, zeros(1, 4), v, {some, full}, 1, 1, "", mask, " full [1]"), plain.numbers(), 0);
+  expectNumbers(attend(q, zeros(1, 4), v, {full}, 1, 1, "causal", mask, " full [0]"), {5.5, 5.5}, 1e-12);
+}
+
+TEST_F(Attend, ItemsThatAreNotFull) {
+  HostTensor q = zeros(1, 2), k = zeros(1, 4);
+  Given first{{2, 2, {1, 1, 1}, 2, 1}, {{0}}}, second{{2, 2, {1, 1, 1}, 2, 1}, {{1}}};
+  auto expectRefused = [&](const Given &given, const std::string &options, std::optional<HostTensor> mask,
+                           const std::string &pair) {
+    Call made = call(q, k, k, {given}, 1, 1, options, mask, " full [0]");
+    EXPECT_THAT(errorOf(made.body, made.result, made.inputs), HasSubstr("found the pair of " + pair + " in a full"));
+  };
+  expectRefused(second, "causal", std::nullopt, "query 0 and key 3");
+  expectRefused(first, "", tensor("i1", {1, 1, 2, 4}, {1, 1, 1, 1, 1, 0, 1, 1}), "query 1 and key 1");
+  expectRefused(first, "", tensor("f64", {1, 1, 1, 4}, {0.5, 0, 0, 0}), "query 1 and key 0");
 }
 
 TEST_F(Attend, EmptyRows) {

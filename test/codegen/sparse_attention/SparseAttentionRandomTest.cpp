@@ -26,6 +26,7 @@ protected:
                       oneOf({0, 0, 2, 30}));
         index.perBatch = random() % 2;
       }
+      index.full = index.isStored() && random() % 3 == 0;
       attend.indices.push_back(index);
     }
     if (random() % 2)

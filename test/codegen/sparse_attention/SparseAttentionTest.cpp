@@ -4,6 +4,7 @@
 
 #include "codegen/tile/Attention.h"
 #include "codegen/tile/SparseAttention.h"
+#include "lib/reference/EvaluateOps.h"
 #include "llvm/Support/raw_ostream.h"
 
 using namespace mlir;
@@ -45,7 +46,7 @@ std::string AttendText::str(MLIRContext *context) const {
     maskType = tensor(dims, maskElement == "i1" ? Type(IntegerType::get(context, 1)) : f32);
   }
   std::string arguments = packed ? "%x: " + all : "%q: " + query + ", %k: " + key + ", %v: " + value, body, names,
-              types;
+              types, full;
   if (!mask.empty())
     arguments += ", %m: " + maskType;
   auto slice = [&](const std::string &name, int64_t column, const std::string &type) {
@@ -59,6 +60,8 @@ std::string AttendText::str(MLIRContext *context) const {
   }
   for (auto [i, index] : llvm::enumerate(indices)) {
     std::string number = std::to_string(i);
+    if (index.full)
+      full += (full.empty() ? "" : ", ") + number;
     auto type = typeOf(index, context, q, k);
     names += (i ? ", %i" : "%i") + number;
     types += (i ? ", " : "") + textOf(type);
@@ -77,11 +80,11 @@ std::string AttendText::str(MLIRContext *context) const {
          (packed ? "#model.symbol<\"s\", 0, 99999>"
                  : "#model.symbol<\"q\", 0, 99999>, #model.symbol<\"k\", 0, 99999>") +
          "]} {\n" + body + "%o = " + (dense ? "model.attention" : "sattn.attend") + " %q, %k, %v " +
-         (dense ? "" : "over " + names) + (mask.empty() ? "" : " mask %m") + " heads " + std::to_string(heads) +
-         " kv_heads " + std::to_string(kvHeads) + " scale 0.3 " + (causal ? "causal " : "") + ": " + query + ", " +
-         key + ", " + value + (dense ? "" : ", over " + types) +
-         (mask.empty() ? "" : (dense ? ", " : " mask ") + maskType) + " -> " + result + "\nreturn %o : " + result +
-         "\n}";
+         (dense ? "" : "over " + names + (full.empty() ? "" : " full [" + full + "]")) +
+         (mask.empty() ? "" : " mask %m") + " heads " + std::to_string(heads) + " kv_heads " + std::to_string(kvHeads) +
+         " scale 0.3 " + (causal ? "causal " : "") + ": " + query + ", " + key + ", " + value +
+         (dense ? "" : ", over " + types) + (mask.empty() ? "" : (dense ? ", " : " mask ") + maskType) + " -> " +
+         result + "\nreturn %o : " + result + "\n}";
 }
 
 void SparseAttentionTest::compile(const AttendText &attend) {
@@ -126,8 +129,11 @@ std::vector<HostTensor> SparseAttentionTest::operands(int64_t B, int64_t Q, int6
     std::vector<float> added(*reference::elementCount(shape));
     std::vector<char> kept(added.size());
     for (size_t i = 0; i < added.size(); ++i) {
-      kept[i] = random() % 4 != 0;
-      added[i] = kept[i] ? float(random() % 100) / 20 : -INFINITY;
+      // Half of its blocks leave everything as it is, so that there are full items.
+      int64_t k = i % shape[3], q = i / shape[3] % shape[2];
+      bool isPlain = text.hasFull() && (q / 64 + k / 64) % 2 == 0;
+      kept[i] = isPlain || random() % 4 != 0;
+      added[i] = isPlain ? 0 : kept[i] ? float(random() % 100) / 20 : -INFINITY;
     }
     if (text.maskElement == "i1")
       inputs.push_back(HostTensor::of<char>(IntegerType::get(harness->context(), 1), shape, kept));
@@ -137,7 +143,46 @@ std::vector<HostTensor> SparseAttentionTest::operands(int64_t B, int64_t Q, int6
   for (const IndexText &index : text.indices)
     if (index.isStored())
       inputs.push_back(contents(index, B, Q, K, fill));
+  keepFullItems(inputs, B, Q, K);
   return inputs;
+}
+
+void SparseAttentionTest::keepFullItems(std::vector<HostTensor> &inputs, int64_t B, int64_t Q, int64_t K) {
+  const HostTensor *mask = text.mask.empty() ? nullptr : &inputs[text.packed ? 1 : 3];
+  SmallVector<int64_t> scores{B, text.heads, Q, K}, strides;
+  std::vector<double> added = mask ? mask->numbers() : std::vector<double>();
+  if (mask)
+    strides = reference::broadcastStrides(mask->shape, scores);
+  auto isKept = [&](int64_t b, int64_t h, int64_t q, int64_t k) {
+    if (text.causal && k > q + K - Q)
+      return false;
+    return !mask || added[b * strides[0] + h * strides[1] + q * strides[2] + k * strides[3]] ==
+                        (text.maskElement == "i1" ? 1 : 0);
+  };
+  size_t next = (text.packed ? 1 : 3) + !text.mask.empty();
+  for (const IndexText &index : text.indices) {
+    if (!index.isStored())
+      continue;
+    HostTensor &stored = inputs[next++];
+    if (!index.full)
+      continue;
+    auto *numbers = reinterpret_cast<int32_t *>(stored.bytes.data());
+    int64_t rows = stored.shape[2], width = stored.shape[3], R = index.R ? index.R : Q;
+    for (int64_t n = 0; n < stored.shape[0] * index.heads * rows; ++n, numbers += width) {
+      int64_t b = n / rows / index.heads, h = n / rows % index.heads, row = n % rows, group = text.heads / index.heads;
+      auto isFull = [&](int32_t item) {
+        for (int64_t batch = index.perBatch ? b : 0; batch < (index.perBatch ? b + 1 : B); ++batch)
+          for (int64_t head = h * group; head < (h + 1) * group; ++head)
+            for (int64_t q = row * R; q < std::min(Q, (row + 1) * R); ++q)
+              for (int64_t k = item * index.C; k < std::min(K, (item + 1) * index.C); ++k)
+                if (!isKept(batch, head, q, k))
+                  return false;
+        return true;
+      };
+      numbers[0] = std::remove_if(numbers + 1, numbers + 1 + numbers[0], [&](int32_t item) { return !isFull(item); }) -
+                   (numbers + 1);
+    }
+  }
 }
 
 void SparseAttentionTest::check(int64_t B, int64_t Q, int64_t K, Fill fill) {
@@ -270,6 +315,28 @@ TEST_P(SparseAttentionTest, Masks) {
     }
   compile({{{64, 64}, {0, 1}}, 2, 1, 16, 0, /*causal=*/true, {"b", "1", "1", "k"}});
   check(2, 140, 140);
+}
+
+TEST_P(SparseAttentionTest, FullItems) {
+  IndexText full{64, 64, 0, 2}, wide{128, 64}, small{64, 16}, fine{1, 1};
+  full.full = wide.full = small.full = fine.full = true;
+  struct Case {
+    std::vector<IndexText> indices;
+    std::vector<std::string> mask;
+    bool causal;
+  };
+  for (const Case &c : std::vector<Case>{{{full}, {}, true},
+                                         {{full, {64, 64}}, {"1", "1", "q", "k"}, false},
+                                         {{full, {64, 64}}, {"b", "2", "q", "k"}, true},
+                                         {{{64, 64, 1}, wide, {64, 24, 2}}, {"1", "1", "q", "k"}, true},
+                                         {{full, bands(1, 1, 30, 0), fine}, {"1", "1", "q", "k"}, false},
+                                         {{full, {64, 64}}, {"b", "1", "1", "k"}, true},
+                                         {{small}, {"1", "1", "q", "1"}, false}}) {
+    SCOPED_TRACE(std::to_string(c.indices.size()) + (c.causal ? " causal" : ""));
+    compile({c.indices, 2, 1, 16, 0, c.causal, c.mask, c.mask.size() && c.mask[1] == "2" ? "f32" : "i1"});
+    check(1, 257, 257);
+    check(2, 70, 200);
+  }
 }
 
 TEST_P(SparseAttentionTest, ColumnsOfOneBuffer) {

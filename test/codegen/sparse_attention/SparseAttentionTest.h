@@ -15,6 +15,7 @@ struct IndexText {
   int64_t heads = 1;
   bool perBatch = false;
   int64_t before = -1, after = 0, sinks = 0;
+  bool full = false;
 
   bool isStored() const { return before < 0; }
 };
@@ -35,6 +36,9 @@ struct AttendText {
 
   std::string str(mlir::MLIRContext *context) const;
   int64_t valueWidth() const { return E ? E : D; }
+  bool hasFull() const {
+    return llvm::any_of(indices, [](const IndexText &index) { return index.full; });
+  }
 };
 
 class SparseAttentionTest : public KernelTest {
@@ -47,6 +51,8 @@ protected:
   std::vector<HostTensor> operands(int64_t B, int64_t Q, int64_t K, Fill fill = kRandom);
   /// Storage with rubbish beyond the items of a row.
   HostTensor contents(const IndexText &index, int64_t B, int64_t Q, int64_t K, Fill fill);
+  /// Of indices that are full leaves the items of which causal order and mask, the input after the values, leave all.
+  void keepFullItems(std::vector<HostTensor> &inputs, int64_t B, int64_t Q, int64_t K);
   void check(int64_t B, int64_t Q, int64_t K, Fill fill = kRandom);
 
   AttendText text;

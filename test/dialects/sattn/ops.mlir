@@ -140,6 +140,15 @@ func.func @attend(%q: !tokens, %k: !tokens, %v: !tokens, %i: !blocks) {
   return
 }
 
+// The second index holds items of which neither mask nor order leaves anything out.
+// CHECK-LABEL: func.func @attend_full
+// CHECK: sattn.attend %{{.*}}, %{{.*}}, %{{.*}} over %{{.*}}, %{{.*}} full [1] mask %{{.*}} heads 12
+func.func @attend_full(%q: !tokens, %i: !blocks, %f: !blocks, %mask: tensor<1x1x256x256xi1>) {
+  %o = sattn.attend %q, %q, %q over %i, %f full [1] mask %mask heads 12 kv_heads 12 scale 0.1
+      : !tokens, !tokens, !tokens, over !blocks, !blocks mask tensor<1x1x256x256xi1> -> !tokens
+  return
+}
+
 // Indices of fewer heads, of one batch item, of other rows and columns.
 // CHECK-LABEL: func.func @attend_union
 // CHECK: sattn.attend %{{.*}}, %{{.*}}, %{{.*}} over %{{.*}}, %{{.*}} mask %{{.*}} heads 4 kv_heads 2 scale 1.000000e+00 causal : {{.*}}, over !sattn.index<2 x 3 block, {{.*}}>, !sattn.index<0 x 1 token, {{.*}}> mask tensor<2x1x1x9xf32> -> tensor<2x5x8xf32>
