@@ -31,6 +31,11 @@ bool isInlineConstant(Value value) {
   return constant && constant.getValue().getNumElements() <= kInlineElements;
 }
 
+/// Kernels of these ops read their operands from memory, however small.
+bool readsInPlace(Operation *op) {
+  return isa<model::AttentionOp>(op) || isa<sattn::SattnDialect>(op->getDialect());
+}
+
 /// Names of the source model's nodes behind a location, in order and without repeats.
 void collectSources(Location loc, llvm::SetVector<StringRef> &names) {
   if (auto name = dyn_cast<NameLoc>(loc))
@@ -144,7 +149,7 @@ private:
         Value value = use.get();
         bool panel = linear && op == linear && value == linear.getWeight();
         if ((value.getDefiningOp() && inside.contains(value.getDefiningOp())) || (!panel && known.contains(value)) ||
-            (!panel && isInlineConstant(value)))
+            (!panel && isInlineConstant(value) && !readsInPlace(op)))
           continue;
         auto type = cast<RankedTensorType>(value.getType());
         auto expression = constantExpression(value);

@@ -82,7 +82,7 @@ private:
     case Phase::graph:
       return runPasses(addGraphPhase);
     case Phase::sparsify:
-      return runPasses([&](OpPassManager &manager) { addSparsifyPhase(manager, options.attention); });
+      return runPasses([&](OpPassManager &manager) { addSparsifyPhase(manager, options.attention, &weights); });
     case Phase::tile:
       return runPasses([&](OpPassManager &manager) { addTilePhase(manager, targets); });
     case Phase::target:

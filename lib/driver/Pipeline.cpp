@@ -42,8 +42,8 @@ void tamis::addGraphPhase(OpPassManager &manager) {
   graph::buildGraphPipeline(manager);
 }
 
-void tamis::addSparsifyPhase(OpPassManager &manager, llvm::StringRef pattern) {
-  sparsify::buildSparsifyPipeline(manager, pattern);
+void tamis::addSparsifyPhase(OpPassManager &manager, llvm::StringRef pattern, const WeightStore *weights) {
+  sparsify::buildSparsifyPipeline(manager, pattern, weights);
 }
 
 void tamis::addTilePhase(OpPassManager &manager, llvm::ArrayRef<CpuTarget> targets) {

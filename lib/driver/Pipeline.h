@@ -24,9 +24,9 @@ std::optional<Phase> parsePhase(llvm::StringRef name);
 /// raised to their ops; no reshape or transpose left that an op could read through; dead code gone.
 void addGraphPhase(mlir::OpPassManager &manager);
 
-/// sparsify, `model` -> `sattn`. Guarantees: attention with a pattern reads explicit selections; `pattern` as in
-/// tamis-choose-pattern, empty for dense attention.
-void addSparsifyPhase(mlir::OpPassManager &manager, llvm::StringRef pattern);
+/// sparsify, `model` -> `sattn`. Guarantees: attention with a pattern, or with a mask that is known and leaves out much,
+/// reads explicit selections; `pattern` as in tamis-choose-pattern, empty for dense attention; `weights` may hold masks.
+void addSparsifyPhase(mlir::OpPassManager &manager, llvm::StringRef pattern, const WeightStore *weights = nullptr);
 
 /// tile, tensors -> tiles. Guarantees: `main` holds plan ops alone; one module a target holds each kernel as a function
 /// over a range of work groups, on flat buffers.

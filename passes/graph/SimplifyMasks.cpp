@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Gives attention the smallest mask that says the same.
-#include "passes/graph/AffineIndex.h"
+#include "dialects/model/ModelAffine.h"
 #include "passes/graph/Matchers.h"
 #include "passes/graph/Passes.h"
 

@@ -5,6 +5,53 @@
 
 include "mlir/Pass/PassBase.td"
 
+def RecognizeMasks : Pass<"tamis-recognize-masks", "::mlir::func::FuncOp"> {
+  let summary = "say what masks that are known at compile time keep";
+  let description = [{
+    A mask that is computed from constants, weights and positions alone, bool or of 0 and numbers of -1e30 and less, says
+    which pairs are kept. Where that follows a rule the rule takes its place: everything (no mask), causal order (the flag),
+    a window with first keys (`#sattn.window`), other bands and own blocks (`sattn.bands`). This is found for dynamic sizes
+    too, from comparisons of positions; the sides of a conjunction that are no rule stay as mask. Of other masks of static
+    sizes the blocks that keep a pair become an index, when that leaves out a tenth of the work at least; the mask stays for the
+    blocks that it keeps in part. Blocks are as wide as costs least, and heads that keep the same share them.
+    A mask of finite numbers gives a row of which it keeps nothing the mean of all values; such masks stay.
+
+    Requires: the graph phase. Leaves: every other mask.
+
+    ```mlir
+    %m = model.elementwise greater %k, %q_less_128 : ...   // key > query - 128
+    %o = model.attention %q, %k, %v mask %m heads 12 kv_heads 12 scale 1.0e-01 causal : ...
+    // becomes
+    %o = sattn.attention #sattn.window<size = 128> %q, %k, %v heads 12 kv_heads 12 scale 1.0e-01 causal : ...
+    ```
+  }];
+  let dependentDialects = ["::tamis::sattn::SattnDialect"];
+  let statistics = [Statistic<"numClosed", "rules", "masks that follow a rule">,
+                    Statistic<"numBlocks", "blocks", "masks that became an index of blocks">];
+}
+
+def SplitFullPartial : Pass<"tamis-split-full-partial", "::mlir::func::FuncOp"> {
+  let summary = "split an index into full items and the others";
+  let description = [{
+    Of an index that is a constant, and a mask that is known at compile time or none, the items of 64 queries by 64 keys and
+    more of which causal order and mask leave nothing out become an index of their own, which `sattn.attend` calls full.
+    Where all items are full, order and mask go.
+
+    Requires: tamis-lower-selection. Leaves: indices that are computed, closed forms.
+
+    ```mlir
+    %i = sattn.load_index %c : ...
+    %o = sattn.attend %q, %k, %v over %i mask %m heads 12 kv_heads 12 scale 1.0e-01 : ...
+    // becomes
+    %p = sattn.load_index %partial : ...
+    %f = sattn.load_index %whole : ...
+    %o = sattn.attend %q, %k, %v over %p, %f full [1] mask %m heads 12 kv_heads 12 scale 1.0e-01 : ...
+    ```
+  }];
+  let dependentDialects = ["::tamis::sattn::SattnDialect"];
+  let statistics = [Statistic<"numSplit", "indices", "indices split">];
+}
+
 def ChoosePattern : Pass<"tamis-choose-pattern", "::mlir::func::FuncOp"> {
   let summary = "give every attention the pattern it reads its keys by";
   let description = [{
@@ -45,8 +92,8 @@ def LowerSelection : Pass<"tamis-lower-selection", "::mlir::func::FuncOp"> {
 def StoreIndices : Pass<"tamis-store-indices", "::mlir::func::FuncOp"> {
   let summary = "pass indices from op to op as tensors";
   let description = [{
-    Kernels exchange tensors. Each index that is selected is stored, and loaded again before each op that reads it; closed
-    forms (`sattn.bands`) are repeated before each reader instead, since nothing of them is stored.
+    Kernels exchange tensors. Each index that is selected is stored, and loaded again before each op that reads it; what is
+    loaded already, and closed forms (`sattn.bands`), of which nothing is stored, are repeated before each reader.
 
     Requires: tamis-lower-selection. Leaves: no index that leaves the ops of one kernel.
 

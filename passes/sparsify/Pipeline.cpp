@@ -13,12 +13,15 @@ namespace tamis::sparsify {
 #define GEN_PASS_REGISTRATION
 #include "passes/sparsify/Passes.h.inc"
 
-void buildSparsifyPipeline(OpPassManager &manager, llvm::StringRef pattern) {
+void buildSparsifyPipeline(OpPassManager &manager, llvm::StringRef pattern, const WeightStore *weights) {
   OpPassManager &functions = manager.nest<func::FuncOp>();
+  // First: what the model says of its masks comes before what the user says of its attention.
+  functions.addPass(createRecognizeMasks(weights));
   functions.addPass(createChoosePattern(ChoosePatternOptions{pattern.str()}));
   functions.addPass(createLowerSelection());
   // Two attentions of the same operands select once.
   functions.addPass(createCSEPass());
+  functions.addPass(createSplitFullPartial(weights));
   functions.addPass(createStoreIndices());
 }
 

@@ -18,16 +18,16 @@ bool isSelection(Operation *op) {
 
 struct StoreIndices : impl::StoreIndicesBase<StoreIndices> {
   void runOnOperation() override {
-    SmallVector<Value> selected, closed;
+    SmallVector<Value> selected, repeated;
     getOperation().walk([&](Operation *op) {
       if (isSelection(op))
         selected.push_back(op->getResult(0));
-      else if (isa<sattn::BandsOp>(op))
-        closed.push_back(op->getResult(0));
+      else if (isa<sattn::BandsOp, sattn::LoadIndexOp>(op))
+        repeated.push_back(op->getResult(0));
     });
     for (Value index : selected)
       store(index);
-    for (Value index : closed)
+    for (Value index : repeated)
       repeat(index);
   }
 

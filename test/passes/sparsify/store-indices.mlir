@@ -98,3 +98,14 @@ func.func @unused(%s: !s) {
   %i = sattn.select #sattn.budget<count 2.0> %s queries "256" keys "256" : !s -> !row
   return
 }
+
+// Two attentions of one layout: each loads it for itself.
+// CHECK-LABEL: func.func @loaded_once
+// CHECK-COUNT-2: sattn.load_index %{{.*}} : tensor<1x4x4x3xi32>
+// CHECK-NOT: sattn.load_index
+func.func @loaded_once(%x: !x, %t: tensor<1x4x4x3xi32>) -> (!x, !x) {
+  %j = sattn.load_index %t : tensor<1x4x4x3xi32> -> !row
+  %a = sattn.attend %x, %x, %x over %j heads 4 kv_heads 4 scale 1.0 : !x, !x, !x, over !row -> !x
+  %b = sattn.attend %a, %x, %x over %j heads 4 kv_heads 4 scale 1.0 : !x, !x, !x, over !row -> !x
+  return %a, %b : !x, !x
+}

@@ -187,7 +187,7 @@ Result<std::vector<npy::Array>> EvaluatedModel::run(const std::vector<Tensor> &i
   OwningOpRef<ModuleOp> program = module->clone();
   PassManager manager(&context);
   addGraphPhase(manager);
-  addSparsifyPhase(manager, attention);
+  addSparsifyPhase(manager, attention, &weights);
   if (failed(manager.run(*program)))
     return refuse("the model does not take the attention '" + attention + "'");
   return evaluate(program->lookupSymbol<func::FuncOp>("main"), inputs, describe, observer);
@@ -198,7 +198,7 @@ Result<std::vector<npy::Array>> EvaluatedModel::runDispatches(const std::vector<
   OwningOpRef<ModuleOp> program = module->clone();
   PassManager manager(&context);
   addGraphPhase(manager);
-  addSparsifyPhase(manager, attention);
+  addSparsifyPhase(manager, attention, &weights);
   manager.addPass(createFormDispatches());
   if (failed(manager.run(*program)))
     return refuse("the model does not pass the phases before code generation");

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Integer tensors whose elements are affine in their coordinates.
-#include "passes/graph/AffineIndex.h"
+#include "dialects/model/ModelAffine.h"
 
 #include "dialects/model/ModelConstants.h"
 #include "dialects/model/ModelViews.h"
-#include "passes/graph/Matchers.h"
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/TypeSwitch.h"
 #include "llvm/Support/MathExtras.h"
@@ -14,9 +13,16 @@ using namespace tamis;
 using namespace tamis::model;
 using K = ElementwiseKind;
 
-namespace tamis::graph {
+namespace tamis::model {
 
 namespace {
+RankedTensorType typeOf(Value value) {
+  return cast<RankedTensorType>(value.getType());
+}
+Dims dimsOf(Value value) {
+  return model::dimsOf(value.getType());
+}
+
 using Index = std::optional<AffineIndex>;
 
 /// Results by value, so that shared operands are walked once.
@@ -314,4 +320,4 @@ std::optional<std::pair<DimExpr, DimExpr>> SymbolRanges::extremes(const AffineIn
   return result;
 }
 
-} // namespace tamis::graph
+} // namespace tamis::model

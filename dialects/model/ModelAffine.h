@@ -7,7 +7,7 @@
 #include "llvm/ADT/StringMap.h"
 #include <optional>
 
-namespace tamis::graph {
+namespace tamis::model {
 
 /// `value[i_0, ..] = start + sum_k steps[k] * i_k`, one step an axis; along axes of size one the step is 0.
 struct AffineIndex {
@@ -47,4 +47,4 @@ private:
   llvm::StringMap<Bounds> ranges;
 };
 
-} // namespace tamis::graph
+} // namespace tamis::model
