@@ -2,7 +2,7 @@
 // Station 1: which importer a path is for.
 #include "lib/import/Import.h"
 
-#include "dialects/model/ModelDialect.h"
+#include "dialects/sattn/SattnDialect.h"
 #include "lib/import/Importers.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/BuiltinAttributes.h"
@@ -22,7 +22,7 @@ LogicalResult tamis::reportError(Location loc, llvm::Error error) {
 
 ImportedModule tamis::importModel(StringRef path, const ImportOptions &options, MLIRContext *context,
                                   WeightStore &weights) {
-  context->loadDialect<model::ModelDialect, func::FuncDialect>();
+  context->loadDialect<model::ModelDialect, sattn::SattnDialect, func::FuncDialect>();
   Location loc = fileLocation(path, context);
   llvm::sys::fs::file_status status;
   if (path.contains('\0'))

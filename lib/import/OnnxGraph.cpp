@@ -18,6 +18,7 @@ OnnxGraph::OnnxGraph(const OnnxFile &file, StringRef path, SizeRules &rules, MLI
   addOnnxShapeOps(table);
   addOnnxIndexOps(table);
   addOnnxTransformerOps(table);
+  addOnnxSparseOps(table);
   for (const onnx::ValueInfoProto &info : graph.value_info())
     inferred[info.name()] = &info.type();
   for (const onnx::ValueInfoProto &info : graph.output()) {
@@ -110,7 +111,7 @@ LogicalResult OnnxGraph::addNodes() {
   for (const onnx::NodeProto &node : graph.node()) {
     bool known =
         llvm::all_of(node.input(), [&](const std::string &input) { return input.empty() || values[input].isKnown(); });
-    auto import = node.domain().empty() ? table.find(node.op_type()) : table.end();
+    auto import = table.find(node.domain().empty() ? node.op_type() : node.domain() + "." + node.op_type());
     reason.clear();
     if (import == table.end()) {
       reason = nearestSupport(node.domain(), node.op_type());

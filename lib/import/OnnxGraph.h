@@ -110,19 +110,23 @@ private:
   mlir::Location location;
 };
 
-/// Imports the nodes that are called `op` in the default domain.
+/// Imports the nodes of one op.
 using OnnxImportFunction = mlir::LogicalResult (*)(OnnxNode &node);
 
-/// Importers by op; each file of a group adds its own.
+/// Importers by op of the default domain, or by "domain.op"; each file of a group adds its own.
 using OnnxOpTable = llvm::StringMap<OnnxImportFunction>;
 void addOnnxMathOps(OnnxOpTable &table);
 void addOnnxTensorOps(OnnxOpTable &table);
 void addOnnxShapeOps(OnnxOpTable &table);
 void addOnnxIndexOps(OnnxOpTable &table);
 void addOnnxTransformerOps(OnnxOpTable &table);
+void addOnnxSparseOps(OnnxOpTable &table);
 
 /// The nearest thing that is supported instead of an op that is not; empty when nothing comes near.
 llvm::StringRef nearestSupport(llvm::StringRef domain, llvm::StringRef op);
+
+/// All elements of an integer value that is known at import, row-major, however many; nothing for another one.
+std::optional<std::vector<int64_t>> constantIntegers(const OnnxValue &value);
 
 /// The element type of an ONNX data type; null for one that the model dialect does not have.
 mlir::Type onnxElementType(int64_t onnxType, mlir::MLIRContext *context);

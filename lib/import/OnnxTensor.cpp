@@ -108,6 +108,22 @@ std::optional<Contents> readProgression(ArrayRef<char> bytes, Type element, Arra
 }
 } // namespace
 
+std::optional<std::vector<int64_t>> tamis::constantIntegers(const OnnxValue &value) {
+  if (value.isFloat())
+    return std::nullopt;
+  if (auto numbers = value.contents ? value.contents->numbers() : std::nullopt)
+    return std::vector<int64_t>(numbers->begin(), numbers->end());
+  int64_t width = elementBytes(value.element), count = 1;
+  for (const DimExpr &dim : value.dims)
+    count *= dim.constant().value_or(-1);
+  if (count < 1 || int64_t(value.bytes.size()) != count * width)
+    return std::nullopt;
+  std::vector<int64_t> numbers;
+  for (int64_t i = 0; i < count; ++i)
+    numbers.push_back(readInteger(value.bytes.data() + i * width, value.element));
+  return numbers;
+}
+
 FailureOr<OnnxValue> OnnxGraph::readTensor(const onnx::TensorProto &tensor, StringRef key, std::string &problem) {
   auto bad = [&](const Twine &what) {
     problem = ("tensor '" + key + "' " + what).str();
