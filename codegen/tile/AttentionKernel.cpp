@@ -68,16 +68,25 @@ template <typename Op> FailureOr<AttentionKernel> kernelOf(Op op) {
   kernel.groupSize = op.getHeads() / op.getKvHeads();
   kernel.D = *queryDims[2].constant() / op.getHeads();
   kernel.E = *valueDims[2].constant() / op.getKvHeads();
-  kernel.scale = op.getScale().convertToDouble();
   kernel.causal = op.getCausal();
+  return kernel;
+}
+
+template <typename Op> FailureOr<AttentionKernel> scaledKernelOf(Op op) {
+  auto kernel = kernelOf(op);
+  if (succeeded(kernel))
+    kernel->scale = op.getScale().convertToDouble();
   return kernel;
 }
 } // namespace
 
 FailureOr<AttentionKernel> AttentionKernel::of(AttentionOp op) {
-  return kernelOf(op);
+  return scaledKernelOf(op);
 }
 FailureOr<AttentionKernel> AttentionKernel::of(sattn::AttendOp op) {
+  return scaledKernelOf(op);
+}
+FailureOr<AttentionKernel> AttentionKernel::of(sattn::LinearAttendOp op) {
   return kernelOf(op);
 }
 

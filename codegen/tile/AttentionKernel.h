@@ -46,6 +46,7 @@ struct AttentionKernel {
   static llvm::FailureOr<AttentionKernel> of(model::AttentionOp op);
   static llvm::FailureOr<AttentionKernel> of(sattn::AttendOp op);
   static llvm::FailureOr<AttentionKernel> of(sattn::AttendAtOp op);
+  static llvm::FailureOr<AttentionKernel> of(sattn::LinearAttendOp op); ///< leaves the scale zero
 };
 
 /// How the loops of attention are cut.

@@ -89,6 +89,8 @@ public:
         startReader(KernelKind::attention, &op);
       else if (isa<sattn::AttendOp>(op))
         startReader(KernelKind::sparse_attention, &op);
+      else if (isa<sattn::LinearAttendOp>(op))
+        startReader(KernelKind::linear_attention, &op);
       else if (isa<sattn::CompactOp, sattn::ExpandOp>(op))
         startReader(KernelKind::compaction, &op);
       else if (auto stored = dyn_cast<sattn::StoreIndexOp>(op))
@@ -121,7 +123,8 @@ private:
   void repeatColumnRanges() {
     SmallVector<OpOperand *> reads;
     for (Operation &op : function.front())
-      if (isa<sattn::AttendOp, sattn::AttendAtOp, sattn::CompactOp, sattn::SummarizeOp, sattn::ScoreOp>(op))
+      if (isa<sattn::AttendOp, sattn::AttendAtOp, sattn::LinearAttendOp, sattn::CompactOp, sattn::SummarizeOp,
+              sattn::ScoreOp>(op))
         for (OpOperand &operand : op.getOpOperands())
           if (isColumnRange(operand.get().getDefiningOp()) && !operand.get().hasOneUse())
             reads.push_back(&operand);
@@ -315,6 +318,12 @@ DimExpr flopsOf(Operation *op) {
             *model::dimsOf(attend.getQuery().getType())[2].constant() + *model::dimsOf(attend.getType())[2].constant();
         return pairsOf(attend) * (2 * widths / int64_t(attend.getHeads()));
       })
+      .Case([](sattn::LinearAttendOp attend) {
+        // Keys times values into the state, queries times the state.
+        auto query = model::dimsOf(attend.getQuery().getType()), out = model::dimsOf(attend.getType());
+        DimExpr tokens = query[1] + model::dimsOf(attend.getKey().getType())[1];
+        return query[0] * tokens * (2 * *query[2].constant() * (*out[2].constant() / int64_t(attend.getHeads())));
+      })
       .Case([](sattn::ScoreOp score) {
         auto keys = model::dimsOf(score.getKeys().getType());
         return elements(score) * (2 * *keys.back().constant() / (keys.size() == 4 ? 1 : int64_t(score.getKvHeads())));
@@ -335,6 +344,7 @@ std::string wordOf(Operation *op) {
       .Case([](model::NormOp n) { return stringifyNormKind(n.getKind()).str() + "_norm"; })
       .Case([](model::ReduceOp r) { return "reduce_" + stringifyReduceKind(r.getKind()).str(); })
       .Case([](sattn::AttendOp) { return "sparse_attention"; })
+      .Case([](sattn::LinearAttendOp) { return "linear_attention"; })
       .Default([](Operation *op) { return op->getName().stripDialect().str(); });
 }
 

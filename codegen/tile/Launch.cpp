@@ -5,6 +5,7 @@
 #include "codegen/tile/Attention.h"
 #include "codegen/tile/Compact.h"
 #include "codegen/tile/Linear.h"
+#include "codegen/tile/LinearAttention.h"
 #include "codegen/tile/Map.h"
 #include "codegen/tile/Rows.h"
 #include "codegen/tile/Select.h"
@@ -21,6 +22,8 @@ FailureOr<Launch> tamis::launchOf(func::FuncOp kernel, plan::KernelKind kind) {
     return attentionLaunch(kernel);
   case plan::KernelKind::sparse_attention:
     return sparseAttentionLaunch(kernel);
+  case plan::KernelKind::linear_attention:
+    return linearAttentionLaunch(kernel);
   case plan::KernelKind::select:
     return selectLaunch(kernel);
   case plan::KernelKind::compaction:
@@ -44,6 +47,8 @@ LogicalResult tamis::tileKernel(func::FuncOp kernel, const CpuTarget &target) {
     return tileAttention(kernel, target);
   case plan::KernelKind::sparse_attention:
     return tileSparseAttention(kernel, target);
+  case plan::KernelKind::linear_attention:
+    return tileLinearAttention(kernel, target);
   case plan::KernelKind::select:
     return tileSelect(kernel, target);
   case plan::KernelKind::compaction:

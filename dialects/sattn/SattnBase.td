@@ -31,6 +31,7 @@ class Sattn_EnumAttr<EnumAttrInfo info, string attrMnemonic> : EnumAttr<Sattn_Di
   let assemblyFormat = "`<` $value `>`";
 }
 def Sattn_SummaryKindAttr : Sattn_EnumAttr<Sattn_SummaryKind, "summary_kind">;
+def Sattn_FeatureMapAttr : Sattn_EnumAttr<Sattn_FeatureMap, "feature_map">;
 
 class Sattn_Attr<string name, string attrMnemonic, list<Trait> traits = []> : AttrDef<Sattn_Dialect, name, traits> {
   let mnemonic = attrMnemonic;
@@ -54,6 +55,11 @@ class Sattn_Number<string defaultNumber = ""> : AttrOrTypeParameter<"::llvm::APF
     return ::llvm::APFloat(isNegative ? -value : value);
   }()}];
   let defaultValue = !if(!empty(defaultNumber), "", "::llvm::APFloat(" # defaultNumber # ")");
+}
+
+/// A word of an enumeration; its default makes it optional.
+class Sattn_Choice<EnumAttrInfo choices, string defaultWord> : EnumParameter<choices> {
+  let defaultValue = choices.cppType # "::" # defaultWord;
 }
 
 def Sattn_BudgetAttr : Sattn_Attr<"Budget", "budget"> {

@@ -18,4 +18,6 @@ def Sattn_SummaryKind : Sattn_Enum<"SummaryKind", "how a block of tokens becomes
 def Sattn_BudgetKind : Sattn_Enum<"BudgetKind", "how many items a row keeps", [
   "count", "fraction", "mass", "threshold", "quantile"]>;
 
+def Sattn_FeatureMap : Sattn_Enum<"FeatureMap", "what linear attention makes of queries and keys", ["elu1", "relu"]>;
+
 #endif

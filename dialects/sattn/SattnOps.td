@@ -234,6 +234,27 @@ def Sattn_AttendAtOp : Sattn_Op<"attend_at", [Pure]> {
                           `,` `at` type($positions) (`mask` type($mask)^)? `->` type($result) }];
 }
 
+def Sattn_LinearAttendOp : Sattn_Op<"linear_attend", [Pure]> {
+  let summary = "attention by products of features";
+  let description = [{
+    `#sattn.linear` over the keys that a query may read: with `causal` those no later than its own; with `mask`, a bool one, those
+    it keeps. A float mask multiplies the weights of a key by the power of e. Keys of no weight may hold anything.
+    - (C1) as `model.attention`. - (C2) `mask` is `B x 1 x 1 x K`.
+    ```mlir
+    %o = sattn.linear_attend elu1 %q, %k, %v heads 12 kv_heads 12
+        : tensor<1x256x384xf32>, tensor<1x256x384xf32>, tensor<1x256x384xf32> -> tensor<1x256x384xf32>
+    ```
+  }];
+  let arguments = (ins Sattn_FeatureMapAttr:$feature, Model_FloatTensor:$query, Model_FloatTensor:$key,
+                       Model_FloatTensor:$value, Optional<Model_Tensor>:$mask,
+                       ConfinedAttr<I64Attr, [IntPositive]>:$heads, ConfinedAttr<I64Attr, [IntPositive]>:$kv_heads,
+                       UnitAttr:$causal);
+  let results = (outs Model_FloatTensor:$result);
+  let assemblyFormat = [{ custom<Word>($feature) $query `,` $key `,` $value (`mask` $mask^)? `heads` $heads
+                          `kv_heads` $kv_heads (`causal` $causal^)? attr-dict `:` type($query) `,` type($key) `,`
+                          type($value) (`,` type($mask)^)? `->` type($result) }];
+}
+
 def Sattn_StoreIndexOp : Sattn_Op<"store_index", [Pure]> {
   let summary = "an index as a tensor";
   let description = [{

@@ -101,4 +101,18 @@ def Sattn_BlockTopKAttr : Sattn_Pattern<"BlockTopK", "block_top_k"> {
                         DefaultValuedParameter<"int64_t", "0">:$sinks, DefaultValuedParameter<"int64_t", "1">:$local);
 }
 
+def Sattn_LinearAttr : Sattn_Pattern<"Linear", "linear", ["attend"]> {
+  let summary = "a product of features in place of the exponential";
+  let description = [{
+    A query gives `sum_j w_ij v_j / sum_j w_ij` over the keys that it may read, where `w_ij = phi(q_i) . phi(k_j)`, and zeros
+    where that sum is none. `feature` is phi, which is never negative: `elu1` is elu(x) + 1, `relu` is max(x, 0). What a
+    float mask adds to a key multiplies its weights by the power of e, as in a softmax. All keys are read, in a time that
+    grows with queries and keys and not with their product.
+    The attention's scale takes no part: the published formula has none, weights are trained without it, and with `relu` it
+    would cancel out.
+    Katharopoulos et al. 2020 (arXiv 2006.16236).
+  }];
+  let parameters = (ins Sattn_Choice<Sattn_FeatureMap, "elu1">:$feature);
+}
+
 #endif

@@ -242,6 +242,13 @@ LogicalResult AttendAtOp::verify() {
   return expectOneRow(*this, getPositions().getType(), query[0], key[1], query[1]); // C2
 }
 
+LogicalResult LinearAttendOp::verify() {
+  if (failed(model::verifyAttention(*this, getQuery(), getKey(), getValue(), getMask(), getResult(), getHeads(),
+                                    getKvHeads()))) // C1
+    return failure();
+  return expectKeyMask(*this, getMask(), dimsOf(getQuery().getType())[0], dimsOf(getKey().getType())[1]); // C2
+}
+
 LogicalResult StoreIndexOp::verify() {
   if (getType() != getInput().getType().storage()) // C1
     return emitOpError() << "gives " << getType() << " but " << getInput().getType().storage() << " is wanted";

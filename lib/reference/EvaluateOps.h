@@ -73,6 +73,7 @@ llvm::Error evaluateOp(sattn::AttendOp op, const Scope &scope, HostTensor &resul
 llvm::Error evaluateOp(sattn::CompactOp op, const Scope &scope, HostTensor &result);
 llvm::Error evaluateOp(sattn::ExpandOp op, const Scope &scope, HostTensor &result);
 llvm::Error evaluateOp(sattn::AttendAtOp op, const Scope &scope, HostTensor &result);
+llvm::Error evaluateOp(sattn::LinearAttendOp op, const Scope &scope, HostTensor &result);
 llvm::Error evaluateOp(sattn::StoreIndexOp op, const Scope &scope, HostTensor &result);
 llvm::Error evaluateOp(sattn::LoadIndexOp op, const Scope &scope, HostTensor &result);
 

@@ -121,4 +121,25 @@ TEST_F(Attend, EmptyRows) {
   expectNumbers(attend(q, zeros(1, 0), zeros(1, 0), {{{1, 1, {1, 1, 2}, 0, 0}, {{}, {}}}}), {0, 0});
   expectNumbers(attend(zeros(1, 0), q, v, {{{1, 1, {1, 1, 0}, 2, 1}, {}}}), {});
 }
+
+// Queries and keys of one column each; elu1(1) = 2, elu1(0) = 1, elu1(-ln 4) = 1/4.
+TEST_F(Attend, LinearWeightsAreProductsOfFeatures) {
+  auto linear = [&](const std::string &feature, const std::string &options, std::vector<double> mask) {
+    HostTensor q = tensor("f64", {1, 2, 1}, {5, -3}), k = tensor("f64", {1, 3, 1}, {1, 0, -std::log(4)});
+    HostTensor v = tensor("f64", {1, 3, 1}, {10, 20, 40});
+    std::vector<HostTensor> inputs{q, k, v};
+    if (!mask.empty())
+      inputs.push_back(tensor("f64", {1, 1, 1, 3}, mask));
+    return run("%r = sattn.linear_attend " + feature + " %a, %b, %c" + (mask.empty() ? "" : " mask %d") +
+                   " heads 1 kv_heads 1" + options + " : " + typeOf(q) + ", " + typeOf(k) + ", " + typeOf(v) +
+                   (mask.empty() ? "" : ", " + typeOf(inputs.back())) + " -> " + typeOf(q),
+               typeOf(q), inputs);
+  };
+  double all = (2 * 10 + 20 + 0.25 * 40) / 3.25;
+  expectNumbers(linear("elu1", "", {}), {all, all}, 1e-12);
+  expectNumbers(linear("elu1", " causal", {}), {40 / 3.0, all}, 1e-12);
+  expectNumbers(linear("elu1", "", {-kInf, 0, std::log(8)}), {100 / 3.0, 100 / 3.0}, 1e-12);
+  expectNumbers(linear("elu1", " causal", {-kInf, -1e30, 0}), {0, 40}, 1e-12);
+  expectNumbers(linear("relu", "", {}), {10, 0}, 1e-12); // a query without features reads nothing
+}
 } // namespace

@@ -234,6 +234,16 @@ protected:
     return pairs;
   }
 
+  /// Of patterns that mean something else than the softmax over the items of indices.
+  void expectTheSameNumbers(const Case &c) {
+    SCOPED_TRACE(c.str());
+    std::vector<HostTensor> inputs = operands(c, masks(c, false));
+    std::vector<std::pair<sattn::KeyIndexType, HostTensor>> indices;
+    std::string text = c.module("sattn.attention " + c.pattern);
+    HostTensor direct = evaluated(text, inputs);
+    expectNumbers(lowered(text, inputs, indices), direct.numbers(), 1e-6);
+  }
+
   /// Pairs are compared where `attend` reads them from indices.
   void expectTheSameMeaning(Case c) {
     SCOPED_TRACE(c.str());
@@ -368,6 +378,14 @@ TEST_F(Patterns, AllTokensActiveIsDense) {
     c.mask = Case::none;
     c.pattern = "#sattn.token_activation<share = 1.0>";
     expectDense(c);
+  }
+}
+
+TEST_F(Patterns, Linear) {
+  for (int i = 0; i < 2 * kRounds; ++i) {
+    Case c = sizes(false);
+    c.pattern = std::string("#sattn.linear<feature = ") + oneOf({"elu1", "relu"}) + ">";
+    expectTheSameNumbers(c);
   }
 }
 

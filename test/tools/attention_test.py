@@ -30,6 +30,8 @@ PATTERNS = [
     "block_top_k(k=2, sinks=1)",
     "top_k(k=5)",
     "fraction",
+    "linear",
+    "linear(feature=relu)",
 ]
 
 

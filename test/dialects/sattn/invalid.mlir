@@ -557,3 +557,21 @@ func.func @load_index_c1(%t: tensor<1x1x4x4xi32>) {
       : tensor<1x1x4x4xi32> -> !sattn.index<2 x 2 block, shape ["1", "1", "4"], items "4", capacity "4">
   return
 }
+
+// -----
+
+func.func @linear_attend_c1(%q: tensor<1x8x6xf32>) {
+  // expected-error@+1 {{cannot split [1, 8, 6], [1, 8, 6] and [1, 8, 6] into 4 heads over 4}}
+  %o = sattn.linear_attend elu1 %q, %q, %q heads 4 kv_heads 4
+      : tensor<1x8x6xf32>, tensor<1x8x6xf32>, tensor<1x8x6xf32> -> tensor<1x8x6xf32>
+  return
+}
+
+// -----
+
+func.func @linear_attend_c2(%q: tensor<1x8x4xf32>, %m: tensor<1x1x8x8xi1>) {
+  // expected-error@+1 {{has a mask of sizes [1, 1, 8, 8] but [1, 1, 1, 8] is wanted}}
+  %o = sattn.linear_attend elu1 %q, %q, %q mask %m heads 1 kv_heads 1
+      : tensor<1x8x4xf32>, tensor<1x8x4xf32>, tensor<1x8x4xf32>, tensor<1x1x8x8xi1> -> tensor<1x8x4xf32>
+  return
+}

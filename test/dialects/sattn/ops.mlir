@@ -226,3 +226,14 @@ func.func @load_index(%t: tensor<1x12x4x3xi32>) {
       : tensor<1x12x4x3xi32> -> !sattn.index<64 x 64 block, shape ["1", "12", "4"], items "4", capacity "2">
   return
 }
+
+// CHECK-LABEL: func.func @linear_attend
+// CHECK: sattn.linear_attend elu1 %{{.*}}, %{{.*}}, %{{.*}} heads 12 kv_heads 12 : tensor<1x256x384xf32>, tensor<1x256x384xf32>, tensor<1x256x384xf32> -> tensor<1x256x384xf32>
+// CHECK: sattn.linear_attend relu %{{.*}} mask %{{.*}} heads 12 kv_heads 12 causal : {{.*}}, tensor<1x1x1x256xi1> -> tensor<1x256x384xf32>
+func.func @linear_attend(%q: !tokens, %k: !tokens, %v: !tokens, %m: tensor<1x1x1x256xi1>) {
+  %o = sattn.linear_attend elu1 %q, %k, %v heads 12 kv_heads 12
+      : tensor<1x256x384xf32>, tensor<1x256x384xf32>, tensor<1x256x384xf32> -> tensor<1x256x384xf32>
+  %r = sattn.linear_attend relu %q, %k, %v mask %m heads 12 kv_heads 12 causal
+      : !tokens, !tokens, !tokens, tensor<1x1x1x256xi1> -> !tokens
+  return
+}

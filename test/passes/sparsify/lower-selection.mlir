@@ -211,3 +211,14 @@ func.func @dense(%q: !x) -> !x {
   %o = model.attention %q, %q, %q heads 4 kv_heads 4 scale 1.0 : !x, !x, !x -> !x
   return %o : !x
 }
+
+// No index, and no scale.
+// CHECK-LABEL: func.func @linear
+// CHECK-SAME: %[[X:[a-z0-9]+]]: tensor<{{.*}}, %[[M:[a-z0-9]+]]: tensor<?x1x1x?xf32
+// CHECK-NEXT: %[[O:.*]] = sattn.linear_attend relu %[[X]], %[[X]], %[[X]] mask %[[M]] heads 4 kv_heads 4 causal :
+// CHECK-NEXT: return %[[O]]
+func.func @linear(%x: !x, %m: !m) -> !x {
+  %o = sattn.attention #sattn.linear<feature = relu> %x, %x, %x mask %m heads 4 kv_heads 4 scale 0.125 causal
+      : !x, !x, !x, !m -> !x
+  return %o : !x
+}
