@@ -326,8 +326,10 @@ DimExpr flopsOf(Operation *op) {
       })
       .Case([](sattn::ScoreOp score) {
         auto keys = model::dimsOf(score.getKeys().getType());
-        return elements(score) * (2 * *keys.back().constant() / (keys.size() == 4 ? 1 : int64_t(score.getKvHeads())));
+        DimExpr products = elements(score) * (score.getWeights() ? int64_t(score.getHeads()) : 1);
+        return products * (2 * *keys.back().constant() / (keys.size() == 4 ? 1 : int64_t(score.getKvHeads())));
       })
+      .Case([](sattn::WeighOp weigh) { return elements(weigh.getScores()) * 4; })
       .Case([](sattn::SummarizeOp summarize) { return elements(summarize.getInput()); })
       .Case([](model::NormOp norm) { return elements(norm) * 8; })
       .Case([](model::SoftmaxOp softmax) { return elements(softmax) * 4; })
@@ -351,7 +353,7 @@ std::string wordOf(Operation *op) {
 /// Ops that say nothing of what a kernel is for.
 bool isQuiet(Operation *op) {
   return isView(op) || isGenerator(op) ||
-         isa<sattn::BandsOp, sattn::CoarsenOp, sattn::StoreIndexOp, sattn::LoadIndexOp>(op);
+         isa<sattn::BandsOp, sattn::CoarsenOp, sattn::DiagonalsOp, sattn::StoreIndexOp, sattn::LoadIndexOp>(op);
 }
 
 } // namespace

@@ -95,7 +95,7 @@ SelectTiler::Row SelectTiler::rowOf(Value number, Value inTile, const Positions 
   Value end = signedMax(row.readable.end, row.readable.sinks);
   row.positions.count = b.add(tile.span.sinks, signedMax(b.index(0), b.sub(end, tile.span.first)));
   row.positions.padded = fillUp(row.positions.count);
-  row.ranks = at(place.scores, b.mul(inTile, b.size(place.stride)));
+  row.ranks = kernel.weighed.op ? b.size(place.sums) : at(place.scores, b.mul(inTile, b.size(place.stride)));
   return row;
 }
 
@@ -108,12 +108,22 @@ Value SelectTiler::itemAt(const Positions &positions, Value position) {
 }
 
 void SelectTiler::tiles(const Group &group, Value first, Value end, llvm::function_ref<void(Value, Value)> then) {
+  if (kernel.weighed.op) // a tile is of the rows of scores that are summed to one
+    return b.loop(first, end, 1, [&](Value number) {
+      weigh(group, number);
+      Row row = rowOf(number, b.index(0), positionsOf(spanOf(number, number)));
+      Choice choice = choose(row, rank(row));
+      then(number, list(row.positions, row.ranks, choice, b.size(kernel.capacity)));
+    });
   b.loop(first, end, kernel.tileRows(), [&](Value firstRow) {
     Value rows = b.minimum(b.index(kernel.tileRows()), b.sub(end, firstRow));
     Positions positions = positionsOf(spanOf(firstRow, b.add(firstRow, b.sub(rows, b.index(1)))));
     if (kernel.candidates) // no two tiles have the same
-      pack(group, positions);
-    score(group, firstRow, rows, positions);
+      pack(group, positions, positions);
+    if (kernel.scores) // a tile is one row
+      copyScores(group, firstRow, positions);
+    else
+      score(group, firstRow, rows, positions.padded);
     b.loop(b.index(0), rows, 1, [&](Value i) {
       Row row = rowOf(b.add(firstRow, i), i, positions);
       Choice choice = choose(row, rank(row));
@@ -123,8 +133,8 @@ void SelectTiler::tiles(const Group &group, Value first, Value end, llvm::functi
 }
 
 void SelectTiler::group(Value index) {
-  Value stored = b.size(kernel.storedRows), perGroup = b.index(kernel.groupRows());
-  Value chunks = b.divFloor(b.add(stored, kernel.groupRows() - 1), perGroup), head = b.divFloor(index, chunks);
+  Value stored = b.size(kernel.storedRows), perGroup = b.size(kernel.groupRows());
+  Value chunks = b.size(kernel.groupCount()), head = b.divFloor(index, chunks);
   Group group;
   group.head = b.rem(head, b.index(kernel.heads));
   group.batch = b.divFloor(head, b.index(kernel.heads));
@@ -134,8 +144,16 @@ void SelectTiler::group(Value index) {
   auto rowAt = [&](Value storedRow) { // the first one that is joined in it
     return joined ? b.minimum(b.size(kernel.rows), b.mul(storedRow, joined)) : b.mul(b.size(kernel.rows), storedRow);
   };
-  if (!kernel.candidates)
-    pack(group, positionsOf(spanOf(rowAt(first), b.sub(rowAt(end), b.index(1)))));
+  if (kernel.diagonals) {
+    Positions items = positionsOf(spanOf(b.index(0), b.index(0)));
+    pack(group, items, weighedColumns(b.index(0)));
+    return tiles(group, b.index(0), b.index(1), [&](Value, Value count) { writeDiagonals(group, count); });
+  }
+  if (!kernel.candidates) {
+    Value last = b.sub(rowAt(end), b.index(1));
+    Positions items = positionsOf(spanOf(rowAt(first), last));
+    pack(group, items, kernel.weighed.op ? weighedColumns(last) : items);
+  }
   if (!kernel.coarsen)
     return tiles(group, first, end, [&](Value row, Value count) { writeRow(group, row, count); });
   b.loop(first, end, 1, [&](Value row) {
@@ -165,7 +183,7 @@ FailureOr<Launch> tamis::selectLaunch(func::FuncOp function) {
   auto kernel = SelectKernel::analyse(function);
   if (failed(kernel))
     return failure();
-  DimExpr chunks = sattn::ceilDiv(kernel->storedRows, kernel->groupRows());
+  DimExpr chunks = kernel->groupCount();
   DimExpr bytes = SelectScratch(*kernel).total * int64_t(sizeof(float));
   return Launch{kernel->batch * kernel->heads * chunks, bytes};
 }

@@ -10,8 +10,9 @@ namespace tamis {
 /// Replaces a kernel in model form by its tiled form (KernelBuilder.h).
 ///
 /// The kernel scores queries against keys, both arguments of f32 or columns of one (`model.slice`), as they are or
-/// summarised, or reads scores that are an argument of f32; selects, maybe among bands; maybe joins rows; and returns
-/// the stored index:
+/// summarised, or reads scores that are an argument of f32; maybe sums heads, or softmax weights over blocks or
+/// diagonals; selects, maybe among bands; maybe joins rows, or finds what lies on diagonals; and returns the stored
+/// index:
 /// ```mlir
 /// func.func @select(%q: ..., %k: ..., %m: tensor<...xi1>) -> tensor<...xi32> {
 ///   %qm = sattn.summarize mean %q mask %m heads 12 width 64 : ...
@@ -26,7 +27,8 @@ namespace tamis {
 /// A work group is some rows of one head of one batch item (SelectKernel). What a row holds behind its items is zero. A
 /// row with more items than its capacity, which only numbers can tell of budgets other than count and fraction, keeps
 /// the first ones. Sums are of f32 in another order than the reference's.
-/// Errors, as diagnostics: other ops, another element type than f32, operands of other origin.
+/// Errors, as diagnostics: other ops, another element type than f32, operands of other origin; summed heads over several
+/// heads of keys, weights among candidates.
 llvm::LogicalResult tileSelect(mlir::func::FuncOp kernel, const CpuTarget &target);
 
 /// Grid and scratch of such a kernel, the same for every target; fails with a diagnostic as tileSelect does. Scratch

@@ -24,7 +24,7 @@ FailureOr<BlockArgument> maskOf(Operation *op, Value mask) {
   return op->emitOpError("has a mask that is no argument of its kernel");
 }
 
-FailureOr<ScoreOperand> operandOf(ScoreOp op, Value value) {
+FailureOr<ScoreOperand> operandOf(ScoreOp op, Value value, int64_t heads) {
   ScoreOperand operand;
   operand.summary = value.getDefiningOp<SummarizeOp>();
   Operation *reader = operand.summary ? operand.summary.getOperation() : op.getOperation();
@@ -35,6 +35,7 @@ FailureOr<ScoreOperand> operandOf(ScoreOp op, Value value) {
     return failure();
   operand.tokens = *columns;
   operand.mask = *mask;
+  operand.columns = *dimsOf(tokens.getType())[2].constant() / heads;
   operand.tokenCount = dimsOf(tokens.getType())[1];
   operand.count = operand.summary ? dimsOf(value.getType())[2] : operand.tokenCount;
   return operand;
@@ -57,24 +58,38 @@ FailureOr<SelectKernel> SelectKernel::analyse(func::FuncOp function) {
   Value index = store.getInput();
   if ((kernel.coarsen = index.getDefiningOp<CoarsenOp>()))
     index = kernel.coarsen.getInput();
+  else if ((kernel.diagonals = index.getDefiningOp<DiagonalsOp>()))
+    index = kernel.diagonals.getDistances();
   kernel.op = index.getDefiningOp<SelectOp>();
   if (!kernel.op)
     return store.emitOpError("stores something else than what a sattn.select of its kernel selects");
-  auto score = kernel.op.getScores().getDefiningOp<ScoreOp>();
-  kernel.scores = dyn_cast<BlockArgument>(kernel.op.getScores());
+  Value scored = kernel.op.getScores();
+  if ((kernel.weighed.op = scored.getDefiningOp<WeighOp>()))
+    scored = kernel.weighed.op.getScores();
+  auto score = scored.getDefiningOp<ScoreOp>();
+  kernel.scores = dyn_cast<BlockArgument>(kernel.op.getScores()); // weights of given scores are not computed
   if (!score && !kernel.scores)
     return kernel.op.emitOpError("has scores that are neither an argument of its kernel nor of a sattn.score in it");
   if (Value candidates = kernel.op.getCandidates()) {
     kernel.candidates = candidates.getDefiningOp<BandsOp>();
     if (!kernel.candidates)
       return kernel.op.emitOpError("has candidates that are not of a sattn.bands of its kernel");
+    if (kernel.weighed.op)
+      return kernel.op.emitOpError("selects weighed scores among candidates, which kernels do not");
   }
   auto mask = maskOf(kernel.op, kernel.op.getMask());
-  if (failed(mask) || failed(score ? kernel.analyseProduct(score) : kernel.analyseGiven()))
+  auto weighedMask = maskOf(kernel.op, kernel.weighed.op ? kernel.weighed.op.getMask() : Value());
+  if (failed(mask) || failed(weighedMask) || failed(score ? kernel.analyseProduct(score) : kernel.analyseGiven()))
     return failure();
   kernel.mask = *mask;
-  Operation *known[] = {store, kernel.coarsen,       kernel.op,         kernel.candidates,
-                        score, kernel.query.summary, kernel.key.summary};
+  if (kernel.weighed.op) {
+    kernel.weighed.mask = *weighedMask;
+    kernel.weighed.queries = *DimExpr::parse(kernel.weighed.op.getQueries()); // verified
+    kernel.weighed.rows = dimsOf(score.getType())[2];
+    kernel.weighed.columns = dimsOf(score.getType())[3];
+  }
+  Operation *known[] = {store, kernel.coarsen,    kernel.diagonals,     kernel.op,         kernel.candidates,
+                        score, kernel.weighed.op, kernel.query.summary, kernel.key.summary};
   for (Operation &other : function.front().without_terminator())
     if (!llvm::is_contained(known, &other) && !isa<SliceOp>(other))
       return other.emitOpError("cannot be computed with a sattn.select");
@@ -91,19 +106,27 @@ FailureOr<SelectKernel> SelectKernel::analyse(func::FuncOp function) {
   kernel.capacity = selected.capacityExpr();
   kernel.storedRows = stored.shapeDims()[2];
   kernel.storedCapacity = stored.capacityExpr();
+  kernel.flagCount = stored.itemCount();
   return kernel;
 }
 
 LogicalResult SelectKernel::analyseProduct(ScoreOp score) {
-  auto ofQuery = operandOf(score, score.getQueries()), ofKey = operandOf(score, score.getKeys());
-  if (failed(ofQuery) || failed(ofKey))
+  if (score.getWeights() && score.getKvHeads() != 1)
+    return score.emitOpError() << "sums heads over " << score.getKvHeads() << " heads of keys but one is wanted";
+  auto ofQuery = operandOf(score, score.getQueries(), score.getHeads());
+  auto ofKey = operandOf(score, score.getKeys(), score.getKvHeads());
+  auto ofHeads =
+      score.getWeights() ? operandOf(score, score.getWeights(), score.getHeads()) : FailureOr(ScoreOperand());
+  if (failed(ofQuery) || failed(ofKey) || failed(ofHeads))
     return failure();
   query = *ofQuery;
   key = *ofKey;
+  headWeights = *ofHeads;
+  summedHeads = score.getWeights() ? int64_t(score.getHeads()) : 0;
   Dims queryDims = dimsOf(score.getQueries().getType());
-  heads = score.getHeads();
-  groupSize = score.getHeads() / score.getKvHeads();
-  D = queryDims.size() == 4 ? *queryDims[3].constant() : *queryDims[2].constant() / heads;
+  heads = summedHeads ? 1 : int64_t(score.getHeads());
+  groupSize = summedHeads ? 1 : score.getHeads() / score.getKvHeads();
+  D = queryDims.size() == 4 ? *queryDims[3].constant() : *queryDims[2].constant() / int64_t(score.getHeads());
   return success();
 }
 
@@ -124,10 +147,14 @@ int64_t SelectKernel::joinedRows() const {
   return to ? to / R : 0;
 }
 
-int64_t SelectKernel::groupRows() const {
+DimExpr SelectKernel::groupRows() const {
+  if (diagonals) // one selection for all of them
+    return DimExpr::max(storedRows, 1);
   int64_t rows = kGroupRows, joined = joinedRows();
   if (key.summary && !candidates)
     rows = std::max(rows, kRowsOfSummary * int64_t(SummarizeOp(key.summary).getWidth()));
+  if (WeighOp weigh = weighed.op)
+    rows = weigh.getRows() ? std::max<int64_t>(1, rows / int64_t(weigh.getRows())) : 1;
   return joined ? std::max<int64_t>(1, rows / joined) : 1;
 }
 
@@ -152,7 +179,7 @@ int64_t SelectKernel::tileRows() const {
 }
 
 DimExpr SelectKernel::positions() const {
-  return candidates ? DimExpr::min(items, extentOf(tileRows())) : items;
+  return candidates ? DimExpr::min(items, extentOf(tileRows())) : weighed.op ? weighed.columns : items;
 }
 
 SelectScratch::SelectScratch(const SelectKernel &kernel) : paddedD(llvm::alignTo(kernel.D, kMostLanes)) {
@@ -164,12 +191,18 @@ SelectScratch::SelectScratch(const SelectKernel &kernel) : paddedD(llvm::alignTo
   };
   stride = alignTo(kernel.positions(), kBlock);
   queries = take(kernel.tileRows() * paddedD);
+  headWeights = take(kernel.tileRows(), kernel.summedHeads);
   staged = take(kMostLanes * paddedD, bool(kernel.key.summary));
   scores = take(stride * kernel.tileRows());
-  weights = take(stride, SelectOp(kernel.op).getBudget().getKind() == BudgetKind::mass);
-  survivors = take(stride + kBlock);
-  kept = take(stride, bool(kernel.mask));
+  DimExpr ranks = kernel.weighed.op ? alignTo(kernel.items, kBlock) : stride;
+  BudgetKind budget = SelectOp(kernel.op).getBudget().getKind();
+  weights = take(ranks, budget == BudgetKind::mass || budget == BudgetKind::share);
+  survivors = take(ranks + kBlock);
+  kept = take(ranks, bool(kernel.mask));
+  keptColumns = take(stride, bool(kernel.weighed.mask));
+  sums = take(ranks + kBlock, bool(kernel.weighed.op)) + kBlock;
+  distances = take(kernel.capacity, bool(kernel.diagonals));
   list = take(DimExpr::max(kernel.capacity, kernel.storedCapacity) + kBlock);
-  flags = take(alignTo(kernel.items, kBlock), bool(kernel.coarsen));
+  flags = take(alignTo(kernel.flagCount, kBlock), kernel.coarsen || kernel.diagonals);
   packed = take(stride * kernel.D);
 }

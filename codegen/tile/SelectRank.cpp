@@ -50,7 +50,8 @@ Value SelectTiler::numberOf(Value ranks) {
 SelectTiler::Census SelectTiler::rank(const Row &row) {
   bool hasForced = kernel.op.getSinks() || kernel.op.getLocal();
   auto whether = [&](Value mask) { return pick(mask, integers(1), integers(0)); };
-  Values init{integers(kForced), integers(kUnreadable), integers(0), integers(0)};
+  bool sumsForced = hasForced && kernel.op.getBudget().getKind() == BudgetKind::share;
+  Values init{integers(kForced), integers(kUnreadable), integers(0), integers(0), b.splat(0, lanes)};
   Values totals = b.loop(b.index(0), row.positions.padded, lanes, init, [&](Value position, ValueRange carried) {
     Value offset = b.add(row.ranks, position), item = itemsAt(row.positions, position);
     Value score = load(offset);
@@ -85,7 +86,13 @@ SelectTiler::Census SelectTiler::rank(const Row &row) {
     Value most = arith::MaxSIOp::create(b, carried[1], pick(others, ranks, integers(kUnreadable)));
     Value otherCount = arith::AddIOp::create(b, carried[2], whether(others));
     Value forcedCount = hasForced ? arith::AddIOp::create(b, carried[3], whether(forced)).getResult() : carried[3];
-    return Values{least, most, otherCount, forcedCount};
+    Value forcedSum = carried[4];
+    if (sumsForced) {
+      Value isPositive = arith::CmpFOp::create(b, arith::CmpFPredicate::OGT, score, b.splat(0, lanes));
+      Value counts = arith::AndIOp::create(b, forced, isPositive);
+      forcedSum = arith::AddFOp::create(b, forcedSum, pick(counts, score, b.splat(0, lanes)));
+    }
+    return Values{least, most, otherCount, forcedCount, forcedSum};
   });
   auto reduce = [&](vector::CombiningKind kind, Value x) {
     return vector::ReductionOp::create(b, kind, x).getResult();
@@ -93,7 +100,8 @@ SelectTiler::Census SelectTiler::rank(const Row &row) {
   using vector::CombiningKind;
   Value forced = hasForced ? toIndex(reduce(CombiningKind::ADD, totals[3])) : b.index(0);
   return {reduce(CombiningKind::MINSI, totals[0]), reduce(CombiningKind::MAXSI, totals[1]),
-          toIndex(reduce(CombiningKind::ADD, totals[2])), forced};
+          toIndex(reduce(CombiningKind::ADD, totals[2])), forced,
+          vector::ReductionOp::create(b, CombiningKind::ADD, totals[4], arith::FastMathFlags::reassoc)};
 }
 
 SelectTiler::Choice SelectTiler::choose(const Row &row, const Census &census) {
@@ -112,7 +120,8 @@ SelectTiler::Choice SelectTiler::choose(const Row &row, const Census &census) {
   case BudgetKind::fraction:
     return largest(row, census, signedMax(b.index(1), shareOf(b.size(kernel.items))));
   case BudgetKind::mass:
-    return byMass(row, census);
+  case BudgetKind::share:
+    return bySum(row, census);
   case BudgetKind::threshold:
     return {integer(rankOfNumber(budget.number()) - 1), zero};
   case BudgetKind::quantile: {

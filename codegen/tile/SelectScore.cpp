@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// From tokens to scores: summaries, keys transposed, products.
+// From tokens to scores: keys transposed, products.
 #include "codegen/tile/SelectTiler.h"
 
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
-#include <limits>
 
 using namespace mlir;
 using namespace tamis;
 
-// Accumulators of a summary, or rows of a register tile.
+// Rows of a register tile.
 static constexpr int64_t kRegisterRows = 4;
 
-Value SelectTiler::loadColumns(Value buffer, Value offset, int64_t column) {
+Value SelectTiler::loadColumns(Value buffer, Value offset, int64_t column, int64_t columns) {
   offset = b.add(offset, column);
-  int64_t valid = std::min<int64_t>(lanes, kernel.D - column);
+  int64_t valid = std::min<int64_t>(lanes, columns - column);
   if (valid == lanes)
     return b.loadVector(buffer, offset, lanes);
   auto mask = VectorType::get({int64_t(lanes)}, b.getI1Type());
@@ -23,65 +22,18 @@ Value SelectTiler::loadColumns(Value buffer, Value offset, int64_t column) {
 
 Value SelectTiler::tokenOffset(const ScoreOperand &operand, Value batch, Value head, Value token) {
   Value row = b.add(b.mul(batch, b.size(operand.tokenCount)), token);
-  Value column = b.add(b.mul(head, kernel.D), operand.tokens.firstColumn);
+  Value column = b.add(b.mul(head, operand.columns), operand.tokens.firstColumn);
   return b.add(b.mul(row, operand.tokens.rowStride), column);
 }
 
-/// Summary `number` of a head to scratch at `to`, zeros where it is of no token.
-void SelectTiler::summarize(const ScoreOperand &operand, Value batch, Value head, Value number, Value to) {
-  sattn::SummarizeOp op = operand.summary;
-  Value tokens = b.size(operand.tokenCount), first = b.mul(number, int64_t(op.getWidth()));
-  Value end = b.minimum(tokens, b.add(first, int64_t(op.getWidth())));
-  Value mask = operand.mask ? b.argument(operand.mask.getArgNumber()) : Value();
-  auto isKept = [&](Value token) {
-    Value byte = b.load(mask, b.add(b.mul(batch, tokens), token));
-    return compare(arith::CmpIPredicate::ne, byte, arith::ConstantIntOp::create(b, 0, 8));
-  };
-  Value count = b.sub(end, first);
-  if (mask)
-    count = b.loop(first, end, 1, {b.index(0)}, [&](Value token, ValueRange carried) {
-      return Values{b.add(carried[0], pick(isKept(token), b.index(1), b.index(0)))};
-    })[0];
-  Value divisor = b.broadcast(arith::SIToFPOp::create(b, b.getF32Type(), toInteger(count)), lanes);
-  Value isEmpty = compare(arith::CmpIPredicate::eq, count, b.index(0));
-  constexpr double infinity = std::numeric_limits<double>::infinity();
-  bool isMean = op.getKind() == sattn::SummaryKind::mean, isMax = op.getKind() == sattn::SummaryKind::max;
-  Value start = b.splat(isMean ? 0 : isMax ? -infinity : infinity, lanes);
-  for (int64_t column = 0; column < kernel.D; column += kRegisterRows * lanes) {
-    int64_t vectors = std::min<int64_t>(kRegisterRows, llvm::divideCeil(kernel.D - column, lanes));
-    Values totals = b.loop(first, end, 1, Values(vectors, start), [&](Value token, ValueRange carried) {
-      Value offset = tokenOffset(operand, batch, head, token);
-      Values next;
-      for (auto [j, total] : llvm::enumerate(carried)) {
-        Value x = loadColumns(b.argument(operand.tokens.source.getArgNumber()), offset, column + int64_t(j) * lanes);
-        next.push_back(isMean  ? arith::AddFOp::create(b, total, x).getResult()
-                       : isMax ? arith::MaximumFOp::create(b, total, x).getResult()
-                               : arith::MinimumFOp::create(b, total, x).getResult()); // a NaN stays
-      }
-      if (mask)
-        for (auto [kept, total] : llvm::zip(next, carried))
-          kept = pick(isKept(token), kept, total);
-      return next;
-    });
-    for (auto [j, total] : llvm::enumerate(totals)) {
-      Value value = isMean ? arith::DivFOp::create(b, total, divisor).getResult() : total;
-      store(pick(isEmpty, b.splat(0, lanes), value), b.add(to, column + int64_t(j) * lanes));
-    }
-  }
-}
-
-void SelectTiler::pack(const Group &group, const Positions &positions) {
+/// Masks of the items at positions that are selected from, and keys of those whose scores are multiplied.
+void SelectTiler::pack(const Group &group, const Positions &items, const Positions &scored) {
   if (kernel.mask)
-    packMask(group, positions);
+    packMask(group, items, kernel.mask, kernel.C, place.kept);
+  if (kernel.weighed.mask)
+    packMask(group, scored, kernel.weighed.mask, kernel.weighed.op.getWidth(), place.keptColumns);
   if (!kernel.scores)
-    packKeys(group, positions);
-}
-
-void SelectTiler::score(const Group &group, Value first, Value rows, const Positions &positions) {
-  if (kernel.scores) // a tile is one row
-    return copyScores(group, first, positions);
-  loadQueries(group, first, rows);
-  multiply(rows, positions.padded);
+    packKeys(group, scored);
 }
 
 /// The given scores of a row to its place in scratch; up to a vector more is overwritten.
@@ -104,6 +56,27 @@ void SelectTiler::copyScores(const Group &group, Value row, const Positions &pos
   copy(positions.span.first, sinks, b.sub(positions.count, sinks));
 }
 
+/// Scores of rows [first, first + rows) of a tile.
+void SelectTiler::score(const Group &group, Value first, Value rows, Value padded) {
+  if (!kernel.summedHeads) {
+    loadQueries(group, group.head, first, rows);
+    return multiply(rows, padded, {});
+  }
+  b.loop(b.index(0), rows, 1, [&](Value i) {
+    Value row = at(place.scores, b.mul(i, b.size(place.stride)));
+    b.loop(b.index(0), padded, lanes, [&](Value position) { store(b.splat(0, lanes), b.add(row, position)); });
+  });
+  b.loop(b.index(0), b.index(kernel.summedHeads), 1, [&](Value head) {
+    loadQueries(group, head, first, rows);
+    b.loop(b.index(0), rows, 1, [&](Value i) {
+      Value offset = tokenOffset(kernel.headWeights, group.batch, head, b.add(first, i));
+      Value weight = b.load(b.argument(kernel.headWeights.tokens.source.getArgNumber()), offset);
+      b.store(weight, b.scratch(), at(place.headWeights, i));
+    });
+    multiply(rows, padded, b.size(place.headWeights));
+  });
+}
+
 /// The keys at these positions, transposed block by block. A block is filled up with anything.
 void SelectTiler::packKeys(const Group &group, const Positions &positions) {
   constexpr int64_t block = SelectScratch::kBlock;
@@ -111,8 +84,15 @@ void SelectTiler::packKeys(const Group &group, const Positions &positions) {
   b.loop(b.index(0), positions.padded, lanes, [&](Value position) {
     Value column = b.rem(position, b.index(block));
     Value target = at(place.packed, b.add(b.mul(b.sub(position, column), kernel.D), column));
-    Value buffer = b.scratch();
     Values offsets;
+    auto transpose = [&](Value first, int64_t count, llvm::function_ref<Value(Value)> columnsAt) {
+      Values rows;
+      for (Value offset : offsets)
+        rows.push_back(columnsAt(offset));
+      Values columns = b.transpose(rows);
+      for (int64_t i = 0; i < count; ++i)
+        store(columns[i], b.add(b.add(target, b.mul(first, block)), i * block));
+    };
     if (kernel.key.summary) {
       Value count = signedMin(b.index(lanes), b.sub(positions.count, position));
       b.loop(b.index(0), count, 1, [&](Value i) {
@@ -121,53 +101,58 @@ void SelectTiler::packKeys(const Group &group, const Positions &positions) {
       });
       for (unsigned i = 0; i < lanes; ++i)
         offsets.push_back(at(place.staged, b.index(i * place.paddedD)));
-    } else {
-      buffer = b.argument(kernel.key.tokens.source.getArgNumber());
-      for (unsigned i = 0; i < lanes; ++i) {
-        Value item = itemAt(positions, b.minimum(b.add(position, i), last));
-        offsets.push_back(tokenOffset(kernel.key, group.batch, group.keyHead, item));
-      }
+      auto columnsFrom = [&](Value first, int64_t count) {
+        transpose(first, count, [&](Value offset) { return load(b.add(offset, first)); });
+      };
+      int64_t rest = kernel.D % lanes; // summaries may be long
+      b.loop(b.index(0), b.index(kernel.D - rest), lanes, [&](Value first) { columnsFrom(first, lanes); });
+      if (rest)
+        columnsFrom(b.index(kernel.D - rest), rest);
+      return;
     }
-    for (int64_t d = 0; d < kernel.D; d += lanes) {
-      Values rows;
-      for (Value offset : offsets)
-        rows.push_back(loadColumns(buffer, offset, d));
-      Values columns = b.transpose(rows);
-      for (int64_t i = 0; i < std::min<int64_t>(lanes, kernel.D - d); ++i)
-        store(columns[i], b.add(target, (d + i) * block));
+    Value buffer = b.argument(kernel.key.tokens.source.getArgNumber());
+    for (unsigned i = 0; i < lanes; ++i) {
+      Value item = itemAt(positions, b.minimum(b.add(position, i), last));
+      offsets.push_back(tokenOffset(kernel.key, group.batch, group.keyHead, item));
     }
+    for (int64_t d = 0; d < kernel.D; d += lanes)
+      transpose(b.index(d), std::min<int64_t>(lanes, kernel.D - d),
+                [&](Value offset) { return loadColumns(buffer, offset, d, kernel.D); });
   });
 }
 
-void SelectTiler::packMask(const Group &group, const Positions &positions) {
-  Value mask = b.argument(kernel.mask.getArgNumber()), keys = b.size(kernel.keys), row = b.mul(group.batch, keys);
+/// Whether an argument keeps one of the `width` keys of the items at these positions.
+void SelectTiler::packMask(const Group &group, const Positions &positions, BlockArgument argument, int64_t width,
+                           const DimExpr &to) {
+  Value mask = b.argument(argument.getArgNumber()), keys = b.size(kernel.keys), row = b.mul(group.batch, keys);
   auto byteOf = [&](Value key) { return arith::ExtUIOp::create(b, b.getI32Type(), b.load(mask, b.add(row, key))); };
   b.loop(b.index(0), positions.count, 1, [&](Value position) {
-    Value first = b.mul(itemAt(positions, position), kernel.C), any;
-    if (kernel.C == 1)
+    Value first = b.mul(itemAt(positions, position), width), any;
+    if (width == 1)
       any = byteOf(first);
     else
-      any = b.loop(first, b.minimum(keys, b.add(first, kernel.C)), 1, {integer(0)}, [&](Value key, ValueRange carried) {
+      any = b.loop(first, b.minimum(keys, b.add(first, width)), 1, {integer(0)}, [&](Value key, ValueRange carried) {
         return Values{arith::OrIOp::create(b, carried[0], byteOf(key))};
       })[0];
-    storeInt(any, at(place.kept, position));
+    storeInt(any, at(to, position));
   });
 }
 
-void SelectTiler::loadQueries(const Group &group, Value first, Value rows) {
+void SelectTiler::loadQueries(const Group &group, Value head, Value first, Value rows) {
   b.loop(b.index(0), rows, 1, [&](Value i) {
     Value number = b.add(first, i), to = at(place.queries, b.mul(i, place.paddedD));
     if (kernel.query.summary)
-      return summarize(kernel.query, group.batch, group.head, number, to);
+      return summarize(kernel.query, group.batch, head, number, to);
     Value buffer = b.argument(kernel.query.tokens.source.getArgNumber());
-    Value offset = tokenOffset(kernel.query, group.batch, group.head, number);
+    Value offset = tokenOffset(kernel.query, group.batch, head, number);
     for (int64_t d = 0; d < kernel.D; d += lanes)
-      store(loadColumns(buffer, offset, d), b.add(to, d));
+      store(loadColumns(buffer, offset, d, kernel.D), b.add(to, d));
   });
 }
 
-/// scores = queries x keys. Rows of a tile beyond `rows` may be computed too, of whatever is there.
-void SelectTiler::multiply(Value rows, Value padded) {
+/// scores = queries x keys, or with `weights`, one a row, scores += weight max(0, queries x keys). Rows of a tile
+/// beyond `rows` may be computed too, of whatever is there.
+void SelectTiler::multiply(Value rows, Value padded, Value weights) {
   constexpr int64_t block = SelectScratch::kBlock;
   // 4 x 4 vectors, or 4 x 2 of 16 registers, beside a row of keys and a query.
   int64_t tileRows = std::min(kernel.tileRows(), kRegisterRows), vectors = registers == 32 ? 4 : 2;
@@ -189,11 +174,18 @@ void SelectTiler::multiply(Value rows, Value padded) {
           }
           return next;
         });
-        for (int64_t i = 0; i < tileRows; ++i)
+        for (int64_t i = 0; i < tileRows; ++i) {
+          Value weight = weights ? b.broadcast(b.load(b.scratch(), b.add(b.add(weights, row), i)), lanes) : Value();
           for (int64_t j = 0; j < vectors; ++j) {
             Value offset = b.add(b.mul(b.add(row, i), stride), b.add(b.add(position, column), j * lanes));
-            store(sums[i * vectors + j], at(place.scores, offset));
+            Value sum = sums[i * vectors + j], to = at(place.scores, offset);
+            if (weights) {
+              Value positive = arith::MaximumFOp::create(b, sum, b.splat(0, lanes)); // a NaN stays
+              sum = arith::AddFOp::create(b, load(to), arith::MulFOp::create(b, weight, positive));
+            }
+            store(sum, to);
           }
+        }
       });
     });
   });

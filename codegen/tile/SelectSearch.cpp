@@ -119,24 +119,47 @@ Value SelectTiler::sumAtLeast(Value ranks, Value length, Value limit) {
   return vector::ReductionOp::create(b, vector::CombiningKind::ADD, sums[0], arith::FastMathFlags::reassoc);
 }
 
+/// What ranks of numbers add to a sum: their share of a softmax before it is divided, or what they are above zero.
+Value SelectTiler::weightOf(Value ranks, const Census &census) {
+  bool isVector = isa<VectorType>(ranks.getType());
+  auto constant = [&](double value) {
+    return isVector ? b.splat(value, lanes) : arith::ConstantOp::create(b, b.getF32FloatAttr(value)).getResult();
+  };
+  Value number = numberOf(ranks), zero = constant(0);
+  if (kernel.op.getBudget().getKind() == sattn::BudgetKind::share) {
+    Value isPositive = arith::CmpFOp::create(b, arith::CmpFPredicate::OGT, number, zero);
+    return pick(isPositive, number, zero);
+  }
+  Value most = census.most, maximum = numberOf(most);
+  if (isVector) {
+    most = splat(most);
+    maximum = b.broadcast(maximum, lanes);
+  }
+  Value weight = math.exp(arith::SubFOp::create(b, number, maximum));
+  // An infinity less itself is no number.
+  return pick(compare(CmpIPredicate::eq, ranks, most), constant(1), weight);
+}
+
 /// As search, with sums of weights in place of counts. A row without any number leaves none but the forced.
-SelectTiler::Choice SelectTiler::byMass(const Row &row, const Census &census) {
-  Value ranks = row.ranks, length = row.positions.padded, maximum = numberOf(census.most);
+SelectTiler::Choice SelectTiler::bySum(const Row &row, const Census &census) {
+  Value ranks = row.ranks, length = row.positions.padded;
   b.loop(b.index(0), length, lanes, [&](Value i) {
     Value values = loadInts(b.add(ranks, i));
-    Value weight = math.exp(arith::SubFOp::create(b, numberOf(values), b.broadcast(maximum, lanes)));
-    // An infinity less itself is no number.
-    weight = pick(compare(CmpIPredicate::eq, values, splat(census.most)), b.splat(1, lanes), weight);
     Value isNumber = arith::AndIOp::create(b, compare(CmpIPredicate::sgt, values, integers(kNaN)),
                                            compare(CmpIPredicate::slt, values, integers(kForced)));
-    store(pick(isNumber, weight, b.splat(0, lanes)), at(place.weights, i));
+    store(pick(isNumber, weightOf(values, census), b.splat(0, lanes)), at(place.weights, i));
   });
   Value zero = b.index(0), nothing = arith::ConstantOp::create(b, b.getF32FloatAttr(0));
-  Value one = arith::ConstantOp::create(b, b.getF32FloatAttr(1));
   Value sum = sumAtLeast(ranks, length, integer(kNaN));
   Value share = arith::ConstantOp::create(b, b.getF32FloatAttr(float(kernel.op.getBudget().number())));
-  Value wanted = arith::MulFOp::create(b, share, sum);
-  Value isSound = compare(CmpIPredicate::sgt, census.most, integer(kNaN));
+  Value isSound = compare(CmpIPredicate::sgt, census.most, integer(kNaN)), wanted;
+  if (kernel.op.getBudget().getKind() == sattn::BudgetKind::share) {
+    Value all = arith::AddFOp::create(b, sum, census.forcedSum);
+    wanted = arith::SubFOp::create(b, arith::MulFOp::create(b, share, all), census.forcedSum);
+    isSound = arith::AndIOp::create(b, isSound, arith::CmpFOp::create(b, arith::CmpFPredicate::OGT, wanted, nothing));
+  } else {
+    wanted = arith::MulFOp::create(b, share, sum);
+  }
   Values choice = ifElse(
       isSound,
       [&] {
@@ -153,9 +176,7 @@ SelectTiler::Choice SelectTiler::byMass(const Row &row, const Census &census) {
                             pick(isUpper, state[2], reached), turned};
             });
         // As many of the equal ones as their weight takes to reach the share.
-        Value weight = math.exp(arith::SubFOp::create(b, numberOf(end[0]), maximum));
-        weight = pick(compare(CmpIPredicate::eq, end[0], census.most), one, weight);
-        Value quotient = arith::DivFOp::create(b, arith::SubFOp::create(b, wanted, end[2]), weight);
+        Value quotient = arith::DivFOp::create(b, arith::SubFOp::create(b, wanted, end[2]), weightOf(end[0], census));
         Value most = arith::SIToFPOp::create(b, b.getF32Type(), toInteger(length));
         quotient = pick(arith::CmpFOp::create(b, arith::CmpFPredicate::OLT, quotient, most), quotient, most);
         Value whole = arith::FPToSIOp::create(b, b.getI32Type(), quotient);

@@ -49,6 +49,7 @@ private:
   struct Census {
     mlir::Value least, most; ///< i32, of the items that are not forced; of no use when there are none
     mlir::Value others, forced;
+    mlir::Value forcedSum; ///< f32, of the forced scores above zero
   };
   struct Choice {
     mlir::Value limit; ///< i32: ranks above it are kept, and
@@ -69,17 +70,37 @@ private:
   mlir::Value positionsAt(mlir::Value position);                         ///< the same of the positions
 
   // SelectScore.cpp: from operands to scores.
-  /// What is prepared for the rows of a tile, or of a group: masks, and keys unless scores are given.
-  void pack(const Group &group, const Positions &positions);
-  /// Scores of rows [first, first + rows) at these positions.
-  void score(const Group &group, mlir::Value first, mlir::Value rows, const Positions &positions);
+  /// What is prepared for the rows of a tile, or of a group: masks, and keys unless scores are given. `scored`: positions
+  /// of keys.
+  void pack(const Group &group, const Positions &items, const Positions &scored);
+  /// Scores of rows [first, first + rows) of a tile.
+  void score(const Group &group, mlir::Value first, mlir::Value rows, mlir::Value padded);
   void copyScores(const Group &group, mlir::Value row, const Positions &positions);
   void packKeys(const Group &group, const Positions &positions);
-  void packMask(const Group &group, const Positions &positions);
-  void loadQueries(const Group &group, mlir::Value first, mlir::Value rows);
-  void multiply(mlir::Value rows, mlir::Value padded);
-  void summarize(const ScoreOperand &operand, mlir::Value batch, mlir::Value head, mlir::Value number, mlir::Value to);
+  void packMask(const Group &group, const Positions &positions, mlir::BlockArgument argument, int64_t width,
+                const DimExpr &to);
+  void loadQueries(const Group &group, mlir::Value head, mlir::Value first, mlir::Value rows);
+  void multiply(mlir::Value rows, mlir::Value padded, mlir::Value weights);
   mlir::Value tokenOffset(const ScoreOperand &operand, mlir::Value batch, mlir::Value head, mlir::Value token);
+
+  // SelectSummary.cpp: from the tokens of a block to one vector.
+  void summarize(const ScoreOperand &operand, mlir::Value batch, mlir::Value head, mlir::Value number, mlir::Value to);
+  void reduceTokens(const ScoreOperand &operand, sattn::SummaryKind kind, mlir::Value batch, mlir::Value head,
+                    mlir::Value number, mlir::Value to, llvm::function_ref<mlir::Value(mlir::Value)> last);
+  void stackTokens(const ScoreOperand &operand, mlir::Value batch, mlir::Value head, mlir::Value number,
+                   mlir::Value to);
+  mlir::Value isSummarized(const ScoreOperand &operand, mlir::Value batch, mlir::Value token);
+  /// Columns of a vector to scratch, and nothing behind them.
+  void storeColumns(mlir::Value value, mlir::Value to, int64_t column, int64_t columns);
+
+  // SelectWeigh.cpp: from scores to sums of their softmax, from distances to items.
+  void weigh(const Group &group, mlir::Value row);
+  void addWeights(mlir::Value scoreRow, mlir::Value scores);
+  mlir::Value weighedEnd(mlir::Value scoreRow);
+  mlir::Value weighedRowsEnd(mlir::Value row);
+  /// The columns of scores that a row, and those before it, may read.
+  Positions weighedColumns(mlir::Value row);
+  void writeDiagonals(const Group &group, mlir::Value count);
 
   // SelectRank.cpp: from scores to ranks, from a budget to a limit.
   Census rank(const Row &row);
@@ -92,7 +113,8 @@ private:
   /// Keeps the `count` largest, forced ones among them; forced < count <= all. `exact`: the limit is the rank of the
   /// last of them, and nothing of it is kept.
   Choice search(const Row &row, const Census &census, mlir::Value count, bool exact);
-  Choice byMass(const Row &row, const Census &census);
+  Choice bySum(const Row &row, const Census &census); ///< budgets of mass and of shares
+  mlir::Value weightOf(mlir::Value ranks, const Census &census);
   mlir::Value middle(mlir::Value low, mlir::Value high, mlir::Value byBits);
   mlir::Value countAtLeast(mlir::Value ranks, mlir::Value length, mlir::Value limit);
   mlir::Value leastFrom(mlir::Value ranks, mlir::Value length, mlir::Value limit);
@@ -116,8 +138,8 @@ private:
   void store(mlir::Value vector, mlir::Value offset);
   mlir::Value loadInt(mlir::Value offset);
   void storeInt(mlir::Value scalar, mlir::Value offset);
-  /// Columns of a head from a buffer; lanes beyond D are zero.
-  mlir::Value loadColumns(mlir::Value buffer, mlir::Value offset, int64_t column);
+  /// Columns from a buffer; lanes beyond `columns` are zero.
+  mlir::Value loadColumns(mlir::Value buffer, mlir::Value offset, int64_t column, int64_t columns);
 
   // i32 and vectors of it.
   mlir::Value integer(int64_t value);

@@ -32,6 +32,7 @@ class Sattn_EnumAttr<EnumAttrInfo info, string attrMnemonic> : EnumAttr<Sattn_Di
 }
 def Sattn_SummaryKindAttr : Sattn_EnumAttr<Sattn_SummaryKind, "summary_kind">;
 def Sattn_FeatureMapAttr : Sattn_EnumAttr<Sattn_FeatureMap, "feature_map">;
+def Sattn_WeighKindAttr : Sattn_EnumAttr<Sattn_WeighKind, "weigh_kind">;
 
 class Sattn_Attr<string name, string attrMnemonic, list<Trait> traits = []> : AttrDef<Sattn_Dialect, name, traits> {
   let mnemonic = attrMnemonic;
@@ -69,10 +70,12 @@ def Sattn_BudgetAttr : Sattn_Attr<"Budget", "budget"> {
     - `count` k: the k largest; all when n is less.
     - `fraction` f: as `count` of the whole part of f times the number of all items of the index, but at least one.
     - `mass` m: the fewest largest whose softmax weights sum to m or more.
+    - `share` m: the fewest largest that make the sum of what is kept m or more of the sum of all, forced ones among both;
+      scores below zero and NaN count as zero.
     - `threshold` t: those with s >= t.
     - `quantile` q: those above the q quantile of the row, that is those with s > v where v is the item at place
       floor(q (n - 1)) of the row in ascending order.
-    - (C1) `count` is a whole number from 1; `fraction` and `mass` are above 0 and at most 1, `quantile` from 0 to below 1;
+    - (C1) `count` is a whole number from 1; `fraction`, `mass` and `share` are above 0 and at most 1, `quantile` from 0 to below 1;
       a threshold is a number.
     ```mlir
     #sattn.budget<fraction 3.000000e-01>

@@ -67,6 +67,22 @@ DimExpr tamis::sattn::rowCount(const DimExpr &queries, int64_t rows) {
   return rows ? ceilDiv(queries, rows) : DimExpr(1);
 }
 
+int64_t tamis::sattn::summaryColumns(SummaryKind kind, int64_t columns, int64_t width) {
+  switch (kind) {
+  case SummaryKind::mean:
+  case SummaryKind::max:
+  case SummaryKind::min:
+    return columns;
+  case SummaryKind::bounds:
+  case SummaryKind::signs:
+    return 2 * columns;
+  case SummaryKind::stack:
+  case SummaryKind::stack_reversed:
+    return width * columns;
+  }
+  llvm_unreachable("unknown summary");
+}
+
 // BudgetAttr
 
 LogicalResult BudgetAttr::verify(function_ref<InFlightDiagnostic()> emitError, BudgetKind kind, APFloat number) {
@@ -81,6 +97,7 @@ LogicalResult BudgetAttr::verify(function_ref<InFlightDiagnostic()> emitError, B
     return wanted(value >= 1 && value == std::floor(value) && value < 0x1p31, "a whole number from 1, below 2^31,");
   case BudgetKind::fraction:
   case BudgetKind::mass:
+  case BudgetKind::share:
     return wanted(value > 0 && value <= 1, "a number above 0 and at most 1");
   case BudgetKind::threshold:
     return wanted(std::isfinite(value), "a finite number");

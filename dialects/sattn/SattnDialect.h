@@ -35,4 +35,7 @@ DimExpr ceilDiv(const DimExpr &a, int64_t b);
 /// Rows of `rows` queries each: one of all with 0.
 DimExpr rowCount(const DimExpr &queries, int64_t rows);
 
+/// Columns of a summary of blocks of `width` tokens of `columns` columns.
+int64_t summaryColumns(SummaryKind kind, int64_t columns, int64_t width);
+
 } // namespace tamis::sattn

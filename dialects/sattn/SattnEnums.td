@@ -13,10 +13,13 @@ class Sattn_Enum<string name, string summary, list<string> words>
 
 def Sattn_Unit : Sattn_Enum<"Unit", "what an item of an index is", ["token", "block", "page"]>;
 
-def Sattn_SummaryKind : Sattn_Enum<"SummaryKind", "how a block of tokens becomes one vector", ["mean", "max", "min"]>;
+def Sattn_SummaryKind : Sattn_Enum<"SummaryKind", "how a block of tokens becomes one vector", [
+  "mean", "max", "min", "bounds", "signs", "stack", "stack_reversed"]>;
 
 def Sattn_BudgetKind : Sattn_Enum<"BudgetKind", "how many items a row keeps", [
-  "count", "fraction", "mass", "threshold", "quantile"]>;
+  "count", "fraction", "mass", "share", "threshold", "quantile"]>;
+
+def Sattn_WeighKind : Sattn_Enum<"WeighKind", "what weights are summed over", ["blocks", "diagonals"]>;
 
 def Sattn_FeatureMap : Sattn_Enum<"FeatureMap", "what linear attention makes of queries and keys", ["elu1", "relu"]>;
 

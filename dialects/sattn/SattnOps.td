@@ -3,8 +3,8 @@
 #ifndef TAMIS_SATTN_OPS
 #define TAMIS_SATTN_OPS
 
+include "dialects/sattn/SattnEstimatePatterns.td"
 include "dialects/sattn/SattnGatePatterns.td"
-include "dialects/sattn/SattnPatterns.td"
 
 def Sattn_AttentionOp : Sattn_Op<"attention", [Pure, AttrSizedOperandSegments]> {
   let summary = "attention that reads the keys of a pattern";
@@ -41,10 +41,16 @@ def Sattn_Width : ConfinedAttr<I64Attr, [IntPositive, IntMaxValue<2147483647>]>;
 def Sattn_SummarizeOp : Sattn_Op<"summarize", [Pure, AllElementTypesMatch<["input", "result"]>]> {
   let summary = "one vector for each block of tokens";
   let description = [{
-    `input` is `B x S x (heads D)`; `result[b, h, n, d]` is the mean, largest or smallest of `input[b, t, h D + d]` over the
-    tokens t of block n, `[n width, (n + 1) width)`, that exist and that `mask`, bool `B x 1 x 1 x S`, keeps; 0 where there are
-    none.
-    - (C1) the result is `B x heads x ceil(S / width) x D`, `heads` divides the last axis. - (C2) sizes of `mask` as above.
+    `input` is `B x S x (heads D)`; `result[b, h, n, :]` is made of `x_t = input[b, t, h D : h D + D]` for the tokens t of
+    block n, `[n width, (n + 1) width)`, that exist and that `mask`, bool `B x 1 x 1 x S`, keeps; 0 where there are none.
+    - `mean`, `max`, `min`: of each column.
+    - `bounds`: the max of all columns, then the min of all. `signs`: of the mean m, max(m, 0) of all columns, then min(m, 0).
+      Their product is the largest that m can have with a vector within the bounds (Quest, arXiv 2406.10774).
+    - `stack`: the tokens side by side, `x_t` at the columns from `(t - n width) D` on; `stack_reversed`: the last first, at
+      those from `((n + 1) width - 1 - t) D` on. Their product is the sum of the products on an antidiagonal (XAttention,
+      arXiv 2503.16428).
+    - (C1) the result is `B x heads x ceil(S / width) x E`, where E is D, 2 D for `bounds` and `signs`, `width` D for stacks;
+      `heads` divides the last axis. - (C2) sizes of `mask` as above.
     ```mlir
     %m = sattn.summarize mean %k heads 12 width 64 : tensor<1x256x384xf32> -> tensor<1x12x4x32xf32>
     ```
@@ -61,17 +67,48 @@ def Sattn_ScoreOp : Sattn_Op<"score", [Pure, AllElementTypesMatch<["queries", "k
   let description = [{
     `result[b, h, i, j]` is the product of vector i of the queries of head h with vector j of the keys of head
     `h / (heads / kv_heads)`. Either operand is a tensor of tokens, `B x S x (heads D)`, or a summary, `B x heads x N x D`.
+    With `weights`, `B x N x heads`, the heads are summed to one: `result[b, 0, i, j]` is the sum over h of `weights[b, i, h]`
+    times the product, where that is above zero (the indexer of DeepSeek-V3.2).
     - (C1) `heads` is a multiple of `kv_heads`, and both are those of the operands. - (C2) the result is `B x heads x N of the
-      queries x N of the keys`.
+      queries x N of the keys`, with `weights` `B x 1 x N x N`. - (C3) sizes of `weights` as above.
     ```mlir
     %s = sattn.score %qm, %km heads 12 kv_heads 12 : tensor<1x12x4x32xf32>, tensor<1x12x4x32xf32> -> tensor<1x12x4x4xf32>
     ```
   }];
-  let arguments = (ins Model_FloatTensor:$queries, Model_FloatTensor:$keys, ConfinedAttr<I64Attr, [IntPositive]>:$heads,
-                       ConfinedAttr<I64Attr, [IntPositive]>:$kv_heads);
+  let arguments = (ins Model_FloatTensor:$queries, Model_FloatTensor:$keys, Optional<Model_FloatTensor>:$weights,
+                       ConfinedAttr<I64Attr, [IntPositive]>:$heads, ConfinedAttr<I64Attr, [IntPositive]>:$kv_heads);
   let results = (outs Model_FloatTensor:$result);
-  let assemblyFormat = [{ $queries `,` $keys `heads` $heads `kv_heads` $kv_heads attr-dict
-                          `:` type($queries) `,` type($keys) `->` type($result) }];
+  let assemblyFormat = [{ $queries `,` $keys (`weights` $weights^)? `heads` $heads `kv_heads` $kv_heads attr-dict
+                          `:` type($queries) `,` type($keys) (`weights` type($weights)^)? `->` type($result) }];
+}
+
+def Sattn_WeighOp : Sattn_Op<"weigh", [Pure, AllElementTypesMatch<["scores", "result"]>]> {
+  let summary = "sums of softmax weights over blocks or diagonals of scores";
+  let description = [{
+    Row i of `scores`, `B x H x n x m`, stands for the queries `[i W, (i + 1) W)`, column j for the keys `[j W, (j + 1) W)`, as
+    far as they exist, where W is `width`. Row i may read column j when, with `causal`, the column's first key is no later
+    than the row's last query; and when `mask`, bool `B x 1 x 1 x K`, if given, keeps one of its keys. Each row weighs the
+    columns that it may read by the softmax of `scale` times their scores; NaN weighs nothing. Weights are summed over
+    `rows` rows next to each other, over all with 0, and
+    - `blocks`: over `columns` columns next to each other: `B x H x ceil(n / rows) x ceil(m / columns)`;
+    - `diagonals`: over pairs of one distance: item d, of `B x H x ceil(n / rows) x m`, is of the keys that lie d before the one
+      at which the query of the row stands.
+
+    `queries` and `keys` are Q and K as size expressions.
+    - (C1) n and m are ceil(Q / W) and ceil(K / W), the result has the sizes above. - (C2) sizes of `mask` as above.
+    - (C3) `diagonals` want `causal`, a width and columns of 1.
+    ```mlir
+    %w = sattn.weigh blocks %s scale 2.500000e-01 width 16 rows 8 columns 8 queries "256" keys "256" causal
+        : tensor<1x12x16x16xf32> -> tensor<1x12x2x2xf32>
+    ```
+  }];
+  let arguments = (ins Sattn_WeighKindAttr:$kind, Model_FloatTensor:$scores, Optional<Model_TensorOf<[I1]>>:$mask,
+                       F64Attr:$scale, Sattn_Width:$width, Sattn_Count:$rows, Sattn_Width:$columns, StrAttr:$queries,
+                       StrAttr:$keys, UnitAttr:$causal);
+  let results = (outs Model_FloatTensor:$result);
+  let assemblyFormat = [{ custom<Word>($kind) $scores (`mask` $mask^)? `scale` $scale `width` $width `rows` $rows
+                          `columns` $columns `queries` $queries `keys` $keys (`causal` $causal^)? attr-dict
+                          `:` type($scores) (`mask` type($mask)^)? `->` type($result) }];
 }
 
 def Sattn_SelectOp : Sattn_Op<"select", [Pure, AttrSizedOperandSegments]> {
@@ -134,6 +171,24 @@ def Sattn_CoarsenOp : Sattn_Op<"coarsen", [Pure]> {
   let arguments = (ins Sattn_KeyIndex:$input);
   let results = (outs Sattn_KeyIndex:$result);
   let assemblyFormat = "$input attr-dict `:` type($input) `->` type($result)";
+}
+
+def Sattn_DiagonalsOp : Sattn_Op<"diagonals", [Pure]> {
+  let summary = "the items that lie on diagonals";
+  let description = [{
+    `distances` has one row, whose items are distances. A row of the result holds the items in which a key lies that is one
+    of the distances before where one of the row's queries stands.
+    - (C1) `distances` is of tokens, rows of 0, and K items. - (C2) batch and heads of the result are those of `distances`;
+      its R is positive, its rows and items fit Q and K.
+    ```mlir
+    %b = sattn.diagonals %d queries "256" keys "256"
+        : !sattn.index<0 x 1 token, shape ["1", "12", "1"], items "256", capacity "9">
+        -> !sattn.index<64 x 64 block, shape ["1", "12", "4"], items "4", capacity "4">
+    ```
+  }];
+  let arguments = (ins Sattn_KeyIndex:$distances, StrAttr:$queries, StrAttr:$keys);
+  let results = (outs Sattn_KeyIndex:$result);
+  let assemblyFormat = [{ $distances `queries` $queries `keys` $keys attr-dict `:` type($distances) `->` type($result) }];
 }
 
 def Sattn_AttendOp : Sattn_Op<"attend", [Pure, AttrSizedOperandSegments]> {

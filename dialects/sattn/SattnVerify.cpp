@@ -97,7 +97,9 @@ LogicalResult SummarizeOp::verify() {
   if (input.size() != 3 || !input[2].constant() || *input[2].constant() % heads) // C1
     return emitOpError() << "cannot split " << model::str(input) << " into " << heads << " heads";
   if (failed(expectDims(*this, getResult(),
-                        {input[0], heads, ceilDiv(input[1], getWidth()), *input[2].constant() / heads}, "a result")))
+                        {input[0], heads, ceilDiv(input[1], getWidth()),
+                         summaryColumns(getKind(), *input[2].constant() / heads, getWidth())},
+                        "a result")))
     return failure();
   return expectKeyMask(*this, getMask(), input[0], input[1]); // C2
 }
@@ -110,7 +112,32 @@ LogicalResult ScoreOp::verify() {
     return emitOpError() << "cannot multiply " << getHeads() << " heads of "
                          << model::str(dimsOf(getQueries().getType())) << " with " << getKvHeads() << " of "
                          << model::str(dimsOf(getKeys().getType()));
-  return expectDims(*this, getResult(), {(*queries)[0], (*queries)[1], (*queries)[2], (*keys)[2]}, "a result"); // C2
+  DimExpr heads = getWeights() ? DimExpr(1) : (*queries)[1];
+  if (failed(expectDims(*this, getResult(), {(*queries)[0], heads, (*queries)[2], (*keys)[2]}, "a result"))) // C2
+    return failure();
+  if (!getWeights())
+    return success();
+  return expectDims(*this, getWeights(), {(*queries)[0], (*queries)[2], (*queries)[1]}, "weights"); // C3
+}
+
+LogicalResult WeighOp::verify() {
+  Dims scores = dimsOf(getScores().getType());
+  auto queries = DimExpr::parse(getQueries()), keys = DimExpr::parse(getKeys());
+  if (!queries || !keys)
+    return emitOpError() << "found the sizes \"" << getQueries() << "\" and \"" << getKeys()
+                         << "\" but size expressions are wanted";
+  DimExpr rows = ceilDiv(*queries, getWidth()), columns = ceilDiv(*keys, getWidth());
+  if (scores.size() != 4 || scores[2] != rows || scores[3] != columns) // C1
+    return emitOpError() << "has scores of sizes " << model::str(scores) << " but rows of " << rows.str()
+                         << " and columns of " << columns.str() << " are wanted";
+  bool isDiagonal = getKind() == WeighKind::diagonals;
+  if (isDiagonal && (!getCausal() || getWidth() != 1 || getColumns() != 1)) // C3
+    return emitOpError("weighs diagonals, which want causal order, a width of 1 and columns of 1");
+  Dims wanted{scores[0], scores[1], rowCount(*queries, getRows() * getWidth()),
+              ceilDiv(*keys, getColumns() * getWidth())};
+  if (failed(expectDims(*this, getResult(), wanted, "a result")))
+    return failure();
+  return expectKeyMask(*this, getMask(), scores[0], *keys); // C2
 }
 
 LogicalResult SelectOp::verify() {
@@ -146,6 +173,18 @@ LogicalResult CoarsenOp::verify() {
       from.itemCount() != to.itemCount() || fromShape[0] != toShape[0] || fromShape[1] != toShape[1]) // C1
     return emitOpError() << "cannot make " << to << " of " << from;
   return success();
+}
+
+LogicalResult DiagonalsOp::verify() {
+  KeyIndexType from = getDistances().getType(), to = getType();
+  auto keys = DimExpr::parse(getKeys());
+  if (from.getRows() != 0 || from.getUnit() != Unit::token || (keys && from.itemCount() != *keys)) // C1
+    return emitOpError() << "takes " << from << " but one row of as many distances as keys is wanted";
+  Dims fromShape = from.shapeDims(), toShape = to.shapeDims();
+  if (to.getRows() < 1 || fromShape[0] != toShape[0] || fromShape[1] != toShape[1]) // C2
+    return emitOpError() << "gives " << to << " of " << from
+                         << " but rows of queries, and its batch and heads, are wanted";
+  return expectFits(*this, to, getQueries(), getKeys());
 }
 
 LogicalResult AttendOp::verify() {

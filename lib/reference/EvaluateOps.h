@@ -66,9 +66,11 @@ llvm::Error evaluateOp(model::AttentionOp op, const Scope &scope, HostTensor &re
 llvm::Error evaluateOp(sattn::AttentionOp op, const Scope &scope, HostTensor &result);
 llvm::Error evaluateOp(sattn::SummarizeOp op, const Scope &scope, HostTensor &result);
 llvm::Error evaluateOp(sattn::ScoreOp op, const Scope &scope, HostTensor &result);
+llvm::Error evaluateOp(sattn::WeighOp op, const Scope &scope, HostTensor &result);
 llvm::Error evaluateOp(sattn::SelectOp op, const Scope &scope, HostTensor &result);
 llvm::Error evaluateOp(sattn::BandsOp op, const Scope &scope, HostTensor &result);
 llvm::Error evaluateOp(sattn::CoarsenOp op, const Scope &scope, HostTensor &result);
+llvm::Error evaluateOp(sattn::DiagonalsOp op, const Scope &scope, HostTensor &result);
 llvm::Error evaluateOp(sattn::AttendOp op, const Scope &scope, HostTensor &result);
 llvm::Error evaluateOp(sattn::CompactOp op, const Scope &scope, HostTensor &result);
 llvm::Error evaluateOp(sattn::ExpandOp op, const Scope &scope, HostTensor &result);

@@ -104,8 +104,14 @@ double weightOf(double score, double most) {
   return std::isnan(score) ? 0 : score == most ? 1 : std::exp(score - most); // infinity less itself is no number
 }
 
-/// As many numbers as a budget keeps of `n` scores, largest first; the softmax is that of the scores.
-int64_t countOf(BudgetAttr budget, ArrayRef<double> descending, int64_t items) {
+/// What a score is of a sum.
+double shareOf(double score) {
+  return score > 0 ? score : 0; // NaN too
+}
+
+/// As many numbers as a budget keeps of `n` scores, largest first; the softmax is that of the scores. `forced`: the sum
+/// of the shares of those that are kept before.
+int64_t countOf(BudgetAttr budget, ArrayRef<double> descending, double forced, int64_t items) {
   double value = budget.number();
   int64_t n = descending.size(), count = 0;
   switch (budget.getKind()) {
@@ -119,6 +125,14 @@ int64_t countOf(BudgetAttr budget, ArrayRef<double> descending, int64_t items) {
       sum += weightOf(score, descending[0]);
     while (count < n && reached < value * sum)
       reached += weightOf(descending[count++], descending[0]);
+    return count;
+  }
+  case BudgetKind::share: {
+    double sum = forced, reached = forced;
+    for (double score : descending)
+      sum += shareOf(score);
+    while (count < n && reached < value * sum)
+      reached += shareOf(descending[count++]);
     return count;
   }
   case BudgetKind::threshold:
@@ -136,6 +150,45 @@ int64_t countOf(BudgetAttr budget, ArrayRef<double> descending, int64_t items) {
   }
   llvm_unreachable("unknown budget");
 }
+
+/// One column of the summary of block n.
+double summaryOf(SummarizeOp op, const Vectors &tokens, int64_t b, int64_t h, int64_t n, int64_t column,
+                 llvm::function_ref<bool(int64_t)> isKept) {
+  int64_t width = op.getWidth(), first = n * width, end = std::min(first + width, tokens.count);
+  SummaryKind kind = op.getKind();
+  if (kind == SummaryKind::stack || kind == SummaryKind::stack_reversed) {
+    int64_t place = column / tokens.width, t = first + (kind == SummaryKind::stack ? place : width - 1 - place);
+    return t < end && isKept(t) ? tokens(b, h, t)[column % tokens.width] : 0;
+  }
+  double sum = 0, most = -INFINITY, least = INFINITY, count = 0;
+  for (int64_t t = first; t < end; ++t) {
+    if (!isKept(t))
+      continue;
+    double x = tokens(b, h, t)[column % tokens.width];
+    sum += x;
+    most = std::isnan(x) ? x : std::max(most, x); // a NaN stays: it is no less than any number
+    least = std::isnan(x) ? x : std::min(least, x);
+    ++count;
+  }
+  bool isFirstHalf = column < tokens.width;
+  double mean = sum / count;
+  if (count == 0)
+    return 0;
+  switch (kind) {
+  case SummaryKind::mean:
+    return mean;
+  case SummaryKind::max:
+    return most;
+  case SummaryKind::min:
+    return least;
+  case SummaryKind::bounds:
+    return isFirstHalf ? most : least;
+  case SummaryKind::signs:
+    return std::isnan(mean) ? mean : isFirstHalf ? std::max(mean, 0.0) : std::min(mean, 0.0);
+  default:
+    llvm_unreachable("unknown summary");
+  }
+}
 } // namespace
 
 llvm::Error tamis::reference::evaluateOp(SummarizeOp op, const Scope &scope, HostTensor &result) {
@@ -146,39 +199,65 @@ llvm::Error tamis::reference::evaluateOp(SummarizeOp op, const Scope &scope, Hos
   for (int64_t b = 0; b < result.shape[0]; ++b)
     for (int64_t h = 0; h < result.shape[1]; ++h)
       for (int64_t n = 0; n < result.shape[2]; ++n)
-        for (int64_t d = 0; d < tokens.width; ++d) {
-          double sum = 0, most = -INFINITY, least = INFINITY, count = 0;
-          for (int64_t t = n * op.getWidth(); t < std::min<int64_t>((n + 1) * op.getWidth(), tokens.count); ++t) {
-            if (!mask(b, t))
-              continue;
-            double x = tokens(b, h, t)[d];
-            sum += x;
-            most = std::isnan(x) ? x : std::max(most, x); // a NaN stays: it is no less than any number
-            least = std::isnan(x) ? x : std::min(least, x);
-            ++count;
-          }
-          double value = op.getKind() == SummaryKind::mean  ? sum / count
-                         : op.getKind() == SummaryKind::max ? most
-                                                            : least;
-          output.push_back(count ? value : 0);
-        }
+        for (int64_t column = 0; column < result.shape[3]; ++column)
+          output.push_back(summaryOf(op, tokens, b, h, n, column, [&](int64_t t) { return mask(b, t); }));
   writeFloats(result, 0, output);
   return llvm::Error::success();
 }
 
 llvm::Error tamis::reference::evaluateOp(ScoreOp op, const Scope &scope, HostTensor &result) {
   Vectors queries(scope.view(op.getQueries()), op.getHeads()), keys(scope.view(op.getKeys()), op.getKvHeads());
-  int64_t group = op.getHeads() / op.getKvHeads();
-  std::vector<double> output;
+  int64_t heads = op.getHeads(), group = heads / op.getKvHeads();
+  std::vector<double> weights = op.getWeights() ? readFloats(scope.view(op.getWeights())) : std::vector<double>();
+  std::vector<double> output(op.getWeights() ? result.size() : 0);
   for (int64_t b = 0; b < result.shape[0]; ++b)
-    for (int64_t h = 0; h < result.shape[1]; ++h)
+    for (int64_t h = 0; h < heads; ++h)
       for (int64_t i = 0; i < queries.count; ++i)
         for (int64_t j = 0; j < keys.count; ++j) {
           double sum = 0;
           for (int64_t d = 0; d < keys.width; ++d)
             sum += queries(b, h, i)[d] * keys(b, h / group, j)[d];
-          output.push_back(sum);
+          if (!op.getWeights())
+            output.push_back(sum);
+          else
+            output[(b * queries.count + i) * keys.count + j] +=
+                weights[(b * queries.count + i) * heads + h] * (std::isnan(sum) ? sum : std::max(sum, 0.0));
         }
+  writeFloats(result, 0, output);
+  return llvm::Error::success();
+}
+
+llvm::Error tamis::reference::evaluateOp(WeighOp op, const Scope &scope, HostTensor &result) {
+  auto queries = scope.evaluate(op.getQueries()), keys = scope.evaluate(op.getKeys());
+  if (!queries || !keys)
+    return fail(op, "has sizes that the inputs do not determine");
+  TensorView view = scope.view(op.getScores());
+  std::vector<double> scores = readFloats(view), output(result.size());
+  KeyMask mask(op.getMask(), scope);
+  double scale = op.getScale().convertToDouble();
+  int64_t rows = view.shape[2], columns = view.shape[3], width = op.getWidth();
+  for (int64_t head = 0; head < view.shape[0] * view.shape[1]; ++head)
+    for (int64_t i = 0; i < rows; ++i) {
+      int64_t stands = std::min(*queries, (i + 1) * width) - 1 + *keys - *queries; // the row's last query
+      std::vector<double> weights(columns);
+      std::vector<bool> isWeighed(columns);
+      double most = -INFINITY, sum = 0;
+      for (int64_t j = 0; j < columns; ++j) {
+        weights[j] = scale * scores[(head * rows + i) * columns + j];
+        bool any = false;
+        for (int64_t k = j * width; k < std::min(*keys, (j + 1) * width); ++k)
+          any |= mask(head / view.shape[1], k);
+        isWeighed[j] = any && (!op.getCausal() || j * width <= stands) && !std::isnan(weights[j]);
+        if (isWeighed[j])
+          most = std::max(most, weights[j]);
+      }
+      for (int64_t j = 0; j < columns; ++j)
+        sum += weights[j] = isWeighed[j] ? weightOf(weights[j], most) : 0;
+      double *to = output.data() + (head * result.shape[2] + (op.getRows() ? i / op.getRows() : 0)) * result.shape[3];
+      for (int64_t j = 0; j < columns; ++j)
+        if (isWeighed[j])
+          to[op.getKind() == WeighKind::diagonals ? stands - j : j / op.getColumns()] += weights[j] / sum;
+    }
   writeFloats(result, 0, output);
   return llvm::Error::success();
 }
@@ -222,7 +301,10 @@ llvm::Error tamis::reference::evaluateOp(SelectOp op, const Scope &scope, HostTe
         for (int64_t j : others)
           descending.push_back(ofRow[j]);
         llvm::sort(descending, [](double x, double y) { return std::isnan(y) ? !std::isnan(x) : x > y; });
-        int64_t count = countOf(op.getBudget(), descending, items);
+        double forced = 0;
+        for (int64_t j : kept)
+          forced += shareOf(ofRow[j]);
+        int64_t count = countOf(op.getBudget(), descending, forced, items);
         if (op.getBudget().getKind() == BudgetKind::count || op.getBudget().getKind() == BudgetKind::fraction)
           count -= kept.size();
         for (int64_t j : largest(ofRow, others, std::max<int64_t>(count, 0)))
@@ -268,6 +350,27 @@ llvm::Error tamis::reference::evaluateOp(CoarsenOp op, const Scope &scope, HostT
         std::set<int64_t> kept;
         for (int64_t i = begin; i < end; ++i)
           kept.merge(input.items(b, h, i));
+        if (auto error = writer.row(op, b, h, row, kept))
+          return error;
+      }
+  return writer.finish();
+}
+
+llvm::Error tamis::reference::evaluateOp(DiagonalsOp op, const Scope &scope, HostTensor &result) {
+  auto queries = scope.evaluate(op.getQueries()), keys = scope.evaluate(op.getKeys());
+  if (!queries || !keys)
+    return fail(op, "has sizes that the inputs do not determine");
+  IndexReader distances(op.getDistances(), scope);
+  int64_t rows = op.getType().getRows(), columns = op.getType().getColumns();
+  IndexWriter writer(result);
+  for (int64_t b = 0; b < result.shape[0]; ++b)
+    for (int64_t h = 0; h < result.shape[1]; ++h)
+      for (int64_t row = 0; row < result.shape[2]; ++row) {
+        std::set<int64_t> kept;
+        for (int64_t distance : distances.items(b, h, 0))
+          for (int64_t q = row * rows; q < std::min(*queries, (row + 1) * rows); ++q)
+            if (int64_t key = q + *keys - *queries - distance; key >= 0)
+              kept.insert(key / columns);
         if (auto error = writer.row(op, b, h, row, kept))
           return error;
       }

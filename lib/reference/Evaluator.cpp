@@ -132,9 +132,9 @@ llvm::Error evaluateAny(Operation *op, const Scope &scope, HostTensor &result) {
             model::SliceOp, model::ConcatOp, model::GatherOp, model::GatherNdOp, model::CastOp, model::ElementwiseOp,
             model::ActivationOp, model::ReduceOp, model::SoftmaxOp, model::MatmulOp, model::LinearOp, model::NormOp,
             model::EmbeddingOp, model::AttentionOp, sattn::AttentionOp, sattn::SummarizeOp, sattn::ScoreOp,
-            sattn::SelectOp, sattn::BandsOp, sattn::CoarsenOp, sattn::AttendOp, sattn::LinearAttendOp, sattn::CompactOp,
-            sattn::ExpandOp, sattn::AttendAtOp, sattn::StoreIndexOp, sattn::LoadIndexOp>(
-          [&](auto concrete) { return evaluateOp(concrete, scope, result); })
+            sattn::WeighOp, sattn::SelectOp, sattn::BandsOp, sattn::CoarsenOp, sattn::DiagonalsOp, sattn::AttendOp,
+            sattn::LinearAttendOp, sattn::CompactOp, sattn::ExpandOp, sattn::AttendAtOp, sattn::StoreIndexOp,
+            sattn::LoadIndexOp>([&](auto concrete) { return evaluateOp(concrete, scope, result); })
       .Default([](Operation *other) { return fail(other, "the reference evaluator does not know this op"); });
 }
 } // namespace

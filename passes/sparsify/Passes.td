@@ -93,7 +93,8 @@ def StoreIndices : Pass<"tamis-store-indices", "::mlir::func::FuncOp"> {
   let summary = "pass indices from op to op as tensors";
   let description = [{
     Kernels exchange tensors. Each index that is selected is stored, and loaded again before each op that reads it; what is
-    loaded already, and closed forms (`sattn.bands`), of which nothing is stored, are repeated before each reader.
+    loaded already, and closed forms (`sattn.bands`), of which nothing is stored, are repeated before each reader; so are
+    summaries, scores and weights that several selections read.
 
     Requires: tamis-lower-selection. Leaves: no index that leaves the ops of one kernel.
 

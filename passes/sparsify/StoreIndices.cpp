@@ -13,14 +13,22 @@ namespace tamis::sparsify {
 namespace {
 /// Ops that are computed where their index is made: what they give is stored, not what they take.
 bool isSelection(Operation *op) {
-  return isa<sattn::SelectOp, sattn::CoarsenOp>(op);
+  return isa<sattn::SelectOp, sattn::CoarsenOp, sattn::DiagonalsOp>(op);
+}
+
+/// Ops whose result is never stored: each selection computes it for itself.
+bool isEstimate(Operation *op) {
+  return isa<sattn::SummarizeOp, sattn::ScoreOp, sattn::WeighOp>(op);
 }
 
 struct StoreIndices : impl::StoreIndicesBase<StoreIndices> {
   void runOnOperation() override {
     SmallVector<Value> selected, repeated;
+    SmallVector<Operation *> estimates;
     getOperation().walk([&](Operation *op) {
-      if (isSelection(op))
+      if (isEstimate(op))
+        estimates.push_back(op);
+      else if (isSelection(op))
         selected.push_back(op->getResult(0));
       else if (isa<sattn::BandsOp, sattn::LoadIndexOp>(op))
         repeated.push_back(op->getResult(0));
@@ -29,6 +37,9 @@ struct StoreIndices : impl::StoreIndicesBase<StoreIndices> {
       store(index);
     for (Value index : repeated)
       repeat(index);
+    for (Operation *op : llvm::reverse(estimates)) // readers first
+      if (!op->use_empty() && !op->hasOneUse())
+        repeat(op->getResult(0));
   }
 
   void store(Value index) {
@@ -55,9 +66,9 @@ struct StoreIndices : impl::StoreIndicesBase<StoreIndices> {
     ++numStored;
   }
 
-  void repeat(Value index) {
-    Operation *op = index.getDefiningOp();
-    for (OpOperand &use : llvm::make_early_inc_range(index.getUses())) {
+  void repeat(Value value) {
+    Operation *op = value.getDefiningOp();
+    for (OpOperand &use : llvm::make_early_inc_range(value.getUses())) {
       OpBuilder builder(use.getOwner());
       use.set(builder.clone(*op)->getResult(0));
     }

@@ -19,6 +19,7 @@ struct Case {
   enum { none, boolean, number } mask = none;
   int64_t meansOf = 0; ///< width of the blocks whose means the pattern takes
   std::string pattern;
+  bool isContinuous = false;                      ///< numbers are not whole: of weights of a softmax, none are equal
   std::vector<std::vector<int64_t>> weights = {}; ///< sizes of those that the pattern has of its own
 
   /// Queries and keys are the same tokens by their types, and not just as many.
@@ -98,7 +99,7 @@ protected:
   std::vector<double> tokens(const Case &c, int64_t count, int64_t features, llvm::function_ref<bool(int64_t)> isKept) {
     std::vector<double> values(c.batch * count * features);
     for (double &value : values)
-      value = below(5) - 2;
+      value = c.isContinuous ? float(std::normal_distribution<>()(generator)) : below(5) - 2;
     for (int64_t b = 0; c.meansOf && b < c.batch; ++b)
       for (int64_t first = 0; first < count; first += c.meansOf)
         for (int64_t f = 0; f < features; ++f) {
@@ -202,6 +203,7 @@ protected:
     };
     sattn::AttentionInputs item{c.queries,         c.keys,           c.heads, c.kvHeads, c.width, 2, itemOf(inputs[0]),
                                 itemOf(inputs[1]), itemOf(inputs[2])};
+    item.scale = 0.5;
     item.causal = c.causal;
     item.sameTokens = c.sameTokens;
     for (size_t i = 0; i < c.weights.size(); ++i)
@@ -333,6 +335,52 @@ TEST_F(Patterns, BlockTopK) {
   }
 }
 
+TEST_F(Patterns, PageBounds) {
+  for (int i = 0; i < 2 * kRounds; ++i) {
+    Case c = sizes(false);
+    c.meansOf = oneOf({1, 3, 16});
+    int64_t k = 1 + below(5);
+    c.pattern = "#sattn.page_bounds<" + number("page", oneOf({1, 2, 16, 64})) + ", " + number("k", k) + ", " +
+                number("block", c.meansOf) + ", " + number("local", below(k + 1)) + ">";
+    expectTheSameMeaning(c);
+  }
+}
+
+TEST_F(Patterns, Antidiagonal) {
+  for (int i = 0; i < 2 * kRounds; ++i) {
+    Case c = sizes(false);
+    c.isContinuous = true; // but rows of queries that the mask leaves out, whose cells are equal
+    int64_t stride = oneOf({1, 2, 8, 16});
+    c.pattern = "#sattn.antidiagonal<" + number("block", stride * oneOf({1, 2, 4})) + ", " + number("stride", stride) +
+                ", mass = " + oneOf({"0.0513", "0.5171", "0.9137"}) + ", " + number("sinks", below(3)) + ", " +
+                number("local", below(3)) + ">";
+    expectTheSameMeaning(c);
+  }
+}
+
+TEST_F(Patterns, VerticalSlash) {
+  for (int i = 0; i < 2 * kRounds; ++i) {
+    Case c = sizes(false);
+    c.isContinuous = true;
+    c.causal = true;
+    int64_t vertical = oneOf({1, 3, 20, 200}), slash = oneOf({1, 3, 20, 200});
+    c.pattern = "#sattn.vertical_slash<" + number("vertical", vertical) + ", " + number("slash", slash) + ", " +
+                number("sinks", below(vertical + 1)) + ", " + number("local", below(slash + 1)) + ", " +
+                number("last", oneOf({1, 4, 64, 99})) + ", " + number("block", oneOf({1, 3, 16, 64})) + ">";
+    expectTheSameMeaning(c);
+  }
+}
+
+TEST_F(Patterns, Indexer) {
+  for (int i = 0; i < kRounds; ++i) {
+    Case c = sizes(false);
+    int64_t heads = oneOf({1, 2, 3}), width = oneOf({1, 4});
+    c.pattern = "#sattn.indexer<" + number("k", oneOf({1, 2, 5, 64, 200})) + ", " + number("heads", heads) + ", " +
+                number("width", width) + ">";
+    expectTheSameMeaning(c);
+  }
+}
+
 TEST_F(Patterns, GateQuantile) {
   for (int i = 0; i < 2 * kRounds; ++i) {
     Case c = sizes(false);
@@ -399,9 +447,16 @@ TEST_F(Patterns, WhatKeepsEverythingIsDense) {
                                 "#sattn.fraction<share = 1.0>",
                                 "#sattn.block_top_k<block = 16, k = 9>",
                                 "#sattn.block_top_k<block = 200, k = 1, local = 0>",
+                                "#sattn.page_bounds<page = 2, k = 65>",
+                                "#sattn.page_bounds<k = 9, block = 7, local = 0>",
+                                "#sattn.antidiagonal<block = 16, stride = 4, sinks = 9>",
+                                "#sattn.vertical_slash<vertical = 130, slash = 1, local = 0>",
+                                "#sattn.vertical_slash<vertical = 1, slash = 130, sinks = 0, block = 4>",
                                 "#sattn.dynamic_gate<threshold = -1000.0>"};
-    Case c = sizes(i % 9 == 2 || i % 9 == 3);
-    c.pattern = everything[i % 9];
+    constexpr int count = std::size(everything);
+    Case c = sizes(i % count == 2 || i % count == 3);
+    c.pattern = everything[i % count];
+    c.causal |= c.pattern.find("slash") != std::string::npos;
     expectDense(c);
   }
 }

@@ -62,6 +62,22 @@ TEST_F(Select, Mass) {
   EXPECT_THAT(selectRow("mass 0.5", {1000, 0, 1000}), ElementsAre(Items{0})); // and no overflow
 }
 
+TEST_F(Select, Share) {
+  std::vector<double> scores{4, 1, -9, 3, kNan, 2}; // of 10
+  EXPECT_THAT(selectRow("share 0.1", scores), ElementsAre(Items{0}));
+  EXPECT_THAT(selectRow("share 0.5", scores), ElementsAre(Items{0, 3}));
+  EXPECT_THAT(selectRow("share 0.75", scores), ElementsAre(Items{0, 3, 5}));
+  EXPECT_THAT(selectRow("share 1.0", scores), ElementsAre(Items{0, 1, 3, 5}));
+  EXPECT_THAT(selectRow("share 1.0", {0, -1, kNan}), ElementsAre(IsEmpty()));
+  // What is kept before all others counts.
+  auto sinks = [&](const std::string &budget, std::vector<double> row) {
+    return select(budget, {1, 1, {1, 1, 1}, 6, 6}, repeated(1, row), 1, 6, "sinks 2");
+  };
+  EXPECT_THAT(sinks("share 0.5", scores), ElementsAre(Items{0, 1}));
+  EXPECT_THAT(sinks("share 0.51", scores), ElementsAre(Items{0, 1, 3}));
+  EXPECT_THAT(sinks("share 0.5", {-4, kNan, 1, 1, 1, 1}), ElementsAre(Items{0, 1, 2, 3}));
+}
+
 TEST_F(Select, Threshold) {
   std::vector<double> scores{5, 1, 4, 4, 2};
   EXPECT_THAT(selectRow("threshold 4.0", scores), ElementsAre(Items{0, 2, 3}));

@@ -22,6 +22,21 @@ TEST_F(SparseOps, Summarize) {
   expectNumbers(run(body("min"), "tensor<1x2x2x2xf32>", {x}), {1, 2, 5, 7, 10, -40, 50, 60});
 }
 
+TEST_F(SparseOps, SummarizeWider) {
+  HostTensor x = tensor("f32", {1, 5, 2}, {1, -2, -3, 6, /**/ 5, 7, kNan, 1, /**/ 4, -4});
+  HostTensor mask = tensor("i1", {1, 1, 1, 5}, {1, 1, 1, 0, 1});
+  auto of = [&](const std::string &kind, int64_t columns) {
+    std::string type = "tensor<1x1x3x" + std::to_string(columns) + "xf32>";
+    return run("%r = sattn.summarize " + kind +
+                   " %a mask %b heads 1 width 2 : tensor<1x5x2xf32>, tensor<1x1x1x5xi1> -> " + type,
+               type, {x, mask});
+  };
+  expectNumbers(of("bounds", 4), {1, 6, -3, -2, /**/ 5, 7, 5, 7, /**/ 4, -4, 4, -4});
+  expectNumbers(of("signs", 4), {0, 2, -1, 0, /**/ 5, 7, 0, 0, /**/ 4, 0, 0, -4});
+  expectNumbers(of("stack", 4), {1, -2, -3, 6, /**/ 5, 7, 0, 0, /**/ 4, -4, 0, 0});
+  expectNumbers(of("stack_reversed", 4), {-3, 6, 1, -2, /**/ 0, 0, 5, 7, /**/ 0, 0, 4, -4});
+}
+
 TEST_F(SparseOps, SummarizeMasked) {
   HostTensor x = tensor("f32", {2, 5, 1}, {1, 2, 3, -4, kNan, 5, 6, kNan, 8, 9});
   HostTensor mask = tensor("i1", {2, 1, 1, 5}, {0, 1, 1, 1, 0, /**/ 0, 0, 1, 1, 1});
@@ -52,6 +67,66 @@ TEST_F(SparseOps, Score) {
                     "tensor<1x4x1x2xf32>",
                     "tensor<1x4x1x2xf32>", {qm, kt}),
                 {1, 2, 2, 4, 30, 60, 40, 80});
+}
+
+TEST_F(SparseOps, ScoreSumsHeads) {
+  // What is below zero is left out before heads are summed.
+  HostTensor q = tensor("f32", {1, 2, 4}, {1, 2, 3, 4, -1, 0, 2, 2}), k = tensor("f32", {1, 2, 2}, {1, 0, 0, -1});
+  HostTensor w = tensor("f32", {1, 2, 2}, {10, 100, 2, -3});
+  expectNumbers(run("%r = sattn.score %a, %b weights %c heads 2 kv_heads 1 : tensor<1x2x4xf32>, tensor<1x2x2xf32> "
+                    "weights tensor<1x2x2xf32> -> tensor<1x1x2x2xf32>",
+                    "tensor<1x1x2x2xf32>", {q, k, w}),
+                {310, 0, -6, 0});
+}
+
+TEST_F(SparseOps, WeighBlocks) {
+  // Weights are powers of two over their sum; rows of two tokens, a row and a column of one.
+  double two = std::log(2.0);
+  HostTensor s = tensor("f32", {1, 1, 2, 3}, {0, 2 * two, 4 * two, 2 * two, 0, 2 * two});
+  HostTensor mask = tensor("i1", {1, 1, 1, 5}, {1, 0, 0, 0, 1});
+  auto weigh = [&](const std::string &what, const std::string &result, const std::string &rest,
+                   std::vector<HostTensor> inputs) {
+    return run("%r = sattn.weigh blocks %a " + what + " scale 0.5 width 2 " + rest + " : tensor<1x1x2x3xf32>" +
+                   (inputs.size() > 1 ? " mask tensor<1x1x1x5xi1>" : "") + " -> " + result,
+               result, inputs);
+  };
+  expectNumbers(weigh("", "tensor<1x1x2x3xf32>", "rows 1 columns 1 queries \"3\" keys \"5\"", {s}),
+                {1. / 7, 2. / 7, 4. / 7, 2. / 5, 1. / 5, 2. / 5}, 1e-6);
+  expectNumbers(weigh("", "tensor<1x1x1x2xf32>", "rows 0 columns 2 queries \"3\" keys \"5\"", {s}),
+                {3. / 7 + 3. / 5, 4. / 7 + 2. / 5}, 1e-6);
+  // The first row ends at key 3, the second at key 4.
+  expectNumbers(weigh("", "tensor<1x1x2x3xf32>", "rows 1 columns 1 queries \"3\" keys \"5\" causal", {s}),
+                {1. / 3, 2. / 3, 0, 2. / 5, 1. / 5, 2. / 5}, 1e-6);
+  expectNumbers(weigh("mask %b", "tensor<1x1x2x3xf32>", "rows 1 columns 1 queries \"3\" keys \"5\" causal", {s, mask}),
+                {1, 0, 0, 1. / 2, 0, 1. / 2}, 1e-6);
+}
+
+TEST_F(SparseOps, WeighDiagonals) {
+  // Two queries stand at keys 1 and 2; NaN weighs nothing, nor does a row of nothing but it.
+  auto weigh = [&](std::vector<double> scores) {
+    return run("%r = sattn.weigh diagonals %a scale 1.0 width 1 rows 0 columns 1 queries \"2\" keys \"3\" causal : "
+               "tensor<1x1x2x3xf32> -> tensor<1x1x1x3xf32>",
+               "tensor<1x1x1x3xf32>", {tensor("f32", {1, 1, 2, 3}, scores)});
+  };
+  expectNumbers(weigh({0, std::log(3.0), 9, 5, 5, 5}), {0.75 + 1. / 3, 0.25 + 1. / 3, 1. / 3}, 1e-6);
+  expectNumbers(weigh({kNan, kNan, 9, kNan, 5, -kInf}), {0, 1, 0}, 1e-6);
+  expectNumbers(weigh({0, kInf, 9, 5, kInf, kInf}), {1.5, 0.5, 0}, 1e-6);
+}
+
+TEST_F(SparseOps, Diagonals) {
+  Index from{0, 1, {1, 2, 1}, 7, 3};
+  HostTensor input = stored(from, {{0, 3}, {1, 6}});
+  auto rows = [&](const Index &to, const std::string &sizes) {
+    return rowsOf(to,
+                  "%j = sattn.load_index %a : " + from.storage() + " -> " + from.type() + "%i = sattn.diagonals %j " +
+                      sizes + " : " + from.type() + " -> " + to.type(),
+                  {input});
+  };
+  EXPECT_THAT(rows({4, 2, {1, 2, 2}, 4, 4}, "queries \"7\" keys \"7\""),
+              ElementsAre(Items{0, 1}, Items{0, 1, 2, 3}, Items{0, 1}, Items{0, 1, 2}));
+  // Three queries stand at keys 4, 5 and 6.
+  EXPECT_THAT(rows({1, 1, {1, 2, 3}, 7, 3}, "queries \"3\" keys \"7\""),
+              ElementsAre(Items{1, 4}, Items{2, 5}, Items{3, 6}, Items{3}, Items{4}, Items{0, 5}));
 }
 
 TEST_F(SparseOps, Bands) {

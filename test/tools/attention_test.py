@@ -28,11 +28,26 @@ PATTERNS = [
     "local_global(block=16, key_tokens=1)",
     "block_top_k(block=16, k=2)",
     "block_top_k(k=2, sinks=1)",
+    "page_bounds(page=4, k=3)",
+    "page_bounds(k=2, block=8, local=0)",
+    "antidiagonal(block=16, stride=4, mass=0.5171)",
+    "antidiagonal(block=32, stride=8, mass=0.3171, sinks=0, local=0)",
     "top_k(k=5)",
     "fraction",
     "linear",
     "linear(feature=relu)",
 ]
+# The last queries see every distance in causal order alone.
+CAUSAL_PATTERNS = [
+    "vertical_slash(vertical=6, slash=3, sinks=2, local=1, last=8, block=16)",
+    "vertical_slash(vertical=30, slash=30)",
+]
+
+
+def constant(name, values):
+    """A constant of f32 numbers in a textual graph."""
+    shape = "x".join(map(str, values.shape))
+    return f'%{name} = model.constant dense<"0x{values.astype("<f4").tobytes().hex()}"> : tensor<{shape}xf32>'
 
 
 # Patterns with weights of their own, and the sizes of these. Queries share two heads of keys.
@@ -122,7 +137,7 @@ func.func @main(%x: {tokens(64)} {{model.name = "x"}}, %m: {m} {{model.name = "m
         for causal in (False, True):
             model = self.model(causal)
             self.tamis("compile", model, "-o", "dense.plan", "--target=host")
-            for pattern in PATTERNS:
+            for pattern in PATTERNS + CAUSAL_PATTERNS * causal:
                 with self.subTest(pattern=pattern, causal=causal):
                     self.tamis("compile", model, "-o", "sparse.plan", "--target=host", f"--attention={pattern}")
                     self.tamis("compile", model, f"--attention={pattern}", "--compile-to=sparsify", "-o", "sparse.mlir")
@@ -134,6 +149,23 @@ func.func @main(%x: {tokens(64)} {{model.name = "x"}}, %m: {m} {{model.name = "m
                         np.testing.assert_allclose(found, wanted, rtol=0, atol=2e-5)
                         differs |= bool(np.abs(found - self.answer("dense.plan", inputs)).max() > 1e-3)
                     self.assertTrue(differs, "a pattern that changes nothing shows nothing")
+
+    def test_weights(self):
+        """A pattern that has weights of its own, in a graph that brings them."""
+        random = np.random.default_rng(1)
+        shapes = {"wq": (32, 24), "wk": (32, 8), "wh": (32, 3)}
+        weights = "\n  ".join(constant(name, random.standard_normal(shape)) for name, shape in shapes.items())
+        types = ", ".join(f"tensor<{rows}x{columns}xf32>" for rows, columns in shapes.values())
+        text = MODEL.replace("CAUSAL", "causal").replace("mask %m heads", "mask %m weights %wq, %wk, %wh heads")
+        text = text.replace(f"{MASK} -> {TOKENS}\n", f"{MASK} weights {types} -> {TOKENS}\n")
+        text = text.replace("%y = model.attention", f"{weights}\n  %y = sattn.attention #sattn.indexer<k = 5, heads = 3, width = 8>")
+        path = self.folder / "model.mlir"
+        path.write_text(text)
+        self.tamis("compile", path, "-o", "sparse.plan", "--target=host")
+        for length in (1, 17, 130):
+            inputs = self.inputs(length)
+            wanted = self.answer(path, inputs, "--device=reference")
+            np.testing.assert_allclose(self.answer("sparse.plan", inputs), wanted, rtol=0, atol=2e-5)
 
     def test_dense(self):
         model = self.model()
@@ -149,6 +181,10 @@ func.func @main(%x: {tokens(64)} {{model.name = "x"}}, %m: {m} {{model.name = "m
             ("block_top_k(k=2, block=0)", "found 2 blocks of 0"),
             ("fraction(share=1.5)", "found a share of 1.5"),
             ("top_k(k=5", "expected ')'"),
+            ("page_bounds(k=2, page=0)", "found 2 pages of 0"),
+            ("antidiagonal(block=24)", "found blocks of 24 with a stride of 16"),
+            ("vertical_slash(vertical=40, slash=40)", "found attention without causal order"),
+            ("indexer", "wants 3"),
         ]:
             with self.subTest(pattern=pattern):
                 self.assertIn(message, self.fails("compile", model, "-o", "out.plan", f"--attention={pattern}"))

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // The best blocks of keys of each block of queries.
+#include "dialects/sattn/patterns/BlockMeans.h"
 #include "dialects/sattn/patterns/PatternBuilder.h"
 
 using namespace mlir;
@@ -24,34 +25,9 @@ bool BlockTopKAttr::readsNumbers() const {
   return true;
 }
 
-namespace {
-/// Means of blocks of tokens, and which blocks have any that is kept. `isKept(t)` for each token.
-struct BlockMeans {
-  BlockMeans(llvm::ArrayRef<double> tokens, int64_t count, int64_t width, int64_t block,
-             llvm::function_ref<bool(int64_t)> isKept)
-      : width(width), sums((count + block - 1) / block * width), kept((count + block - 1) / block) {
-    for (int64_t t = 0; t < count; ++t) {
-      if (!isKept(t))
-        continue;
-      ++kept[t / block];
-      for (int64_t d = 0; d < width; ++d)
-        sums[t / block * width + d] += tokens[t * width + d];
-    }
-    for (size_t i = 0; i < sums.size(); ++i)
-      sums[i] /= std::max<int64_t>(1, kept[i / width]);
-  }
-
-  int64_t width;
-  std::vector<double> sums; ///< divided: the means
-  std::vector<int64_t> kept;
-};
-} // namespace
-
 void BlockTopKAttr::keep(const HeadInputs &head, KeptPairs &kept) const {
   int64_t block = getBlock();
-  BlockMeans queryMeans(head.query, head.queries, head.width, block,
-                        [&](int64_t t) { return !head.sameTokens || head.isKept(t); });
-  BlockMeans keyMeans(head.key, head.keys, head.width, block, [&](int64_t t) { return head.isKept(t); });
+  BlockMeans queryMeans = BlockMeans::ofQueries(head, block), keyMeans = BlockMeans::ofKeys(head, block);
   for (int64_t row = 0; row < int64_t(queryMeans.kept.size()); ++row) {
     int64_t end = std::min(head.queries, (row + 1) * block), last = head.positionOf(end - 1);
     std::vector<double> scores;
@@ -59,7 +35,7 @@ void BlockTopKAttr::keep(const HeadInputs &head, KeptPairs &kept) const {
     for (int64_t j = 0; j < int64_t(keyMeans.kept.size()); ++j) {
       double &score = scores.emplace_back();
       for (int64_t d = 0; d < head.width; ++d)
-        score += queryMeans.sums[row * head.width + d] * keyMeans.sums[j * head.width + d];
+        score += queryMeans.values[row * head.width + d] * keyMeans.values[j * head.width + d];
       if (!keyMeans.kept[j] || (head.causal && j * block > last))
         continue;
       bool isLocal = last >= 0 && j <= last / block && j > last / block - getLocal();

@@ -15,8 +15,26 @@ public:
   /// Means of blocks of `width` queries, or keys: `B x heads x blocks x D`.
   mlir::Value meansOfQueries(int64_t width);
   mlir::Value meansOfKeys(int64_t width);
+  /// The same of other kinds, see `sattn.summarize`.
+  mlir::Value summaryOfQueries(SummaryKind kind, int64_t width);
+  mlir::Value summaryOfKeys(SummaryKind kind, int64_t width);
   /// Products of all vectors of two operands, tokens or summaries.
   mlir::Value score(mlir::Value queries, mlir::Value keys);
+  /// Products over `heads` heads of queries and one of keys, summed with weights of each query.
+  mlir::Value weightedScore(mlir::Value queries, mlir::Value keys, mlir::Value weights, int64_t heads);
+  /// Tokens times a weight of theirs.
+  mlir::Value linear(mlir::Value tokens, mlir::Value weight);
+  /// The last `count` queries.
+  mlir::Value lastQueries(const DimExpr &count);
+
+  struct Weighing {
+    WeighKind kind;
+    double scale;
+    int64_t width, rows, columns;
+    DimExpr queries;
+  };
+  /// See `sattn.weigh`; in the attention's causal order, by its mask of keys.
+  mlir::Value weigh(mlir::Value scores, const Weighing &weighing);
   /// See `sattn.bands`; rows of `rows` queries, items of `columns` keys.
   mlir::Value bands(int64_t rows, int64_t columns, int64_t before, int64_t after, int64_t sinks);
 
@@ -27,11 +45,14 @@ public:
     mlir::Value candidates = {};
     int64_t sinks = 0, local = 0;
     bool ordered = true; ///< causal order limits what is picked, if the attention is causal
+    bool masked = true;  ///< and the mask of keys, if it has one
   };
   /// See `sattn.select`.
   mlir::Value select(mlir::Value scores, int64_t rows, int64_t columns, const Selection &selection);
   /// One row that holds the items of all.
   mlir::Value joinRows(mlir::Value index);
+  /// See `sattn.diagonals`; rows of `rows` queries, items of `columns` keys.
+  mlir::Value diagonals(mlir::Value distances, int64_t rows, int64_t columns);
   /// The attention over the union of indices.
   mlir::Value attend(mlir::ValueRange indices);
 
@@ -44,6 +65,7 @@ public:
   mlir::OpBuilder &ops() { return builder; }
   mlir::Location loc() { return op.getLoc(); }
   AttentionOp attention() { return op; }
+  double scale() { return op.getScale().convertToDouble(); }
   bool isCausal() { return op.getCausal(); }
   const DimExpr &queries() const { return queryDims[1]; }
   const DimExpr &keys() const { return keyDims[1]; }
@@ -51,7 +73,7 @@ public:
 private:
   /// The attention's mask as a bool one; null when there is none.
   mlir::Value keyMask();
-  mlir::Value means(mlir::Value tokens, int64_t heads, int64_t width);
+  mlir::Value summary(SummaryKind kind, mlir::Value tokens, int64_t heads, int64_t width);
   Unit unitOf(int64_t columns) const { return columns == 1 ? Unit::token : Unit::block; }
 
   mlir::OpBuilder &builder;

@@ -71,9 +71,10 @@ struct SelectText {
               "\"] step [1, 1, 1] : " + allType + " -> " + keyType + "\n";
     auto operand = [&](const char *name, const std::string &kind, int64_t width, int64_t count, const std::string &type,
                        const DimExpr &vectors, bool hasMask) {
-      if (width == 1)
+      if (width == 1 && kind == "mean")
         return std::pair(std::string(name), type);
-      std::string summary = tensor({b, count, vectors, D});
+      int64_t columns = sattn::summaryColumns(*sattn::symbolizeSummaryKind(kind), D, width);
+      std::string summary = tensor({b, count, vectors, columns});
       body += std::string(name) + "s = sattn.summarize " + kind + " " + name + (hasMask ? masking : "") + " heads " +
               std::to_string(count) + " width " + std::to_string(width) + " : " + type + (hasMask ? maskSuffix : "") +
               " -> " + summary + "\n";
@@ -176,13 +177,14 @@ protected:
 };
 
 const std::pair<const char *, const char *> kBudgets[] = {
-    {"count 1.0", "1"},     {"count 5.0", "5"},      {"count 70.0", "70"},       {"fraction 0.3", "k"},
-    {"fraction 0.01", "k"}, {"fraction 1.0", "k"},   {"mass 0.613", "k"},        {"mass 0.031", "k"},
-    {"threshold 3.0", "k"}, {"threshold -2.5", "k"}, {"threshold 1.0e300", "k"}, {"quantile 0.0", "k"},
-    {"quantile 0.777", "k"}};
+    {"count 1.0", "1"},     {"count 5.0", "5"},     {"count 70.0", "70"},    {"fraction 0.3", "k"},
+    {"fraction 0.01", "k"}, {"fraction 1.0", "k"},  {"mass 0.613", "k"},     {"mass 0.031", "k"},
+    {"share 0.613", "k"},   {"threshold 3.0", "k"}, {"threshold -2.5", "k"}, {"threshold 1.0e300", "k"},
+    {"quantile 0.0", "k"},  {"quantile 0.777", "k"}};
 // One of each kind.
-const std::pair<const char *, const char *> kKinds[] = {
-    {"count 5.0", "5"}, {"fraction 0.3", "k"}, {"mass 0.613", "k"}, {"threshold 3.0", "k"}, {"quantile 0.777", "k"}};
+const std::pair<const char *, const char *> kKinds[] = {{"count 5.0", "5"},     {"fraction 0.3", "k"},
+                                                        {"mass 0.613", "k"},    {"share 0.613", "k"},
+                                                        {"threshold 3.0", "k"}, {"quantile 0.777", "k"}};
 } // namespace
 
 TEST_P(SelectTest, TokensByTokens) {
@@ -213,6 +215,7 @@ TEST_P(SelectTest, FirstAndLocalItems) {
                                   {"count 9.0", "9"},
                                   {"fraction 0.1", "k"},
                                   {"mass 0.613", "k"},
+                                  {"share 0.613", "k"},
                                   {"threshold 3.0", "k"},
                                   {"quantile 0.777", "k"}})
     for (bool causal : {false, true}) {
@@ -279,11 +282,56 @@ TEST_P(SelectTest, SummaryKinds) {
       }
 }
 
+// What a query has at most in common with a page, as page_bounds has it.
+TEST_P(SelectTest, BoundsOfPages) {
+  unit = 12;
+  for (auto [D, R, C] : {std::tuple<int64_t, int64_t, int64_t>{8, 1, 4}, {5, 1, 1}, {19, 4, 3}, {40, 2, 16}})
+    for (bool masked : {false, true}) {
+      SCOPED_TRACE(std::to_string(D) + " columns " + std::to_string(R) + " x " + std::to_string(C));
+      SelectText select{"count 3.0", "3"};
+      select.D = D;
+      select.R = R;
+      select.C = C;
+      select.kvHeads = R == 4 ? 1 : 2;
+      select.queryKind = "signs";
+      select.keyKind = "bounds";
+      select.masked = masked;
+      select.causal = !masked;
+      select.local = 1;
+      compile(select);
+      for (auto [Q, K] : {std::pair<int64_t, int64_t>{0, 1}, {1, 1}, {9, 33}, {64, 7}, {40, 300}})
+        checkSizes(3, Q, K);
+    }
+}
+
+// Sums of products on antidiagonals, as antidiagonal has them.
+TEST_P(SelectTest, StackedTokens) {
+  for (auto [D, width] : {std::pair<int64_t, int64_t>{8, 2}, {5, 3}, {24, 4}, {33, 16}, {4, 1}})
+    for (bool masked : {false, true})
+      for (bool reversed : {false, true}) {
+        SCOPED_TRACE(std::to_string(D) + " columns " + std::to_string(width));
+        SelectText select{"count 3.0", "3"};
+        select.D = D;
+        select.R = select.C = width;
+        select.queryKind = reversed ? "stack_reversed" : "stack";
+        select.keyKind = "stack";
+        select.masked = masked;
+        select.causal = !masked;
+        if (reversed)
+          select.keys = select.queries;
+        compile(select);
+        for (auto [Q, K] : {std::pair<int64_t, int64_t>{1, 1}, {9, 33}, {64, 7}, {40, 150}})
+          checkSizes(3, Q, reversed ? Q : K);
+      }
+}
+
 TEST_P(SelectTest, NaNInSummaries) {
-  for (std::string kind : {"mean", "max", "min"}) {
+  for (std::string kind : {"mean", "max", "min", "bounds"}) {
     SelectText select{"count 3.0", "3"};
     select.C = 4;
     select.keyKind = kind;
+    if (kind == "bounds")
+      select.queryKind = "signs";
     compile(select);
     auto inputs = operands(1, 3, 40);
     reinterpret_cast<float *>(inputs[1].bytes.data())[21 * 32 + 3] = NAN;

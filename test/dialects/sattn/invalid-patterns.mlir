@@ -171,6 +171,90 @@ func.func private @block_top_k_c1_too_large() attributes {of = #sattn.block_top_
 
 // -----
 
+// expected-error@+1 {{found 2 pages of 0 for blocks of 1 queries but numbers from 1, below 2^31, are wanted}}
+func.func private @page_bounds_c1_page() attributes {of = #sattn.page_bounds<page = 0, k = 2>}
+
+// -----
+
+// expected-error@+1 {{found 2 pages of 16 for blocks of 0 queries but numbers from 1, below 2^31, are wanted}}
+func.func private @page_bounds_c1_block() attributes {of = #sattn.page_bounds<k = 2, block = 0>}
+
+// -----
+
+// expected-error@+1 {{found 0 pages of 16 for blocks of 1 queries but numbers from 1, below 2^31, are wanted}}
+func.func private @page_bounds_c1_k() attributes {of = #sattn.page_bounds<k = 0>}
+
+// -----
+
+// expected-error@+1 {{found 3 local pages of 2 but a number from 0 to k is wanted}}
+func.func private @page_bounds_c1_local() attributes {of = #sattn.page_bounds<k = 2, local = 3>}
+
+// -----
+
+// expected-error@+1 {{found blocks of 24 with a stride of 16 but numbers from 1, below 2^31, are wanted, and blocks of a multiple of the stride}}
+func.func private @antidiagonal_c1() attributes {of = #sattn.antidiagonal<block = 24>}
+
+// -----
+
+// expected-error@+1 {{found blocks of 128 with a stride of 0 but numbers from 1}}
+func.func private @antidiagonal_c1_zero() attributes {of = #sattn.antidiagonal<stride = 0>}
+
+// -----
+
+// expected-error@+1 {{found a mass of 1.100000e+00 but a number above 0 and at most 1 is wanted}}
+func.func private @antidiagonal_c2() attributes {of = #sattn.antidiagonal<mass = 1.1>}
+
+// -----
+
+// expected-error@+1 {{found 1 sinks and -1 local blocks but numbers from 0, below 2^31, are wanted}}
+func.func private @antidiagonal_c3() attributes {of = #sattn.antidiagonal<local = -1>}
+
+// -----
+
+// expected-error@+1 {{found 100 columns and 0 diagonals by the last 64 queries for blocks of 64 but numbers from 1, below 2^31, are wanted}}
+func.func private @vertical_slash_c1() attributes {of = #sattn.vertical_slash<vertical = 100, slash = 0>}
+
+// -----
+
+// expected-error@+1 {{found 30 sinks of 20 columns and 30 local diagonals of 100 but numbers from 0 to as many are wanted}}
+func.func private @vertical_slash_c2() attributes {of = #sattn.vertical_slash<vertical = 20, slash = 100>}
+
+// -----
+
+func.func @vertical_slash_c3(%q: tensor<1x8x4xf32>) {
+  // expected-error@+1 {{found attention without causal order but vertical_slash wants it: the last queries see every distance}}
+  %o = sattn.attention #sattn.vertical_slash<vertical = 100, slash = 100> %q, %q, %q heads 1 kv_heads 1 scale 1.0
+      : tensor<1x8x4xf32>, tensor<1x8x4xf32>, tensor<1x8x4xf32> -> tensor<1x8x4xf32>
+  return
+}
+
+// -----
+
+// expected-error@+1 {{found a k of 32 by 0 heads of 32 but numbers from 1, below 2^31, are wanted}}
+func.func private @indexer_c1() attributes {of = #sattn.indexer<heads = 0>}
+
+// -----
+
+func.func @indexer_c2(%q: tensor<1x8x4xf32>, %w: tensor<4x8xf32>, %i: tensor<4x4xf32>, %h: tensor<4x2xf32>) {
+  // expected-error@+1 {{found a k of 9 but there are 8 keys}}
+  %o = sattn.attention #sattn.indexer<k = 9, heads = 2, width = 4> %q, %q, %q weights %w, %i, %h
+      heads 1 kv_heads 1 scale 1.0
+      : tensor<1x8x4xf32>, tensor<1x8x4xf32>, tensor<1x8x4xf32> weights tensor<4x8xf32>, tensor<4x4xf32>, tensor<4x2xf32>
+      -> tensor<1x8x4xf32>
+  return
+}
+
+// -----
+
+func.func @indexer_weights(%q: tensor<1x8x4xf32>, %w: tensor<4x8xf32>) {
+  // expected-error@+1 {{has 1 weights but #sattn.indexer<k = 8, heads = 2, width = 4> wants 3}}
+  %o = sattn.attention #sattn.indexer<k = 8, heads = 2, width = 4> %q, %q, %q weights %w heads 1 kv_heads 1 scale 1.0
+      : tensor<1x8x4xf32>, tensor<1x8x4xf32>, tensor<1x8x4xf32> weights tensor<4x8xf32> -> tensor<1x8x4xf32>
+  return
+}
+
+// -----
+
 func.func @local_global_c2(%q: tensor<1x8x4xf32>, %k: tensor<1x?x4xf32, #model.dims<"1", "t", "4">>) {
   // expected-error@+1 {{found 8 queries and t keys but local_global wants as many of both}}
   %o = sattn.attention #sattn.local_global<> %q, %k, %k heads 1 kv_heads 1 scale 1.0

@@ -106,6 +106,22 @@ func.func @summarize_c1_result(%x: tensor<1x8x6xf32>) {
 
 // -----
 
+func.func @summarize_c1_columns(%x: tensor<1x8x6xf32>) {
+  // expected-error@+1 {{has a result of sizes [1, 2, 3, 3] but [1, 2, 3, 6] is wanted}}
+  %s = sattn.summarize bounds %x heads 2 width 3 : tensor<1x8x6xf32> -> tensor<1x2x3x3xf32>
+  return
+}
+
+// -----
+
+func.func @summarize_c1_stack(%x: tensor<1x8x6xf32>) {
+  // expected-error@+1 {{has a result of sizes [1, 2, 3, 6] but [1, 2, 3, 9] is wanted}}
+  %s = sattn.summarize stack %x heads 2 width 3 : tensor<1x8x6xf32> -> tensor<1x2x3x6xf32>
+  return
+}
+
+// -----
+
 func.func @summarize_c1_element(%x: tensor<1x8x6xf32>) {
   // expected-error@+1 {{failed to verify that all of {input, result} have same element type}}
   %s = sattn.summarize mean %x heads 2 width 3 : tensor<1x8x6xf32> -> tensor<1x2x3x3xf16>
@@ -133,6 +149,99 @@ func.func @summarize_width(%x: tensor<1x8x6xf32>) {
 func.func @score_c1_group(%x: tensor<1x8x6xf32>) {
   // expected-error@+1 {{has 3 heads over 2}}
   %s = sattn.score %x, %x heads 3 kv_heads 2 : tensor<1x8x6xf32>, tensor<1x8x6xf32> -> tensor<1x3x8x8xf32>
+  return
+}
+
+// -----
+
+func.func @score_c2_weights(%x: tensor<1x8x6xf32>, %w: tensor<1x8x2xf32>) {
+  // expected-error@+1 {{has a result of sizes [1, 2, 8, 8] but [1, 1, 8, 8] is wanted}}
+  %s = sattn.score %x, %x weights %w heads 2 kv_heads 2
+      : tensor<1x8x6xf32>, tensor<1x8x6xf32> weights tensor<1x8x2xf32> -> tensor<1x2x8x8xf32>
+  return
+}
+
+// -----
+
+func.func @score_c3(%x: tensor<1x8x6xf32>, %w: tensor<1x2x8xf32>) {
+  // expected-error@+1 {{has weights of sizes [1, 2, 8] but [1, 8, 2] is wanted}}
+  %s = sattn.score %x, %x weights %w heads 2 kv_heads 2
+      : tensor<1x8x6xf32>, tensor<1x8x6xf32> weights tensor<1x2x8xf32> -> tensor<1x1x8x8xf32>
+  return
+}
+
+// -----
+
+func.func @weigh_c1_scores(%s: tensor<1x2x4x5xf32>) {
+  // expected-error@+1 {{has scores of sizes [1, 2, 4, 5] but rows of 4 and columns of 4 are wanted}}
+  %w = sattn.weigh blocks %s scale 1.0 width 4 rows 2 columns 2 queries "16" keys "15"
+      : tensor<1x2x4x5xf32> -> tensor<1x2x2x3xf32>
+  return
+}
+
+// -----
+
+func.func @weigh_c1_sizes(%s: tensor<1x2x4x5xf32>) {
+  // expected-error@+1 {{found the sizes "4" and "+" but size expressions are wanted}}
+  %w = sattn.weigh blocks %s scale 1.0 width 1 rows 2 columns 2 queries "4" keys "+"
+      : tensor<1x2x4x5xf32> -> tensor<1x2x2x3xf32>
+  return
+}
+
+// -----
+
+func.func @weigh_c1_result(%s: tensor<1x2x4x5xf32>) {
+  // expected-error@+1 {{has a result of sizes [1, 2, 2, 2] but [1, 2, 1, 3] is wanted}}
+  %w = sattn.weigh blocks %s scale 1.0 width 1 rows 0 columns 2 queries "4" keys "5"
+      : tensor<1x2x4x5xf32> -> tensor<1x2x2x2xf32>
+  return
+}
+
+// -----
+
+func.func @weigh_c2(%s: tensor<1x2x4x5xf32>, %m: tensor<1x1x1x4xi1>) {
+  // expected-error@+1 {{has a mask of sizes [1, 1, 1, 4] but [1, 1, 1, 5] is wanted}}
+  %w = sattn.weigh blocks %s mask %m scale 1.0 width 1 rows 0 columns 1 queries "4" keys "5"
+      : tensor<1x2x4x5xf32> mask tensor<1x1x1x4xi1> -> tensor<1x2x1x5xf32>
+  return
+}
+
+// -----
+
+func.func @weigh_c3(%s: tensor<1x2x4x5xf32>) {
+  // expected-error@+1 {{weighs diagonals, which want causal order, a width of 1 and columns of 1}}
+  %w = sattn.weigh diagonals %s scale 1.0 width 1 rows 0 columns 1 queries "4" keys "5"
+      : tensor<1x2x4x5xf32> -> tensor<1x2x1x5xf32>
+  return
+}
+
+// -----
+
+func.func @diagonals_c1(%d: !sattn.index<0 x 1 token, shape ["1", "2", "1"], items "7", capacity "3">) {
+  // expected-error@+1 {{but one row of as many distances as keys is wanted}}
+  %b = sattn.diagonals %d queries "8" keys "8"
+      : !sattn.index<0 x 1 token, shape ["1", "2", "1"], items "7", capacity "3">
+      -> !sattn.index<4 x 4 block, shape ["1", "2", "2"], items "2", capacity "2">
+  return
+}
+
+// -----
+
+func.func @diagonals_c2(%d: !sattn.index<0 x 1 token, shape ["1", "2", "1"], items "8", capacity "3">) {
+  // expected-error@+1 {{but rows of queries, and its batch and heads, are wanted}}
+  %b = sattn.diagonals %d queries "8" keys "8"
+      : !sattn.index<0 x 1 token, shape ["1", "2", "1"], items "8", capacity "3">
+      -> !sattn.index<4 x 4 block, shape ["1", "1", "2"], items "2", capacity "2">
+  return
+}
+
+// -----
+
+func.func @diagonals_c2_rows(%d: !sattn.index<0 x 1 token, shape ["1", "2", "1"], items "8", capacity "3">) {
+  // expected-error@+1 {{has an index of 3 rows and 2 items but 2 and 2 fit 8 queries and 8 keys}}
+  %b = sattn.diagonals %d queries "8" keys "8"
+      : !sattn.index<0 x 1 token, shape ["1", "2", "1"], items "8", capacity "3">
+      -> !sattn.index<4 x 4 block, shape ["1", "2", "3"], items "2", capacity "2">
   return
 }
 

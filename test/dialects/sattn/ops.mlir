@@ -64,6 +64,19 @@ func.func @summarize_masked(%k: tensor<?x?x8xf64, #model.dims<"b", "s", "8">>,
   return
 }
 
+// CHECK-LABEL: func.func @summarize_wider
+// CHECK: sattn.summarize bounds %{{.*}} heads 12 width 16 : tensor<1x256x384xf32> -> tensor<1x12x16x64xf32>
+// CHECK: sattn.summarize signs %{{.*}} heads 12 width 1 : tensor<1x256x384xf32> -> tensor<1x12x256x64xf32>
+// CHECK: sattn.summarize stack %{{.*}} heads 12 width 16 : tensor<1x256x384xf32> -> tensor<1x12x16x512xf32>
+// CHECK: sattn.summarize stack_reversed %{{.*}} heads 12 width 16 : tensor<1x256x384xf32> -> tensor<1x12x16x512xf32>
+func.func @summarize_wider(%k: !tokens) {
+  %bounds = sattn.summarize bounds %k heads 12 width 16 : !tokens -> tensor<1x12x16x64xf32>
+  %signs = sattn.summarize signs %k heads 12 width 1 : !tokens -> tensor<1x12x256x64xf32>
+  %keys = sattn.summarize stack %k heads 12 width 16 : !tokens -> tensor<1x12x16x512xf32>
+  %queries = sattn.summarize stack_reversed %k heads 12 width 16 : !tokens -> tensor<1x12x16x512xf32>
+  return
+}
+
 // CHECK-LABEL: func.func @score
 // CHECK: sattn.score %{{.*}}, %{{.*}} heads 12 kv_heads 12 : tensor<1x12x4x32xf32>, tensor<1x12x4x32xf32> -> tensor<1x12x4x4xf32>
 func.func @score(%qm: tensor<1x12x4x32xf32>, %km: tensor<1x12x4x32xf32>) {
@@ -78,6 +91,41 @@ func.func @score(%qm: tensor<1x12x4x32xf32>, %km: tensor<1x12x4x32xf32>) {
 func.func @score_tokens(%q: tensor<1x4x3x8xf32>, %k: tensor<1x20x16xf32>) {
   %s = sattn.score %q, %k heads 4 kv_heads 2 : tensor<1x4x3x8xf32>, tensor<1x20x16xf32> -> tensor<1x4x3x20xf32>
   %t = sattn.score %k, %k heads 2 kv_heads 2 : tensor<1x20x16xf32>, tensor<1x20x16xf32> -> tensor<1x2x20x20xf32>
+  return
+}
+
+// CHECK-LABEL: func.func @score_weighted
+// CHECK: sattn.score %{{.*}}, %{{.*}} weights %{{.*}} heads 4 kv_heads 1 : tensor<1x20x32xf32>, tensor<1x20x8xf32> weights tensor<1x20x4xf32> -> tensor<1x1x20x20xf32>
+func.func @score_weighted(%q: tensor<1x20x32xf32>, %k: tensor<1x20x8xf32>, %w: tensor<1x20x4xf32>) {
+  %s = sattn.score %q, %k weights %w heads 4 kv_heads 1
+      : tensor<1x20x32xf32>, tensor<1x20x8xf32> weights tensor<1x20x4xf32> -> tensor<1x1x20x20xf32>
+  return
+}
+
+// CHECK-LABEL: func.func @weigh
+// CHECK: sattn.weigh blocks %{{.*}} scale 2.500000e-01 width 16 rows 8 columns 8 queries "256" keys "256" causal : tensor<1x12x16x16xf32> -> tensor<1x12x2x2xf32>
+func.func @weigh(%s: tensor<1x12x16x16xf32>) {
+  %w = sattn.weigh blocks %s scale 2.500000e-01 width 16 rows 8 columns 8 queries "256" keys "256" causal
+      : tensor<1x12x16x16xf32> -> tensor<1x12x2x2xf32>
+  return
+}
+
+// CHECK-LABEL: func.func @weigh_diagonals
+// CHECK: sattn.weigh diagonals %{{.*}} mask %{{.*}} scale 1.000000e+00 width 1 rows 0 columns 1 queries "min(64, s)" keys "s" causal : tensor<?x4x?x?xf32, {{.*}}> mask tensor<?x1x1x?xi1, {{.*}}> -> tensor<?x4x1x?xf32, #model.dims<"b", "4", "1", "s">>
+func.func @weigh_diagonals(%s: tensor<?x4x?x?xf32, #model.dims<"b", "4", "min(64, s)", "s">>,
+                           %m: tensor<?x1x1x?xi1, #model.dims<"b", "1", "1", "s">>) {
+  %w = sattn.weigh diagonals %s mask %m scale 1.0 width 1 rows 0 columns 1 queries "min(64, s)" keys "s" causal
+      : tensor<?x4x?x?xf32, #model.dims<"b", "4", "min(64, s)", "s">> mask tensor<?x1x1x?xi1, #model.dims<"b", "1", "1", "s">>
+      -> tensor<?x4x1x?xf32, #model.dims<"b", "4", "1", "s">>
+  return
+}
+
+// CHECK-LABEL: func.func @diagonals
+// CHECK: sattn.diagonals %{{.*}} queries "256" keys "256" : <0 x 1 token, shape["1", "12", "1"], items "256", capacity "9"> -> <64 x 64 block, shape["1", "12", "4"], items "4", capacity "4">
+func.func @diagonals(%d: !sattn.index<0 x 1 token, shape ["1", "12", "1"], items "256", capacity "9">) {
+  %b = sattn.diagonals %d queries "256" keys "256"
+      : !sattn.index<0 x 1 token, shape ["1", "12", "1"], items "256", capacity "9">
+      -> !sattn.index<64 x 64 block, shape ["1", "12", "4"], items "4", capacity "4">
   return
 }
 

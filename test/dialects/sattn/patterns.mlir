@@ -97,6 +97,39 @@ func.func @linear() {
   "test.of"() {pattern = #sattn.linear<feature = elu1>} : () -> ()
   // CHECK-NEXT: #sattn.linear<feature = relu>}
   "test.of"() {pattern = #sattn.linear<feature = relu>} : () -> ()
+// CHECK-LABEL: func.func @page_bounds
+func.func @page_bounds() {
+  // CHECK-NEXT: #sattn.page_bounds<k = 8>}
+  "test.of"() {pattern = #sattn.page_bounds<page = 16, k = 8, block = 1, local = 1>} : () -> ()
+  // CHECK-NEXT: #sattn.page_bounds<page = 4, k = 3, block = 64, local = 3>}
+  "test.of"() {pattern = #sattn.page_bounds<local = 3, block = 64, k = 3, page = 4>} : () -> ()
+  return
+}
+
+// CHECK-LABEL: func.func @antidiagonal
+func.func @antidiagonal() {
+  // CHECK-NEXT: #sattn.antidiagonal<>}
+  "test.of"() {pattern = #sattn.antidiagonal<block = 128, stride = 16, mass = 0.9, sinks = 1, local = 1>} : () -> ()
+  // CHECK-NEXT: #sattn.antidiagonal<block = 64, stride = 8, mass = 5.000000e-01, sinks = 0, local = 2>}
+  "test.of"() {pattern = #sattn.antidiagonal<local = 2, sinks = 0, mass = 0.5, stride = 8, block = 64>} : () -> ()
+  return
+}
+
+// CHECK-LABEL: func.func @vertical_slash
+func.func @vertical_slash() {
+  // CHECK-NEXT: #sattn.vertical_slash<vertical = 1000, slash = 800>}
+  "test.of"() {pattern = #sattn.vertical_slash<vertical = 1000, slash = 800, sinks = 30, local = 30, last = 64, block = 64>} : () -> ()
+  // CHECK-NEXT: #sattn.vertical_slash<vertical = 4, slash = 3, sinks = 4, local = 0, last = 1, block = 16>}
+  "test.of"() {pattern = #sattn.vertical_slash<block = 16, last = 1, sinks = 4, local = 0, slash = 3, vertical = 4>} : () -> ()
+  return
+}
+
+// CHECK-LABEL: func.func @indexer
+func.func @indexer() {
+  // CHECK-NEXT: #sattn.indexer<>}
+  "test.of"() {pattern = #sattn.indexer<k = 32, heads = 4, width = 32>} : () -> ()
+  // CHECK-NEXT: #sattn.indexer<k = 2048, heads = 64, width = 128>}
+  "test.of"() {pattern = #sattn.indexer<width = 128, heads = 64, k = 2048>} : () -> ()
   return
 }
 
@@ -108,6 +141,8 @@ func.func @budget() {
   "test.of"() {budget = #sattn.budget<fraction 3.000000e-01>} : () -> ()
   // CHECK-NEXT: #sattn.budget<mass 1.000000e+00>}
   "test.of"() {budget = #sattn.budget<mass 1.0>} : () -> ()
+  // CHECK-NEXT: #sattn.budget<share 9.000000e-01>}
+  "test.of"() {budget = #sattn.budget<share 0.9>} : () -> ()
   // CHECK-NEXT: #sattn.budget<threshold -2.500000e+00>}
   "test.of"() {budget = #sattn.budget<threshold -2.5>} : () -> ()
   // CHECK-NEXT: #sattn.budget<threshold -2.000000e+00>}

@@ -201,6 +201,70 @@ func.func @focus_aware(%q: !x, %m: !mb, %w: tensor<3x64xf32>, %b: tensor<1xf32>)
 func.func @focus_aware_threshold(%q: !x, %w: tensor<3x64xf32>, %b: tensor<1xf32>) -> !x {
   %o = sattn.attention #sattn.focus_aware<threshold = 0.5> %q, %q, %q weights %w, %b heads 4 kv_heads 4 scale 0.125
       : !x, !x, !x weights tensor<3x64xf32>, tensor<1xf32> -> !x
+// A bound is a product: of what is positive with the largest, of what is negative with the smallest.
+// CHECK-LABEL: func.func @page_bounds
+// CHECK-SAME: %[[Q:[a-z0-9]+]]: tensor<{{.*}}"s", "64">>, %[[K:[a-z0-9]+]]: tensor<{{.*}}"t", "32">>, %[[M:[a-z0-9]+]]: tensor<?x1x1x?xi1
+// CHECK-DAG: %[[S:.*]] = sattn.summarize signs %[[Q]] heads 4 width 1 : {{.*}} -> tensor<?x4x?x32xf32, #model.dims<"b", "4", "s", "32">>
+// CHECK-DAG: %[[P:.*]] = sattn.summarize bounds %[[K]] mask %[[M]] heads 2 width 16 : {{.*}} -> tensor<?x2x?x32xf32, #model.dims<"b", "2", "floordiv(t + 15, 16)", "32">>
+// CHECK: %[[B:.*]] = sattn.score %[[S]], %[[P]] heads 4 kv_heads 2 :
+// CHECK: %[[I:.*]] = sattn.select <count 3.000000e+00> %[[B]] mask %[[M]] queries "s" keys "t" local 1 : {{.*}} -> <1 x 16 block, shape["b", "4", "s"], items "floordiv(t + 15, 16)", capacity "min(3, floordiv(t + 15, 16))">
+// CHECK: sattn.attend %[[Q]], %[[K]], %[[K]] over %[[I]] mask %[[M]] heads 4 kv_heads 2 scale 1.250000e-01 :
+func.func @page_bounds(%q: !x, %k: !z, %m: !mt) -> !x {
+  %o = sattn.attention #sattn.page_bounds<k = 3> %q, %k, %k mask %m heads 4 kv_heads 2 scale 0.125 : !x, !z, !z, !mt -> !x
+  return %o : !x
+}
+
+// CHECK-LABEL: func.func @page_bounds_of_blocks
+// CHECK: sattn.summarize signs %{{.*}} heads 4 width 8 :
+// CHECK: sattn.select <count 2.000000e+00> %{{.*}} queries "s" keys "s" causal : {{.*}} -> <8 x 4 block,
+func.func @page_bounds_of_blocks(%q: !x) -> !x {
+  %o = sattn.attention #sattn.page_bounds<page = 4, k = 2, block = 8, local = 0> %q, %q, %q
+      heads 4 kv_heads 4 scale 0.125 causal : !x, !x, !x -> !x
+  return %o : !x
+}
+
+// Cells of stride x stride, weighed by row and summed to blocks.
+// CHECK-LABEL: func.func @antidiagonal
+// CHECK-DAG: %[[Q:.*]] = sattn.summarize stack_reversed %{{.*}} mask %{{.*}} heads 4 width 16 : {{.*}} -> tensor<?x4x?x256xf32, #model.dims<"b", "4", "floordiv(s + 15, 16)", "256">>
+// CHECK-DAG: %[[K:.*]] = sattn.summarize stack %{{.*}} mask %{{.*}} heads 4 width 16
+// CHECK: %[[S:.*]] = sattn.score %[[Q]], %[[K]] heads 4 kv_heads 4 :
+// CHECK: %[[W:.*]] = sattn.weigh blocks %[[S]] mask %{{.*}} scale 7.812500e-03 width 16 rows 8 columns 8 queries "s" keys "s" causal :
+// CHECK: %[[I:.*]] = sattn.select <share 9.000000e-01> %[[W]] mask %{{.*}} queries "s" keys "s" sinks 1 local 1 causal : {{.*}} -> <128 x 128 block, shape["b", "4", "floordiv(s + 127, 128)"], items "floordiv(s + 127, 128)", capacity "floordiv(s + 127, 128)">
+// CHECK: sattn.attend %{{.*}} over %[[I]] mask
+func.func @antidiagonal(%q: !x, %m: !mb) -> !x {
+  %o = sattn.attention #sattn.antidiagonal<> %q, %q, %q mask %m heads 4 kv_heads 4 scale 0.125 causal : !x, !x, !x, !mb -> !x
+  return %o : !x
+}
+
+// Columns as tokens of one row, diagonals as blocks.
+// CHECK-LABEL: func.func @vertical_slash
+// CHECK: %[[L:.*]] = model.slice %{{.*}} step [1, 1, 1] : {{.*}} -> tensor<?x?x64xf32, #model.dims<"b", "min(64, s)", "64">>
+// CHECK: %[[S:.*]] = sattn.score %[[L]], %{{.*}} heads 4 kv_heads 4 :
+// CHECK: %[[C:.*]] = sattn.weigh blocks %[[S]] mask %[[M:.*]] scale 1.250000e-01 width 1 rows 0 columns 1 queries "min(64, s)" keys "s" causal :
+// CHECK: %[[V:.*]] = sattn.select <count 1.000000e+02> %[[C]] mask %[[M]] queries "s" keys "s" sinks 30 causal : {{.*}} -> <0 x 1 token, shape["b", "4", "1"], items "s", capacity "min(100, s)">
+// CHECK: %[[D:.*]] = sattn.weigh diagonals %[[S]] mask %[[M]] scale 1.250000e-01 width 1 rows 0 columns 1 queries "min(64, s)" keys "s" causal :
+// CHECK: %[[T:.*]] = sattn.select <count 8.000000e+01> %[[D]] queries "s" keys "s" sinks 30 : {{.*}} -> <0 x 1 token, shape["b", "4", "1"], items "s", capacity "min(80, s)">
+// CHECK: %[[B:.*]] = sattn.diagonals %[[T]] queries "s" keys "s" : {{.*}} -> <64 x 64 block, shape["b", "4", "floordiv(s + 63, 64)"], items "floordiv(s + 63, 64)", capacity
+// CHECK: sattn.attend %{{.*}} over %[[B]], %[[V]] mask
+func.func @vertical_slash(%q: !x, %m: !mb) -> !x {
+  %o = sattn.attention #sattn.vertical_slash<vertical = 100, slash = 80> %q, %q, %q mask %m
+      heads 4 kv_heads 4 scale 0.125 causal : !x, !x, !x, !mb -> !x
+  return %o : !x
+}
+
+// One list of keys for all heads.
+// CHECK-LABEL: func.func @indexer
+// CHECK-SAME: %[[Q:[a-z0-9]+]]: tensor<{{.*}}"s", "64">>, %[[K:[a-z0-9]+]]: tensor<{{.*}}"t", "32">>, %[[WQ:[a-z0-9]+]]: tensor<64x16xf32>, %[[WK:[a-z0-9]+]]: tensor<32x8xf32>, %[[WH:[a-z0-9]+]]: tensor<64x2xf32>
+// CHECK-DAG: %[[QI:.*]] = model.linear %[[Q]], %[[WQ]] :
+// CHECK-DAG: %[[KI:.*]] = model.linear %[[K]], %[[WK]] :
+// CHECK-DAG: %[[W:.*]] = model.linear %[[Q]], %[[WH]] :
+// CHECK: %[[S:.*]] = sattn.score %[[QI]], %[[KI]] weights %[[W]] heads 2 kv_heads 1 : {{.*}} -> tensor<?x1x?x?xf32, #model.dims<"b", "1", "s", "t">>
+// CHECK: %[[I:.*]] = sattn.select <count 5.000000e+00> %[[S]] queries "s" keys "t" : {{.*}} -> <1 x 1 token, shape["b", "1", "s"], items "t", capacity "min(5, t)">
+// CHECK: sattn.attend %[[Q]], %[[K]], %[[K]] over %[[I]] heads 4 kv_heads 2
+func.func @indexer(%q: !x, %k: !z, %wq: tensor<64x16xf32>, %wk: tensor<32x8xf32>, %wh: tensor<64x2xf32>) -> !x {
+  %o = sattn.attention #sattn.indexer<k = 5, heads = 2, width = 8> %q, %k, %k weights %wq, %wk, %wh
+      heads 4 kv_heads 2 scale 0.125
+      : !x, !z, !z weights tensor<64x16xf32>, tensor<32x8xf32>, tensor<64x2xf32> -> !x
   return %o : !x
 }
 

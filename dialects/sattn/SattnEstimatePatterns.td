@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Patterns that estimate where scores are large before they read keys.
+#ifndef TAMIS_SATTN_ESTIMATE_PATTERNS
+#define TAMIS_SATTN_ESTIMATE_PATTERNS
+
+include "dialects/sattn/SattnPatterns.td"
+
+def Sattn_PageBoundsAttr : Sattn_Pattern<"PageBounds", "page_bounds"> {
+  let summary = "the pages that may hold the best keys of each query";
+  let description = [{
+    Keys are cut into pages of `page`; of each page and column the largest and smallest number is known. A query keeps the
+    `k` pages with the largest bound, the sum over columns d of max(q_d min_d, q_d max_d), which no product with a key of
+    the page exceeds. The `local` pages that end with the own one are kept first and count. Blocks of `block` queries choose
+    together, by their mean. With `causal` only pages that begin no later than the last of the queries come into question.
+    Tokens that a key mask leaves out take no part in bounds and means, pages without any other are not kept.
+    Quest (arXiv 2406.10774: pages of 16, queries one by one).
+    - (C1) `page`, `k` and `block` are positive; `local` is not negative and at most `k`.
+  }];
+  let parameters = (ins DefaultValuedParameter<"int64_t", "16">:$page, "int64_t":$k,
+                        DefaultValuedParameter<"int64_t", "1">:$block, DefaultValuedParameter<"int64_t", "1">:$local);
+}
+
+def Sattn_AntidiagonalAttr : Sattn_Pattern<"Antidiagonal", "antidiagonal"> {
+  let summary = "the blocks that hold most of what antidiagonals estimate";
+  let description = [{
+    Queries and keys are cut into strides of `stride`; the products on the antidiagonal of a cell of stride x stride, summed,
+    times the scale and divided by the stride, estimate the cell. Each row of cells is weighed by softmax over those
+    it may read, and weights are summed over blocks of `block` queries and keys. A block of queries keeps the fewest
+    blocks of keys that hold `mass` of the weight of all; the first `sinks` blocks and the `local` blocks that end with the
+    own one are kept first, and their weight counts. With `causal` only cells and blocks that begin no later than the last
+    of the queries come into question. Tokens that a key mask leaves out add nothing to an antidiagonal, cells and
+    blocks without any other are not read.
+    XAttention (arXiv 2503.16428: blocks of 128, strides of 8 or 16, a mass of 0.9).
+    - (C1) `block` and `stride` are positive, `block` is a multiple of `stride`. - (C2) `mass` is above 0 and at most 1.
+    - (C3) `sinks` and `local` are not negative.
+  }];
+  let parameters = (ins DefaultValuedParameter<"int64_t", "128">:$block, DefaultValuedParameter<"int64_t", "16">:$stride,
+                        Sattn_Number<"0.9">:$mass, DefaultValuedParameter<"int64_t", "1">:$sinks,
+                        DefaultValuedParameter<"int64_t", "1">:$local);
+}
+
+def Sattn_VerticalSlashAttr : Sattn_Pattern<"VerticalSlash", "vertical_slash"> {
+  let summary = "the keys and the distances that the last queries weigh most";
+  let description = [{
+    The softmax weights of the `last` queries are summed over keys, and over distances of query and key. Every query keeps the
+    `vertical` keys with the largest sums, the first `sinks` before all others. Of the `slash` distances with the largest
+    sums, the nearest `local` before all others, each block of `block` queries keeps the blocks of `block` keys in which a
+    key lies that is one of the distances before one of its queries. Keys that a key mask leaves out weigh nothing and
+    are none of the `vertical`.
+    MInference's vertical-slash heads (arXiv 2407.02490: the last 64 queries, 30 sinks, 30 local distances; 1000 and 4096,
+    or 30 and 800, and others).
+    - (C1) `vertical`, `slash`, `last` and `block` are positive. - (C2) `sinks` are at most `vertical`, `local` at most `slash`,
+      none is negative. - (C3) causal order: no query but the last sees all distances.
+  }];
+  let parameters = (ins "int64_t":$vertical, "int64_t":$slash, DefaultValuedParameter<"int64_t", "30">:$sinks,
+                        DefaultValuedParameter<"int64_t", "30">:$local, DefaultValuedParameter<"int64_t", "64">:$last,
+                        DefaultValuedParameter<"int64_t", "64">:$block);
+}
+
+def Sattn_IndexerAttr : Sattn_Pattern<"Indexer", "indexer", ["weights"]> {
+  let summary = "the best keys of each query by a small learned indexer";
+  let description = [{
+    A query t keeps the `k` keys s with the largest index score among those it may read, the same for all heads of attention:
+    the sum over `heads` index heads j of w[t, j] ReLU(qI[t, j] . kI[s]), where qI, kI and w are the features of all heads of
+    the query, the key and the query times the weights `query`, (heads of attention x its width) x (`heads` `width`), `key`,
+    (key heads x width of attention) x `width`, and `head`, (heads of attention x its width) x `heads`.
+    The lightning indexer of DeepSeek-V3.2 (64 heads of 128, 2048 keys), which rotates positions and quantizes beside.
+    - (C1) `k`, `heads` and `width` are positive. - (C2) `k` is no more than there are keys, where their number is fixed.
+  }];
+  let parameters = (ins DefaultValuedParameter<"int64_t", "32">:$k, DefaultValuedParameter<"int64_t", "4">:$heads,
+                        DefaultValuedParameter<"int64_t", "32">:$width);
+}
+
+#endif
