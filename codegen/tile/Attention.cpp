@@ -6,6 +6,8 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include <cmath>
+#include <limits>
 
 using namespace mlir;
 using namespace tamis;
@@ -156,11 +158,18 @@ void AttentionTiler::plainBlocks(const Group &group, Value firstQuery, Value row
   });
 }
 
-/// result = output / sum of weights; zeros for rows that kept no key.
+/// result = output / sum of weights; zeros for rows that kept no key. Behind a row of a partial result, the logarithm
+/// of the sum of the exponentials.
 void AttentionTiler::writeResult(const Group &group, Value firstQuery, Value rows) {
-  int64_t width = kernel.heads * kernel.E;
-  Value base = b.mul(b.add(b.mul(group.batch, queries), firstQuery), width);
-  base = b.add(base, b.mul(group.head, kernel.E));
+  int64_t width = kernel.isPartial ? kernel.E + 1 : kernel.heads * kernel.E;
+  Value base;
+  if (kernel.isPartial) {
+    base = b.add(b.mul(b.add(b.mul(group.batch, kernel.heads), group.head), queries), firstQuery);
+    base = b.mul(base, width);
+  } else {
+    base = b.mul(b.add(b.mul(group.batch, queries), firstQuery), width);
+    base = b.add(base, b.mul(group.head, kernel.E));
+  }
   b.loop(b.index(0), rows, 1, [&](Value row) {
     Value partial = load(scratch, at(place.sums, b.mul(row, lanes)));
     Value sum = vector::ReductionOp::create(b, vector::CombiningKind::ADD, partial, arith::FastMathFlags::reassoc);
@@ -174,6 +183,14 @@ void AttentionTiler::writeResult(const Group &group, Value firstQuery, Value row
       Value output = load(scratch, at(place.output, b.add(b.mul(row, paddedE), e)));
       Value result = arith::SelectOp::create(b, keptNone, b.splat(0, lanes), arith::MulFOp::create(b, output, factor));
       store(result, b.result(0), b.add(base, b.add(b.mul(row, width), e)), std::min<int64_t>(lanes, kernel.E - e));
+    }
+    if (kernel.isPartial) {
+      Value logarithm = math.log(b.broadcast(sum, lanes)); // maxima are in base 2
+      logarithm = vector::FMAOp::create(b, maximum, b.splat(M_LN2, lanes), logarithm);
+      Value none = b.splat(-std::numeric_limits<double>::infinity(), lanes);
+      logarithm = arith::SelectOp::create(b, keptNone, none, logarithm);
+      Value first = vector::ExtractOp::create(b, logarithm, 0);
+      b.store(first, b.result(0), b.add(base, b.add(b.mul(row, width), kernel.E)));
     }
   });
 }

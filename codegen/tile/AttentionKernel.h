@@ -38,6 +38,7 @@ struct AttentionKernel {
   double scale = 0;
   bool causal = false;
   mlir::BlockArgument positions; ///< a stored index of one row: where each query stands; null: i + keys - queries
+  bool isPartial = false; ///< the result is a stored `!sattn.partial`
 
   /// Of a kernel with one `model.attention` or `sattn.attend_at`. Fails with a diagnostic on what tileAttention does
   /// not take.

@@ -93,8 +93,10 @@ public:
         startReader(KernelKind::linear_attention, &op);
       else if (isa<sattn::CompactOp, sattn::ExpandOp>(op))
         startReader(KernelKind::compaction, &op);
+      else if (isa<sattn::MergeOp>(op))
+        startMerge(&op);
       else if (auto stored = dyn_cast<sattn::StoreIndexOp>(op))
-        startSelection(stored);
+        startIndex(stored);
     }
     for (Operation &op : function.front())
       if (isRowOp(&op))
@@ -178,14 +180,38 @@ private:
     for (Value operand : op->getOperands()) // an index is loaded or computed where it is read
       if (isa<sattn::KeyIndexType>(operand.getType()) && isFree(operand.getDefiningOp()))
         add(cluster, operand.getDefiningOp());
+    addStore(cluster, op);
+  }
+
+  /// Partial results are loaded where they are merged.
+  void startMerge(Operation *merge) {
+    unsigned cluster = start(KernelKind::merge, merge);
+    for (Value operand : merge->getOperands())
+      if (isFree(operand.getDefiningOp()))
+        add(cluster, operand.getDefiningOp());
+    addStore(cluster, merge);
+  }
+
+  /// What writes a partial result to memory.
+  void addStore(unsigned cluster, Operation *op) {
+    if (!op->hasOneUse())
+      return;
+    if (auto store = dyn_cast<sattn::StorePartialOp>(*op->user_begin()))
+      add(cluster, store);
   }
 
   /// What is stored, and the ops of the dialect that lead to it.
-  void startSelection(sattn::StoreIndexOp stored) {
-    unsigned cluster = start(KernelKind::select, stored);
+  void startIndex(sattn::StoreIndexOp stored) {
+    Operation *made = stored.getInput().getDefiningOp();
+    if (auto coarsen = dyn_cast_or_null<sattn::CoarsenOp>(made))
+      if (auto select = coarsen.getInput().getDefiningOp<sattn::SelectOp>())
+        made = select;
+    unsigned cluster = start(isa_and_nonnull<sattn::SelectOp>(made) ? KernelKind::select : KernelKind::index, stored);
     SmallVector<Operation *> worklist{stored};
     while (!worklist.empty()) {
       Operation *reader = worklist.pop_back_val();
+      if (isa<sattn::LoadIndexOp>(reader))
+        continue; // another kernel's
       addColumnRanges(cluster, reader);
       for (Value operand : reader->getOperands()) {
         Operation *producer = operand.getDefiningOp();
@@ -314,9 +340,13 @@ DimExpr flopsOf(Operation *op) {
           [](model::MatmulOp matmul) { return elements(matmul) * 2 * model::dimsOf(matmul.getLhs().getType()).back(); })
       .Case<model::AttentionOp, sattn::AttendAtOp>(ofAttention)
       .Case([](sattn::AttendOp attend) {
-        int64_t widths =
-            *model::dimsOf(attend.getQuery().getType())[2].constant() + *model::dimsOf(attend.getType())[2].constant();
-        return pairsOf(attend) * (2 * widths / int64_t(attend.getHeads()));
+        int64_t heads = attend.getHeads(), keyHeads = attend.getKvHeads();
+        int64_t width = *model::dimsOf(attend.getQuery().getType())[2].constant() / heads;
+        return pairsOf(attend) * (2 * (width + *model::dimsOf(attend.getValue().getType())[2].constant() / keyHeads));
+      })
+      .Case([](sattn::MergeOp merge) {
+        return product(cast<sattn::PartialType>(merge.getInputs().front().getType()).shapeDims()) *
+               (2 * int64_t(merge.getInputs().size()));
       })
       .Case([](sattn::LinearAttendOp attend) {
         // Keys times values into the state, queries times the state.
@@ -353,7 +383,8 @@ std::string wordOf(Operation *op) {
 /// Ops that say nothing of what a kernel is for.
 bool isQuiet(Operation *op) {
   return isView(op) || isGenerator(op) ||
-         isa<sattn::BandsOp, sattn::CoarsenOp, sattn::DiagonalsOp, sattn::StoreIndexOp, sattn::LoadIndexOp>(op);
+         isa<sattn::BandsOp, sattn::CoarsenOp, sattn::DiagonalsOp, sattn::StoreIndexOp, sattn::LoadIndexOp,
+             sattn::StorePartialOp, sattn::LoadPartialOp>(op);
 }
 
 } // namespace

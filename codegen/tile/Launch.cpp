@@ -4,9 +4,11 @@
 
 #include "codegen/tile/Attention.h"
 #include "codegen/tile/Compact.h"
+#include "codegen/tile/Index.h"
 #include "codegen/tile/Linear.h"
 #include "codegen/tile/LinearAttention.h"
 #include "codegen/tile/Map.h"
+#include "codegen/tile/Merge.h"
 #include "codegen/tile/Rows.h"
 #include "codegen/tile/Select.h"
 #include "codegen/tile/SparseAttention.h"
@@ -24,10 +26,14 @@ FailureOr<Launch> tamis::launchOf(func::FuncOp kernel, plan::KernelKind kind) {
     return sparseAttentionLaunch(kernel);
   case plan::KernelKind::linear_attention:
     return linearAttentionLaunch(kernel);
+  case plan::KernelKind::merge:
+    return mergeLaunch(kernel);
   case plan::KernelKind::select:
     return selectLaunch(kernel);
   case plan::KernelKind::compaction:
     return compactLaunch(kernel);
+  case plan::KernelKind::index:
+    return indexLaunch(kernel);
   case plan::KernelKind::rows:
     return rowsLaunch(kernel);
   case plan::KernelKind::map:
@@ -49,10 +55,14 @@ LogicalResult tamis::tileKernel(func::FuncOp kernel, const CpuTarget &target) {
     return tileSparseAttention(kernel, target);
   case plan::KernelKind::linear_attention:
     return tileLinearAttention(kernel, target);
+  case plan::KernelKind::merge:
+    return tileMerge(kernel, target);
   case plan::KernelKind::select:
     return tileSelect(kernel, target);
   case plan::KernelKind::compaction:
     return tileCompact(kernel, target);
+  case plan::KernelKind::index:
+    return tileIndex(kernel);
   case plan::KernelKind::rows:
     return tileRows(kernel, target);
   case plan::KernelKind::map:

@@ -19,11 +19,11 @@ namespace tamis {
 ///   return %o : ...
 /// }
 /// ```
-/// What is read and computed grows with what the indices hold, not with queries times keys; how each kind of index is
-/// read says SparseAttentionKernel.h. The softmax is that of tileAttention. The kernel returns 1 when a stored index
-/// has a row of more items than its capacity, or an item that is not there; nothing is read beyond a buffer then.
-/// Requires: the items of a stored row ascend.
-/// Errors, as diagnostics: those of tileAttention, an index of other origin.
+/// A partial result is stored in the kernel, and what is stored returned. What is read and computed grows with what the
+/// indices hold, not with queries times keys; how each kind of index is read says SparseAttentionKernel.h. The softmax
+/// is that of tileAttention. The kernel returns 1 when a stored index has a row of more items than its capacity, or an
+/// item that is not there; nothing is read beyond a buffer then. Requires: the items of a stored row ascend. Errors, as
+/// diagnostics: those of tileAttention, an index of other origin.
 llvm::LogicalResult tileSparseAttention(mlir::func::FuncOp kernel, const CpuTarget &target);
 
 /// Grid and scratch of such a kernel, the same for every target. Fails with a diagnostic as tileSparseAttention does.

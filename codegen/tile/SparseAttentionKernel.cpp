@@ -19,14 +19,17 @@ FailureOr<SparseAttentionKernel> SparseAttentionKernel::analyse(func::FuncOp fun
     return function.emitOpError("has no sattn.attend to tile");
   AttendOp op = *ops.begin();
   for (Operation &other : function.front().without_terminator())
-    if (&other != op && !isa<model::SliceOp, sattn::LoadIndexOp, sattn::BandsOp>(other))
+    if (&other != op && !isa<model::SliceOp, sattn::LoadIndexOp, sattn::BandsOp, sattn::StorePartialOp>(other))
       return other.emitOpError("cannot be computed with a sattn.attend");
   Operation *terminator = function.front().getTerminator();
-  if (terminator->getNumOperands() != 1 || terminator->getOperand(0) != op.getResult())
+  Value result = terminator->getNumOperands() == 1 ? terminator->getOperand(0) : Value();
+  auto store = result ? result.getDefiningOp<sattn::StorePartialOp>() : sattn::StorePartialOp();
+  if (!result || (store ? store.getInput() : result) != op.getResult())
     return function.emitOpError("returns something else than the result of its sattn.attend");
   auto operands = AttentionKernel::of(op);
   if (failed(operands))
     return failure();
+  operands->isPartial = bool(store);
 
   SparseAttentionKernel kernel{*operands, {}, {}, {}, {}};
   constexpr int64_t block = AttentionSchedule::kMostBlockKeys, queries = AttentionSchedule::kBlockQueries;

@@ -325,11 +325,13 @@ LogicalResult tamis::model::verifyAttention(Operation *op, Value queryValue, Val
                                << " or i1 is wanted";
   }
   for (Value operand : {keyValue, valueValue, result})
-    if (failed(expectElement(op, elementOf(operand), elementOf(queryValue))))
+    if (operand && failed(expectElement(op, elementOf(operand), elementOf(queryValue))))
       return failure();
   int64_t width;
   if (llvm::MulOverflow(*v / kvHeads, heads, width))
     return op->emitOpError() << "has " << heads << " heads of " << *v / kvHeads << ", too many to count";
+  if (!result)
+    return success();
   return expectDims(op, result, Dims{query[0], query[1], DimExpr(width)});
 }
 

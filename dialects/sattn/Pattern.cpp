@@ -26,8 +26,9 @@ HeadInputs::HeadInputs(const AttentionInputs &item, int64_t head)
 }
 
 namespace {
-/// Softmax of a row in place. A key is kept when its score is not -infinity; a row that keeps none gives zeros.
-void softmaxOfKept(llvm::MutableArrayRef<double> scores) {
+/// Softmax of a row in place; gives the logarithm of the sum of the exponentials. A key is kept when its score is not
+/// -infinity; a row that keeps none gives zeros.
+double softmaxOfKept(llvm::MutableArrayRef<double> scores) {
   double largest = -INFINITY, sum = 0;
   bool anyKept = false;
   for (double score : scores) {
@@ -36,17 +37,18 @@ void softmaxOfKept(llvm::MutableArrayRef<double> scores) {
   }
   if (!anyKept) {
     llvm::fill(scores, 0);
-    return;
+    return -INFINITY;
   }
   for (double &score : scores)
     sum += score = score == -INFINITY ? 0 : std::exp(score - largest);
   for (double &score : scores)
     score /= sum;
+  return largest + std::log(sum);
 }
 } // namespace
 
-void tamis::sattn::weigh(const HeadInputs &head, const KeptPairs &kept, int64_t q,
-                         llvm::MutableArrayRef<double> weights) {
+double tamis::sattn::weigh(const HeadInputs &head, const KeptPairs &kept, int64_t q,
+                           llvm::MutableArrayRef<double> weights) {
   for (int64_t k = 0; k < head.keys; ++k) {
     weights[k] = -INFINITY;
     if (!kept(q, k) || !head.isOrdered(q, k))
@@ -55,13 +57,16 @@ void tamis::sattn::weigh(const HeadInputs &head, const KeptPairs &kept, int64_t 
     if (added != -INFINITY)
       weights[k] = head.item.scale * head.product(q, k) + added;
   }
-  softmaxOfKept(weights);
+  return softmaxOfKept(weights);
 }
 
-void tamis::sattn::attendKept(const HeadInputs &head, const KeptPairs &kept, llvm::MutableArrayRef<double> result) {
+void tamis::sattn::attendKept(const HeadInputs &head, const KeptPairs &kept, llvm::MutableArrayRef<double> result,
+                              llvm::MutableArrayRef<double> logarithms) {
   std::vector<double> weights(head.keys);
   for (int64_t q = 0; q < head.queries; ++q) {
-    weigh(head, kept, q, weights);
+    double logarithm = weigh(head, kept, q, weights);
+    if (!logarithms.empty())
+      logarithms[q] = logarithm;
     llvm::MutableArrayRef<double> row = result.slice(q * head.valueWidth, head.valueWidth);
     llvm::fill(row, 0);
     for (int64_t k = 0; k < head.keys; ++k)

@@ -93,12 +93,14 @@ private:
 };
 
 /// The weights of the keys for one query: softmax over those that are kept and that causal order and mask allow, zero
-/// for others, and for all where there is none. `weights`: one a key.
-void weigh(const HeadInputs &head, const KeptPairs &kept, int64_t q, llvm::MutableArrayRef<double> weights);
+/// for others, and for all where there is none. `weights`: one a key. Gives the logarithm of the sum of exponentials,
+/// -infinity where there is none.
+double weigh(const HeadInputs &head, const KeptPairs &kept, int64_t q, llvm::MutableArrayRef<double> weights);
 
 /// Softmax over the kept pairs that causal order and mask allow, times the values: queries x valueWidth. A query that
-/// keeps no key gives zeros.
-void attendKept(const HeadInputs &head, const KeptPairs &kept, llvm::MutableArrayRef<double> result);
+/// keeps no key gives zeros. `logarithms`, unless empty, one a query: of the sum of the exponentials.
+void attendKept(const HeadInputs &head, const KeptPairs &kept, llvm::MutableArrayRef<double> result,
+                llvm::MutableArrayRef<double> logarithms = {});
 
 /// The numbers of the `count` largest scores among those listed, the lower number first where scores are equal; NaN is
 /// below every number. All of them when there are fewer. Ascending.

@@ -121,6 +121,34 @@ def Sattn_KeyIndex : TypeDef<Sattn_Dialect, "KeyIndex"> {
   }];
 }
 
+def Sattn_Partial : TypeDef<Sattn_Dialect, "Partial"> {
+  let mnemonic = "partial";
+  let summary = "attention over some of the keys, with what it takes to go on";
+  let description = [{
+    For each batch item, head and query the softmax over some keys times their values, and the logarithm of the sum of the
+    exponentials of the scores, base e: -infinity, and zeros, where there is no key. Partial results of disjoint keys
+    merge to that of all of them (`sattn.merge`), as the blocks of FlashAttention do (arXiv 2205.14135).
+    `shape` is batch, heads, queries and the width of a value. All numbers are f32.
+
+    A stored partial result is a tensor `batch x heads x queries x (width + 1)`, the logarithm behind each row.
+    - (C1) `shape` has four sizes, size expressions, and the second and last are numbers.
+    ```mlir
+    !sattn.partial<["b", "12", "s", "32"]>
+    ```
+  }];
+  let parameters = (ins ArrayRefParameter<"::mlir::StringAttr">:$shape);
+  let assemblyFormat = "`<` `[` $shape `]` `>`";
+  let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    ::tamis::model::Dims shapeDims() const;
+    /// The tensor that holds it.
+    ::mlir::RankedTensorType storage() const;
+    /// The tensor of attention: `batch x queries x (heads width)`.
+    ::mlir::RankedTensorType whole() const;
+    static PartialType get(::mlir::MLIRContext *context, ::llvm::ArrayRef<::tamis::DimExpr> shape);
+  }];
+}
+
 class Sattn_Op<string opMnemonic, list<Trait> traits = []> : Op<Sattn_Dialect, opMnemonic, traits> {
   let hasVerifier = 1;
 }

@@ -160,3 +160,44 @@ KeyIndexType KeyIndexType::get(MLIRContext *context, int64_t rows, int64_t colum
     texts.push_back(text(dim));
   return get(context, rows, columns, unit, texts, text(items), text(capacity));
 }
+
+// PartialType
+
+LogicalResult PartialType::verify(function_ref<InFlightDiagnostic()> emitError, ArrayRef<StringAttr> shape) {
+  if (shape.size() != 4) // C1
+    return emitError() << "found a partial result of " << shape.size()
+                       << " sizes but batch, heads, queries and width are wanted";
+  for (auto [axis, text] : llvm::enumerate(shape)) {
+    auto size = DimExpr::parse(text.getValue());
+    bool isNumber = axis % 2 == 1;
+    if (!size || size->str() != text.getValue() || (isNumber && !size->constant()))
+      return emitError() << "found the size " << text << " but "
+                         << (isNumber ? "a number" : "a size expression in canonical form") << " is wanted";
+  }
+  return success();
+}
+
+model::Dims PartialType::shapeDims() const {
+  model::Dims dims;
+  for (StringAttr text : getShape())
+    dims.push_back(parsed(text));
+  return dims;
+}
+
+RankedTensorType PartialType::storage() const {
+  model::Dims dims = shapeDims();
+  dims.back() = dims.back() + 1;
+  return model::tensorType(Float32Type::get(getContext()), dims);
+}
+
+RankedTensorType PartialType::whole() const {
+  model::Dims dims = shapeDims();
+  return model::tensorType(Float32Type::get(getContext()), {dims[0], dims[2], dims[1] * dims[3]});
+}
+
+PartialType PartialType::get(MLIRContext *context, ArrayRef<DimExpr> shape) {
+  llvm::SmallVector<StringAttr> texts;
+  for (const DimExpr &dim : shape)
+    texts.push_back(StringAttr::get(context, dim.str()));
+  return get(context, ArrayRef<StringAttr>(texts));
+}

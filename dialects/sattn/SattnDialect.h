@@ -5,6 +5,7 @@
 #include "dialects/model/ModelDialect.h"
 #include "dialects/model/ModelShapes.h"
 #include "dialects/sattn/Pattern.h"
+#include "mlir/IR/PatternMatch.h"
 
 #include "dialects/sattn/SattnDialect.h.inc"
 #include "dialects/sattn/SattnEnums.h.inc"

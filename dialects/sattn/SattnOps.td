@@ -5,6 +5,7 @@
 
 include "dialects/sattn/SattnEstimatePatterns.td"
 include "dialects/sattn/SattnGatePatterns.td"
+include "dialects/sattn/SattnIndexOps.td"
 
 def Sattn_AttentionOp : Sattn_Op<"attention", [Pure, AttrSizedOperandSegments]> {
   let summary = "attention that reads the keys of a pattern";
@@ -157,22 +158,6 @@ def Sattn_BandsOp : Sattn_Op<"bands", [Pure]> {
                           `:` type($result) }];
 }
 
-def Sattn_CoarsenOp : Sattn_Op<"coarsen", [Pure]> {
-  let summary = "the same items, for rows of more queries";
-  let description = [{
-    A row of the result holds the items of all rows of the operand whose queries it covers; with rows of 0, one row holds
-    those of all.
-    - (C1) the result's rows are 0 or a multiple of the operand's; batch, heads, columns, unit and items are the same.
-    ```mlir
-    %all = sattn.coarsen %i : !sattn.index<64 x 1 token, shape ["1", "12", "4"], items "256", capacity "2">
-        -> !sattn.index<0 x 1 token, shape ["1", "12", "1"], items "256", capacity "8">
-    ```
-  }];
-  let arguments = (ins Sattn_KeyIndex:$input);
-  let results = (outs Sattn_KeyIndex:$result);
-  let assemblyFormat = "$input attr-dict `:` type($input) `->` type($result)";
-}
-
 def Sattn_DiagonalsOp : Sattn_Op<"diagonals", [Pure]> {
   let summary = "the items that lie on diagonals";
   let description = [{
@@ -196,11 +181,13 @@ def Sattn_AttendOp : Sattn_Op<"attend", [Pure, AttrSizedOperandSegments]> {
   let description = [{
     As `model.attention`, over those of its keys alone that one of `indices` at least holds for the row of the query; a key in
     several counts once. Head h of H reads head `h / (H / n)` of an index of n heads, and batch item b item 0 of an index of
-    one. `full` gives the numbers of indices that hold full items alone: of their pairs of a query and a key causal order and
-    mask leave none out, and the mask adds nothing to them. So who computes need not ask either; what an index that is no
-    such holds is an error of whoever wrote it.
+    one. The result is a tensor, or the same with the logarithm of the sums of each softmax: a partial result, which
+    `merge` takes. `full` gives the numbers of indices that hold full items alone: of their pairs of a query and a key causal
+    order and mask leave none out, and the mask adds nothing to them. So who computes need not ask either; what an index that
+    is no such holds is an error of whoever wrote it.
     - (C1) as `model.attention`. - (C2) each index has a number of heads that divides `heads`, a batch of one or that of the
       operands, and rows and items that fit queries and keys. - (C3) `full` ascends, and counts indices that there are.
+    - (C4) a partial result is of f32 and of the sizes of the operands.
     ```mlir
     %o = sattn.attend %q, %k, %v over %i heads 12 kv_heads 12 scale 1.767766952966369e-01
         : tensor<1x256x384xf32>, tensor<1x256x384xf32>, tensor<1x256x384xf32>,
@@ -211,9 +198,9 @@ def Sattn_AttendOp : Sattn_Op<"attend", [Pure, AttrSizedOperandSegments]> {
                        Variadic<Sattn_KeyIndex>:$indices, Optional<Model_Tensor>:$mask,
                        ConfinedAttr<I64Attr, [IntPositive]>:$heads, ConfinedAttr<I64Attr, [IntPositive]>:$kv_heads,
                        F64Attr:$scale, UnitAttr:$causal, OptionalAttr<DenseI64ArrayAttr>:$full);
-  let results = (outs Model_FloatTensor:$result);
-  let assemblyFormat = [{ $query `,` $key `,` $value `over` $indices (`full` $full^)? (`mask` $mask^)? `heads` $heads `kv_heads` $kv_heads
-                          `scale` $scale (`causal` $causal^)? attr-dict `:` type($query) `,` type($key) `,` type($value)
+  let results = (outs AnyTypeOf<[Model_FloatTensor, Sattn_Partial]>:$result);
+  let assemblyFormat = [{ $query `,` $key `,` $value `over` $indices (`full` $full^)? (`mask` $mask^)? `heads` $heads
+                          `kv_heads` $kv_heads `scale` $scale (`causal` $causal^)? attr-dict `:` type($query) `,` type($key) `,` type($value)
                           `,` `over` type($indices) (`mask` type($mask)^)? `->` type($result) }];
   let builders = [OpBuilder<(ins "::mlir::Type":$result, "::mlir::Value":$query, "::mlir::Value":$key,
                                  "::mlir::Value":$value, "::mlir::ValueRange":$indices, "::mlir::Value":$mask,
@@ -226,6 +213,7 @@ def Sattn_AttendOp : Sattn_Op<"attend", [Pure, AttrSizedOperandSegments]> {
     /// Whether index `i` holds full items alone.
     bool isFull(unsigned i) { return getFull() && ::llvm::is_contained(*getFull(), int64_t(i)); }
   }];
+  let hasCanonicalizeMethod = 1;
 }
 
 def Sattn_CompactOp : Sattn_Op<"compact", [Pure, AllElementTypesMatch<["input", "result"]>]> {
@@ -310,33 +298,48 @@ def Sattn_LinearAttendOp : Sattn_Op<"linear_attend", [Pure]> {
                           type($value) (`,` type($mask)^)? `->` type($result) }];
 }
 
-def Sattn_StoreIndexOp : Sattn_Op<"store_index", [Pure]> {
-  let summary = "an index as a tensor";
+def Sattn_MergeOp : Sattn_Op<"merge", [Pure]> {
+  let summary = "partial results of attention as one";
   let description = [{
-    - (C1) the result is the operand's storage (`!sattn.index`).
+    Each row is the sum of those of `inputs`, weighted by `exp(lse_i) / sum_j exp(lse_j)` where lse is their logarithm: attention
+    over all keys that they read. A key that several of them read counts as often. A row that no input has keys for is
+    zeros.
+    - (C1) one input at least, all of one type. - (C2) the result is of that type too, or the tensor `B x Q x (heads width)`.
     ```mlir
-    %t = sattn.store_index %i
-        : !sattn.index<64 x 64 block, shape ["1", "12", "4"], items "4", capacity "2"> -> tensor<1x12x4x3xi32>
+    %o = sattn.merge %x, %y : !sattn.partial<["1", "12", "256", "32"]>, !sattn.partial<["1", "12", "256", "32"]>
+        -> tensor<1x256x384xf32>
     ```
   }];
-  let arguments = (ins Sattn_KeyIndex:$input);
-  let results = (outs Model_TensorOf<[I32]>:$result);
+  let arguments = (ins Variadic<Sattn_Partial>:$inputs);
+  let results = (outs AnyTypeOf<[Model_FloatTensor, Sattn_Partial]>:$result);
+  let assemblyFormat = "$inputs attr-dict `:` type($inputs) `->` type($result)";
+  let hasFolder = 1;
+  let hasCanonicalizeMethod = 1;
+}
+
+def Sattn_StorePartialOp : Sattn_Op<"store_partial", [Pure]> {
+  let summary = "a partial result as a tensor";
+  let description = [{
+    - (C1) the result is the operand's storage (`!sattn.partial`).
+    ```mlir
+    %t = sattn.store_partial %x : !sattn.partial<["1", "12", "256", "32"]> -> tensor<1x12x256x33xf32>
+    ```
+  }];
+  let arguments = (ins Sattn_Partial:$input);
+  let results = (outs Model_TensorOf<[F32]>:$result);
   let assemblyFormat = "$input attr-dict `:` type($input) `->` type($result)";
 }
 
-def Sattn_LoadIndexOp : Sattn_Op<"load_index", [Pure]> {
-  let summary = "an index from its tensor";
+def Sattn_LoadPartialOp : Sattn_Op<"load_partial", [Pure]> {
+  let summary = "a partial result from its tensor";
   let description = [{
-    What the tensor holds beyond the items, or outside of their range, is an error of whoever wrote it: kernels read no
-    item that is not there.
-    - (C1) the operand is the result's storage (`!sattn.index`).
+    - (C1) the operand is the result's storage (`!sattn.partial`).
     ```mlir
-    %i = sattn.load_index %t
-        : tensor<1x12x4x3xi32> -> !sattn.index<64 x 64 block, shape ["1", "12", "4"], items "4", capacity "2">
+    %x = sattn.load_partial %t : tensor<1x12x256x33xf32> -> !sattn.partial<["1", "12", "256", "32"]>
     ```
   }];
-  let arguments = (ins Model_TensorOf<[I32]>:$input);
-  let results = (outs Sattn_KeyIndex:$result);
+  let arguments = (ins Model_TensorOf<[F32]>:$input);
+  let results = (outs Sattn_Partial:$result);
   let assemblyFormat = "$input attr-dict `:` type($input) `->` type($result)";
   let hasFolder = 1;
 }

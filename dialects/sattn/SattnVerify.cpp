@@ -165,12 +165,68 @@ LogicalResult BandsOp::verify() {
   return expectFits(*this, getType(), getQueries(), getKeys());
 }
 
+namespace {
+/// All but the capacity.
+bool areAlike(KeyIndexType a, KeyIndexType b) {
+  return a.getRows() == b.getRows() && a.getColumns() == b.getColumns() && a.getUnit() == b.getUnit() &&
+         a.getShape() == b.getShape() && a.getItems() == b.getItems();
+}
+
+LogicalResult expectAlike(Operation *op, TypeRange inputs, KeyIndexType result) {
+  if (inputs.empty())
+    return op->emitOpError("has no operand");
+  for (Type input : inputs)
+    if (!areAlike(cast<KeyIndexType>(input), result))
+      return op->emitOpError() << "makes " << result << " of " << input << ", which differs in more than its capacity";
+  return success();
+}
+
+/// Both have the items that cut these keys.
+LogicalResult expectItems(Operation *op, KeyIndexType from, KeyIndexType to, StringRef keys) {
+  auto size = DimExpr::parse(keys);
+  if (!size)
+    return op->emitOpError() << "found the size \"" << keys << "\" but a size expression is wanted";
+  for (KeyIndexType index : {from, to})
+    if (index.itemCount() != ceilDiv(*size, index.getColumns()))
+      return op->emitOpError() << "has an index of " << index.itemCount().str() << " items but "
+                               << ceilDiv(*size, index.getColumns()).str() << " fit " << size->str() << " keys";
+  return success();
+}
+} // namespace
+
+LogicalResult UnionOp::verify() {
+  return expectAlike(*this, getInputs().getTypes(), getType()); // C1
+}
+
+LogicalResult IntersectOp::verify() {
+  return expectAlike(*this, getInputs().getTypes(), getType()); // C1
+}
+
+LogicalResult RefineOp::verify() {
+  KeyIndexType from = getInput().getType(), to = getType();
+  if (from.getColumns() % to.getColumns() || from.getRows() != to.getRows() || from.getShape() != to.getShape()) // C1
+    return emitOpError() << "cannot make " << to << " of " << from;
+  return expectItems(*this, from, to, getKeys()); // C2
+}
+
 LogicalResult CoarsenOp::verify() {
   KeyIndexType from = getInput().getType(), to = getType();
   Dims fromShape = from.shapeDims(), toShape = to.shapeDims();
   bool covers = to.getRows() == 0 ? true : from.getRows() > 0 && to.getRows() % from.getRows() == 0;
-  if (!covers || from.getColumns() != to.getColumns() || from.getUnit() != to.getUnit() ||
-      from.itemCount() != to.itemCount() || fromShape[0] != toShape[0] || fromShape[1] != toShape[1]) // C1
+  bool sameItems = keepsItems() && from.getUnit() == to.getUnit() && from.itemCount() == to.itemCount();
+  if (!covers || to.getColumns() % from.getColumns() || fromShape[0] != toShape[0] ||
+      fromShape[1] != toShape[1] || // C1
+      (!getKeys() && !sameItems))   // C2
+    return emitOpError() << "cannot make " << to << " of " << from;
+  return getKeys() ? expectItems(*this, from, to, *getKeys()) : success();
+}
+
+LogicalResult TransposeOp::verify() {
+  KeyIndexType from = getInput().getType(), to = getType();
+  Dims fromShape = from.shapeDims(), toShape = to.shapeDims();
+  if (from.getRows() < 1 || to.getRows() != from.getColumns() || to.getColumns() != from.getRows() ||
+      fromShape[0] != toShape[0] || fromShape[1] != toShape[1] || toShape[2] != from.itemCount() ||
+      to.itemCount() != fromShape[2]) // C1
     return emitOpError() << "cannot make " << to << " of " << from;
   return success();
 }
@@ -187,11 +243,36 @@ LogicalResult DiagonalsOp::verify() {
   return expectFits(*this, to, getQueries(), getKeys());
 }
 
+LogicalResult ShareOp::verify() {
+  KeyIndexType from = getInput().getType(), to = getType();
+  Dims fromShape = from.shapeDims(), toShape = to.shapeDims();
+  bool sameRest = from.getRows() == to.getRows() && from.getColumns() == to.getColumns() &&
+                  from.getUnit() == to.getUnit() && from.getItems() == to.getItems() &&
+                  from.getCapacity() == to.getCapacity() && fromShape[2] == toShape[2];
+  if (!sameRest || (fromShape[0] != toShape[0] && fromShape[0] != DimExpr(1))) // C1
+    return emitOpError() << "cannot make " << to << " of " << from;
+  auto count = fromShape[1].constant();
+  bool known = count && llvm::all_of(getHeads(), [&](int64_t head) { return head >= 0 && head < *count; });
+  if (!known || toShape[1] != DimExpr(getHeads().size())) // C2
+    return emitOpError() << "gives " << toShape[1].str() << " heads those numbered " << getHeads() << " of "
+                         << fromShape[1].str();
+  return success();
+}
+
 LogicalResult AttendOp::verify() {
-  if (failed(model::verifyAttention(*this, getQuery(), getKey(), getValue(), getMask(), getResult(), getHeads(),
-                                    getKvHeads()))) // C1
+  auto partial = dyn_cast<PartialType>(getType());
+  if (failed(model::verifyAttention(*this, getQuery(), getKey(), getValue(), getMask(), partial ? Value() : getResult(),
+                                    getHeads(), getKvHeads()))) // C1
     return failure();
   Dims query = dimsOf(getQuery().getType()), key = dimsOf(getKey().getType());
+  if (partial) { // C4
+    int64_t width = *dimsOf(getValue().getType())[2].constant() / int64_t(getKvHeads());
+    auto wanted = PartialType::get(getContext(), {query[0], int64_t(getHeads()), query[1], width});
+    Type element = cast<RankedTensorType>(getQuery().getType()).getElementType();
+    if (partial != wanted || !element.isF32())
+      return emitOpError() << "gives " << partial << " of operands of " << element << " but " << wanted
+                           << " of f32 is wanted";
+  }
   for (Type type : getIndices().getTypes()) { // C2
     KeyIndexType index = cast<KeyIndexType>(type);
     Dims shape = index.shapeDims();
@@ -281,6 +362,30 @@ LogicalResult AttendAtOp::verify() {
   return expectOneRow(*this, getPositions().getType(), query[0], key[1], query[1]); // C2
 }
 
+LogicalResult MergeOp::verify() {
+  if (getInputs().empty()) // C1
+    return emitOpError("has no operand");
+  auto type = cast<PartialType>(getInputs().front().getType());
+  for (Type input : getInputs().getTypes())
+    if (input != type)
+      return emitOpError() << "merges " << type << " with " << input;
+  if (getType() != type && getType() != type.whole()) // C2
+    return emitOpError() << "gives " << getType() << " but " << type.whole() << " or " << type << " is wanted";
+  return success();
+}
+
+LogicalResult StorePartialOp::verify() {
+  if (getType() != getInput().getType().storage()) // C1
+    return emitOpError() << "gives " << getType() << " but " << getInput().getType().storage() << " is wanted";
+  return success();
+}
+
+LogicalResult LoadPartialOp::verify() {
+  if (getInput().getType() != getType().storage()) // C1
+    return emitOpError() << "reads " << getInput().getType() << " but " << getType().storage() << " is wanted";
+  return success();
+}
+
 LogicalResult LinearAttendOp::verify() {
   if (failed(model::verifyAttention(*this, getQuery(), getKey(), getValue(), getMask(), getResult(), getHeads(),
                                     getKvHeads()))) // C1
@@ -298,9 +403,4 @@ LogicalResult LoadIndexOp::verify() {
   if (getInput().getType() != getType().storage()) // C1
     return emitOpError() << "reads " << getInput().getType() << " but " << getType().storage() << " is wanted";
   return success();
-}
-
-OpFoldResult LoadIndexOp::fold(FoldAdaptor) {
-  auto stored = getInput().getDefiningOp<StoreIndexOp>();
-  return stored && stored.getInput().getType() == getType() ? OpFoldResult(stored.getInput()) : OpFoldResult();
 }

@@ -62,7 +62,7 @@ llvm::Error evaluateOp(model::NormOp op, const Scope &scope, HostTensor &result)
 llvm::Error evaluateOp(model::EmbeddingOp op, const Scope &scope, HostTensor &result);
 llvm::Error evaluateOp(model::AttentionOp op, const Scope &scope, HostTensor &result);
 
-// An index is its storage: `result` has the type that `!sattn.index` says.
+// An index, and a partial result, is its storage: `result` has the type that `!sattn.index` says, or `!sattn.partial`.
 llvm::Error evaluateOp(sattn::AttentionOp op, const Scope &scope, HostTensor &result);
 llvm::Error evaluateOp(sattn::SummarizeOp op, const Scope &scope, HostTensor &result);
 llvm::Error evaluateOp(sattn::ScoreOp op, const Scope &scope, HostTensor &result);
@@ -75,6 +75,14 @@ llvm::Error evaluateOp(sattn::AttendOp op, const Scope &scope, HostTensor &resul
 llvm::Error evaluateOp(sattn::CompactOp op, const Scope &scope, HostTensor &result);
 llvm::Error evaluateOp(sattn::ExpandOp op, const Scope &scope, HostTensor &result);
 llvm::Error evaluateOp(sattn::AttendAtOp op, const Scope &scope, HostTensor &result);
+llvm::Error evaluateOp(sattn::UnionOp op, const Scope &scope, HostTensor &result);
+llvm::Error evaluateOp(sattn::IntersectOp op, const Scope &scope, HostTensor &result);
+llvm::Error evaluateOp(sattn::RefineOp op, const Scope &scope, HostTensor &result);
+llvm::Error evaluateOp(sattn::TransposeOp op, const Scope &scope, HostTensor &result);
+llvm::Error evaluateOp(sattn::ShareOp op, const Scope &scope, HostTensor &result);
+llvm::Error evaluateOp(sattn::MergeOp op, const Scope &scope, HostTensor &result);
+llvm::Error evaluateOp(sattn::StorePartialOp op, const Scope &scope, HostTensor &result);
+llvm::Error evaluateOp(sattn::LoadPartialOp op, const Scope &scope, HostTensor &result);
 llvm::Error evaluateOp(sattn::LinearAttendOp op, const Scope &scope, HostTensor &result);
 llvm::Error evaluateOp(sattn::StoreIndexOp op, const Scope &scope, HostTensor &result);
 llvm::Error evaluateOp(sattn::LoadIndexOp op, const Scope &scope, HostTensor &result);

@@ -2,8 +2,8 @@
 // Ops of the sattn dialect.
 #include "dialects/model/ModelShapes.h"
 #include "lib/reference/EvaluateAttention.h"
+#include "lib/reference/EvaluateIndex.h"
 #include <cmath>
-#include <set>
 
 using namespace mlir;
 using namespace tamis;
@@ -11,56 +11,6 @@ using namespace tamis::reference;
 using namespace tamis::sattn;
 
 namespace {
-/// The items of an index by batch item, head and row.
-class IndexReader {
-public:
-  IndexReader(Value value, const Scope &scope)
-      : type(cast<KeyIndexType>(value.getType())), view(scope.view(value)), numbers(readIntegers(view)) {}
-
-  int64_t rows() const { return view.shape[2]; }
-  int64_t rowOf(int64_t query) const { return type.getRows() ? query / type.getRows() : 0; }
-  int64_t itemOf(int64_t key) const { return key / type.getColumns(); }
-
-  std::set<int64_t> items(int64_t b, int64_t h, int64_t row) const {
-    const int64_t *from = numbers.data() + ((b * view.shape[1] + h) * view.shape[2] + row) * view.shape[3];
-    return {from + 1, from + 1 + from[0]};
-  }
-  /// The items that head h of `heads` reads.
-  std::set<int64_t> itemsFor(int64_t b, int64_t h, int64_t heads, int64_t row) const {
-    return items(view.shape[0] == 1 ? 0 : b, h / (heads / view.shape[1]), row);
-  }
-
-private:
-  KeyIndexType type;
-  TensorView view;
-  std::vector<int64_t> numbers;
-};
-
-/// Gathers the rows of an index and writes its storage.
-class IndexWriter {
-public:
-  explicit IndexWriter(HostTensor &result) : result(result), numbers(result.size()) {}
-
-  llvm::Error row(Operation *op, int64_t b, int64_t h, int64_t row, const std::set<int64_t> &items) {
-    int64_t width = result.shape[3], *to = numbers.data() + ((b * result.shape[1] + h) * result.shape[2] + row) * width;
-    if (int64_t(items.size()) >= width)
-      return fail(op, "found " + std::to_string(items.size()) + " items in row " + std::to_string(row) +
-                          " of an index with a capacity of " + std::to_string(width - 1));
-    *to++ = items.size();
-    for (int64_t item : items)
-      *to++ = item;
-    return llvm::Error::success();
-  }
-  llvm::Error finish() {
-    writeIntegers(result, numbers);
-    return llvm::Error::success();
-  }
-
-private:
-  HostTensor &result;
-  std::vector<int64_t> numbers;
-};
-
 /// Which keys a mask of keys alone keeps, by batch item.
 class KeyMask {
 public:
@@ -338,24 +288,6 @@ llvm::Error tamis::reference::evaluateOp(BandsOp op, const Scope &scope, HostTen
   return writer.finish();
 }
 
-llvm::Error tamis::reference::evaluateOp(CoarsenOp op, const Scope &scope, HostTensor &result) {
-  IndexReader input(op.getInput(), scope);
-  int64_t from = op.getInput().getType().getRows(), to = op.getType().getRows();
-  IndexWriter writer(result);
-  for (int64_t b = 0; b < result.shape[0]; ++b)
-    for (int64_t h = 0; h < result.shape[1]; ++h)
-      for (int64_t row = 0; row < result.shape[2]; ++row) {
-        int64_t begin = to ? row * (to / from) : 0,
-                end = to ? std::min(input.rows(), (row + 1) * (to / from)) : input.rows();
-        std::set<int64_t> kept;
-        for (int64_t i = begin; i < end; ++i)
-          kept.merge(input.items(b, h, i));
-        if (auto error = writer.row(op, b, h, row, kept))
-          return error;
-      }
-  return writer.finish();
-}
-
 llvm::Error tamis::reference::evaluateOp(DiagonalsOp op, const Scope &scope, HostTensor &result) {
   auto queries = scope.evaluate(op.getQueries()), keys = scope.evaluate(op.getKeys());
   if (!queries || !keys)
@@ -383,7 +315,12 @@ llvm::Error tamis::reference::evaluateOp(AttendOp op, const Scope &scope, HostTe
     indices.emplace_back(index, scope);
   int64_t heads = op.getHeads();
   std::string wrong;
-  forEachHead(AttentionOperands::of(op, scope), result,
+  bool isPartial = isa<PartialType>(op.getType());
+  std::vector<double> partial(isPartial ? result.size() : 0);
+  HostTensor whole;
+  if (isPartial)
+    whole = HostTensor::zeros(result.element, {result.shape[0], result.shape[2], heads * (result.shape[3] - 1)});
+  forEachHead(AttentionOperands::of(op, scope), isPartial ? whole : result,
               [&](int64_t b, const HeadInputs &head, MutableArrayRef<double> output) {
                 KeptPairs kept(head.queries, head.keys);
                 for (auto [number, index] : llvm::enumerate(indices))
@@ -398,9 +335,47 @@ llvm::Error tamis::reference::evaluateOp(AttendOp op, const Scope &scope, HostTe
                                 " in a full item, but the mask or the order leaves it out or adds to it";
                     }
                   }
-                attendKept(head, kept, output);
+                std::vector<double> logarithms(isPartial ? head.queries : 0);
+                attendKept(head, kept, output, logarithms);
+                for (int64_t q = 0; isPartial && q < head.queries; ++q) {
+                  double *row = &partial[((b * heads + head.head) * head.queries + q) * (head.valueWidth + 1)];
+                  std::copy_n(output.begin() + q * head.valueWidth, head.valueWidth, row);
+                  row[head.valueWidth] = logarithms[q];
+                }
               });
+  if (isPartial)
+    writeFloats(result, 0, partial);
   return wrong.empty() ? llvm::Error::success() : fail(op, wrong);
+}
+
+llvm::Error tamis::reference::evaluateOp(MergeOp op, const Scope &scope, HostTensor &result) {
+  std::vector<std::vector<double>> inputs;
+  for (Value input : op.getInputs())
+    inputs.push_back(readFloats(scope.view(input)));
+  TensorView like = scope.view(op.getInputs().front());
+  int64_t heads = like.shape[1], queries = like.shape[2], width = like.shape[3] - 1;
+  bool isPartial = isa<PartialType>(op.getType());
+  std::vector<double> output(result.size());
+  for (int64_t row = 0; row < like.shape[0] * heads * queries; ++row) {
+    double most = -INFINITY, sum = 0;
+    std::vector<double> weights;
+    for (const auto &input : inputs)
+      most = std::fmax(most, input[row * (width + 1) + width]);
+    for (const auto &input : inputs) {
+      double logarithm = input[row * (width + 1) + width];
+      weights.push_back(logarithm == -INFINITY ? 0 : std::exp(logarithm - most));
+      sum += weights.back();
+    }
+    int64_t query = row % queries, head = row / queries % heads, b = row / queries / heads;
+    double *to = &output[isPartial ? row * (width + 1) : ((b * queries + query) * heads + head) * width];
+    for (size_t i = 0; i < inputs.size(); ++i)
+      for (int64_t e = 0; sum != 0 && e < width; ++e)
+        to[e] += weights[i] / sum * inputs[i][row * (width + 1) + e];
+    if (isPartial)
+      to[width] = most + std::log(sum);
+  }
+  writeFloats(result, 0, output);
+  return llvm::Error::success();
 }
 
 llvm::Error tamis::reference::evaluateOp(sattn::AttentionOp op, const Scope &scope, HostTensor &result) {
@@ -420,29 +395,5 @@ llvm::Error tamis::reference::evaluateOp(sattn::AttentionOp op, const Scope &sco
     pattern.attend(head, kept, output);
   };
   forEachHead(AttentionOperands::of(op, scope), result, evaluate, prepare);
-  return llvm::Error::success();
-}
-
-llvm::Error tamis::reference::evaluateOp(StoreIndexOp op, const Scope &scope, HostTensor &result) {
-  TensorView index = scope.view(op.getInput());
-  result.bytes.assign(index.bytes.begin(), index.bytes.end());
-  return llvm::Error::success();
-}
-
-llvm::Error tamis::reference::evaluateOp(LoadIndexOp op, const Scope &scope, HostTensor &result) {
-  TensorView stored = scope.view(op.getInput());
-  int64_t width = stored.shape[3];
-  std::vector<int64_t> numbers = readIntegers(stored);
-  auto items = scope.evaluate(op.getType().itemCount());
-  for (size_t i = 0; i < numbers.size(); i += width) {
-    if (numbers[i] < 0 || numbers[i] >= width)
-      return fail(op, "found " + std::to_string(numbers[i]) + " items in a row of an index with a capacity of " +
-                          std::to_string(width - 1));
-    for (int64_t j = 1; j <= numbers[i]; ++j)
-      if (numbers[i + j] < 0 || (items && numbers[i + j] >= *items))
-        return fail(op, "found the item " + std::to_string(numbers[i + j]) + " in an index of " +
-                            std::to_string(items.value_or(0)) + " items");
-  }
-  result.bytes.assign(stored.bytes.begin(), stored.bytes.end());
   return llvm::Error::success();
 }

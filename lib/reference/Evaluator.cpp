@@ -80,6 +80,8 @@ llvm::Error checkInput(func::FuncOp function, unsigned index, const HostTensor &
 llvm::Expected<HostTensor> allocate(Operation *op, Type type, const Scope &scope, int64_t maxBytes) {
   if (auto index = dyn_cast<sattn::KeyIndexType>(type))
     type = index.storage();
+  if (auto partial = dyn_cast<sattn::PartialType>(type))
+    type = partial.storage();
   auto tensor = dyn_cast<RankedTensorType>(type);
   if (!isSupportedTensor(tensor))
     return fail(op, "gives " + text(type) + ", which is not supported");
@@ -132,9 +134,11 @@ llvm::Error evaluateAny(Operation *op, const Scope &scope, HostTensor &result) {
             model::SliceOp, model::ConcatOp, model::GatherOp, model::GatherNdOp, model::CastOp, model::ElementwiseOp,
             model::ActivationOp, model::ReduceOp, model::SoftmaxOp, model::MatmulOp, model::LinearOp, model::NormOp,
             model::EmbeddingOp, model::AttentionOp, sattn::AttentionOp, sattn::SummarizeOp, sattn::ScoreOp,
-            sattn::WeighOp, sattn::SelectOp, sattn::BandsOp, sattn::CoarsenOp, sattn::DiagonalsOp, sattn::AttendOp,
-            sattn::LinearAttendOp, sattn::CompactOp, sattn::ExpandOp, sattn::AttendAtOp, sattn::StoreIndexOp,
-            sattn::LoadIndexOp>([&](auto concrete) { return evaluateOp(concrete, scope, result); })
+            sattn::WeighOp, sattn::SelectOp, sattn::BandsOp, sattn::CoarsenOp, sattn::DiagonalsOp, sattn::UnionOp,
+            sattn::IntersectOp, sattn::RefineOp, sattn::TransposeOp, sattn::ShareOp, sattn::AttendOp,
+            sattn::LinearAttendOp, sattn::MergeOp, sattn::CompactOp, sattn::ExpandOp, sattn::AttendAtOp,
+            sattn::StoreIndexOp, sattn::LoadIndexOp, sattn::StorePartialOp, sattn::LoadPartialOp>(
+          [&](auto concrete) { return evaluateOp(concrete, scope, result); })
       .Default([](Operation *other) { return fail(other, "the reference evaluator does not know this op"); });
 }
 } // namespace

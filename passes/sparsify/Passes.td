@@ -90,13 +90,14 @@ def LowerSelection : Pass<"tamis-lower-selection", "::mlir::func::FuncOp"> {
 }
 
 def StoreIndices : Pass<"tamis-store-indices", "::mlir::func::FuncOp"> {
-  let summary = "pass indices from op to op as tensors";
+  let summary = "pass indices and partial results from op to op as tensors";
   let description = [{
-    Kernels exchange tensors. Each index that is selected is stored, and loaded again before each op that reads it; what is
-    loaded already, and closed forms (`sattn.bands`), of which nothing is stored, are repeated before each reader; so are
-    summaries, scores and weights that several selections read.
+    Kernels exchange tensors. Each index that is made is stored, and loaded again before each op that reads it, and so is
+    each partial result; what is loaded already, and closed forms (`sattn.bands`), of which nothing is stored, are repeated
+    before each reader, and so are summaries, scores and weights that several selections read. Joining the rows of a
+    selection (`sattn.coarsen`), or finding what lies on its diagonals, is part of it.
 
-    Requires: tamis-lower-selection. Leaves: no index that leaves the ops of one kernel.
+    Requires: tamis-lower-selection. Leaves: no index or partial result that leaves the ops of one kernel.
 
     ```mlir
     %i = sattn.select #sattn.budget<count 2.0> %s queries "s" keys "s" : ... -> !sattn.index<...>
@@ -109,7 +110,7 @@ def StoreIndices : Pass<"tamis-store-indices", "::mlir::func::FuncOp"> {
     ```
   }];
   let dependentDialects = ["::tamis::sattn::SattnDialect"];
-  let statistics = [Statistic<"numStored", "stored", "indices stored">];
+  let statistics = [Statistic<"numStored", "stored", "indices and partial results stored">];
 }
 
 #endif

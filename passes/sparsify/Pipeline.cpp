@@ -19,6 +19,8 @@ void buildSparsifyPipeline(OpPassManager &manager, llvm::StringRef pattern, cons
   functions.addPass(createRecognizeMasks(weights));
   functions.addPass(createChoosePattern(ChoosePatternOptions{pattern.str()}));
   functions.addPass(createLowerSelection());
+  // attend reads unions and shared indices by itself, and one partial result is a whole one.
+  functions.addPass(createCanonicalizerPass());
   // Two attentions of the same operands select once.
   functions.addPass(createCSEPass());
   functions.addPass(createSplitFullPartial(weights));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Passes indices from op to op as tensors.
+// Passes indices and partial results from op to op as tensors.
 #include "passes/sparsify/Passes.h"
 
 #include "mlir/IR/Builders.h"
@@ -11,9 +11,16 @@ namespace tamis::sparsify {
 #include "passes/sparsify/Passes.h.inc"
 
 namespace {
-/// Ops that are computed where their index is made: what they give is stored, not what they take.
+/// A selection, and rows of one joined, are one kernel.
 bool isSelection(Operation *op) {
-  return isa<sattn::SelectOp, sattn::CoarsenOp, sattn::DiagonalsOp>(op);
+  Value selected;
+  if (auto coarsen = dyn_cast<sattn::CoarsenOp>(op))
+    selected = coarsen.keepsItems() ? coarsen.getInput() : Value();
+  else if (auto diagonals = dyn_cast<sattn::DiagonalsOp>(op))
+    selected = diagonals.getDistances();
+  else
+    return isa<sattn::SelectOp>(op);
+  return selected && selected.getDefiningOp<sattn::SelectOp>() && selected.hasOneUse();
 }
 
 /// Ops whose result is never stored: each selection computes it for itself.
@@ -21,20 +28,30 @@ bool isEstimate(Operation *op) {
   return isa<sattn::SummarizeOp, sattn::ScoreOp, sattn::WeighOp>(op);
 }
 
+/// Ops that are computed where their index is made: what they give is stored, not what they take.
+bool takesUnstored(Operation *reader, Operation *producer) {
+  return isa<sattn::CoarsenOp, sattn::DiagonalsOp>(reader) && isa<sattn::SelectOp>(producer) && isSelection(reader);
+}
+
 struct StoreIndices : impl::StoreIndicesBase<StoreIndices> {
   void runOnOperation() override {
-    SmallVector<Value> selected, repeated;
+    SmallVector<Value> made, repeated;
     SmallVector<Operation *> estimates;
     getOperation().walk([&](Operation *op) {
       if (isEstimate(op))
         estimates.push_back(op);
-      else if (isSelection(op))
-        selected.push_back(op->getResult(0));
       else if (isa<sattn::BandsOp, sattn::LoadIndexOp>(op))
         repeated.push_back(op->getResult(0));
+      else if (op->getNumResults() == 1 && !isa<sattn::LoadPartialOp>(op) &&
+               isa<sattn::KeyIndexType, sattn::PartialType>(op->getResult(0).getType()))
+        made.push_back(op->getResult(0));
     });
-    for (Value index : selected)
-      store(index);
+    for (Value value : made) {
+      if (isa<sattn::PartialType>(value.getType()))
+        store<sattn::PartialType, sattn::StorePartialOp, sattn::LoadPartialOp>(value);
+      else
+        store<sattn::KeyIndexType, sattn::StoreIndexOp, sattn::LoadIndexOp>(value);
+    }
     for (Value index : repeated)
       repeat(index);
     for (Operation *op : llvm::reverse(estimates)) // readers first
@@ -42,26 +59,26 @@ struct StoreIndices : impl::StoreIndicesBase<StoreIndices> {
         repeat(op->getResult(0));
   }
 
-  void store(Value index) {
+  template <typename Type, typename Store, typename Load> void store(Value value) {
     SmallVector<OpOperand *> readers;
     Value stored; // by a pattern that reads the tensor
-    for (OpOperand &use : index.getUses())
-      if (isa<sattn::StoreIndexOp>(use.getOwner()))
+    for (OpOperand &use : value.getUses())
+      if (isa<Store>(use.getOwner()))
         stored = use.getOwner()->getResult(0);
-      else if (!isSelection(use.getOwner()))
+      else if (!takesUnstored(use.getOwner(), value.getDefiningOp()))
         readers.push_back(&use);
     if (readers.empty())
       return;
-    OpBuilder builder(index.getContext());
-    builder.setInsertionPointAfterValue(index);
-    auto type = cast<sattn::KeyIndexType>(index.getType());
+    OpBuilder builder(value.getContext());
+    builder.setInsertionPointAfterValue(value);
+    auto type = cast<Type>(value.getType());
     if (stored)
-      stored.getDefiningOp()->moveAfter(index.getDefiningOp());
+      stored.getDefiningOp()->moveAfter(value.getDefiningOp());
     else
-      stored = sattn::StoreIndexOp::create(builder, index.getLoc(), type.storage(), index);
+      stored = Store::create(builder, value.getLoc(), type.storage(), value);
     for (OpOperand *reader : readers) {
       builder.setInsertionPoint(reader->getOwner());
-      reader->set(sattn::LoadIndexOp::create(builder, reader->getOwner()->getLoc(), type, stored));
+      reader->set(Load::create(builder, reader->getOwner()->getLoc(), type, stored));
     }
     ++numStored;
   }

@@ -63,6 +63,41 @@ LEARNT = {
 }
 
 
+
+
+def index(columns, heads, capacity=""):
+    """An index of rows of 16 queries; {} of a capacity is the number of items, which is the capacity by default."""
+    items = f"floordiv(length + {columns - 1}, {columns})"
+    return (f'!sattn.index<16 x {columns} block, shape ["1", "{heads}", "floordiv(length + 15, 16)"], items "{items}", '
+            f'capacity "{(capacity or "{}").format(items)}">')
+
+
+# Indices made of others, and attention in two parts.
+PARTS = f"""
+!x = {TOKENS}
+!few = {index(16, 1, "min(4, {})")}
+!all = {index(16, 1)}
+!two = {index(16, 2)}
+!wide = {index(32, 1)}
+!part = !sattn.partial<["batch", "2", "length", "16"]>
+func.func @main(%x: !x {{model.name = "x"}}) -> (!x {{model.name = "y"}})
+    attributes {{model.symbols = [#model.symbol<"batch", 1, 4>, #model.symbol<"length", 1, 512>]}} {{
+  %near = sattn.bands before 1 after 0 sinks 1 queries "length" keys "length" : !few
+  %far = sattn.bands before 0 after 2 sinks 0 queries "length" keys "length" : !few
+  %turned = sattn.transpose %near : !few -> !all
+  %both = sattn.union %turned, %far : !all, !few -> !all
+  %own = sattn.intersect %both, %near : !all, !few -> !few
+  %wide = sattn.coarsen %own keys "length" : !few -> !wide
+  %back = sattn.refine %wide keys "length" : !wide -> !all
+  %shared = sattn.share %back heads [0, 0] : !all -> !two
+  %a = sattn.attend %x, %x, %x over %shared heads 2 kv_heads 2 scale 0.25 : !x, !x, !x, over !two -> !part
+  %b = sattn.attend %x, %x, %x over %far heads 2 kv_heads 2 scale 0.25 causal : !x, !x, !x, over !few -> !part
+  %y = sattn.merge %a, %b : !part, !part -> !x
+  return %y : !x
+}}
+"""
+
+
 class Attention(CommandTest):
     def learnt_model(self, pattern, weights, causal, mask="i1", given=True):
         """One buffer holds queries of 4 heads, keys and values of 2; the pattern stands in the text."""
@@ -166,6 +201,15 @@ func.func @main(%x: {tokens(64)} {{model.name = "x"}}, %m: {m} {{model.name = "m
             inputs = self.inputs(length)
             wanted = self.answer(path, inputs, "--device=reference")
             np.testing.assert_allclose(self.answer("sparse.plan", inputs), wanted, rtol=0, atol=2e-5)
+
+    def test_parts(self):
+        model = self.folder / "parts.mlir"
+        model.write_text(PARTS)
+        self.tamis("compile", model, "-o", "parts.plan", "--target=host")
+        for length in (1, 17, 65, 130):
+            inputs = {"x": self.inputs(length)["x"][..., :32].copy()}
+            wanted = self.answer(model, inputs, "--device=reference")
+            np.testing.assert_allclose(self.answer("parts.plan", inputs), wanted, rtol=0, atol=2e-5)
 
     def test_dense(self):
         model = self.model()

@@ -45,6 +45,10 @@ std::string AttendText::str(MLIRContext *context) const {
       dims.push_back(*DimExpr::parse(size));
     maskType = tensor(dims, maskElement == "i1" ? Type(IntegerType::get(context, 1)) : f32);
   }
+  auto partialType = sattn::PartialType::get(context, {b, heads, q, valueWidth()});
+  std::string given = partial ? textOf(partialType) : result;
+  if (partial)
+    result = textOf(partialType.storage());
   std::string arguments = packed ? "%x: " + all : "%q: " + query + ", %k: " + key + ", %v: " + value, body, names,
               types, full;
   if (!mask.empty())
@@ -83,8 +87,10 @@ std::string AttendText::str(MLIRContext *context) const {
          (dense ? "" : "over " + names + (full.empty() ? "" : " full [" + full + "]")) +
          (mask.empty() ? "" : " mask %m") + " heads " + std::to_string(heads) + " kv_heads " + std::to_string(kvHeads) +
          " scale 0.3 " + (causal ? "causal " : "") + ": " + query + ", " + key + ", " + value +
-         (dense ? "" : ", over " + types) + (mask.empty() ? "" : (dense ? ", " : " mask ") + maskType) + " -> " +
-         result + "\nreturn %o : " + result + "\n}";
+         (dense ? "" : ", over " + types) + (mask.empty() ? "" : (dense ? ", " : " mask ") + maskType) + " -> " + given +
+         (partial ? "\n%t = sattn.store_partial %o : " + given + " -> " + result + "\nreturn %t : "
+                  : "\nreturn %o : ") +
+         result + "\n}";
 }
 
 void SparseAttentionTest::compile(const AttendText &attend) {
@@ -337,6 +343,19 @@ TEST_P(SparseAttentionTest, FullItems) {
     check(1, 257, 257);
     check(2, 70, 200);
   }
+}
+
+// The logarithm of the sums: of rows without keys minus infinity, whatever the way the keys are read.
+TEST_P(SparseAttentionTest, PartialResults) {
+  for (bool causal : {false, true})
+    for (std::vector<IndexText> indices : std::vector<std::vector<IndexText>>{
+             {{64, 64}}, {bands(1, 1, 20, 5, 3)}, {{0, 1}}, {{1, 1, 7, 4, true}}, {{64, 64}, {1, 1}}}) {
+      AttendText text{indices, 4, 2, 16, 5, causal, {"b", "1", "1", "k"}, causal ? "f32" : "i1"};
+      text.partial = true;
+      compile(text);
+      for (auto [Q, K] : kSizes)
+        check(2, Q, K);
+    }
 }
 
 TEST_P(SparseAttentionTest, ColumnsOfOneBuffer) {

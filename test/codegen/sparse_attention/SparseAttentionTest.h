@@ -31,8 +31,9 @@ struct AttendText {
   bool causal = false;
   std::vector<std::string> mask = {}; ///< sizes: "b", "q", "k" or numbers
   std::string maskElement = "i1";
-  bool packed = false; ///< one argument [b, s, heads D + kvHeads (D + E)] holds all three; q and k are s
-  bool dense = false;  ///< as model.attention, which has no indices
+  bool packed = false;  ///< one argument [b, s, heads D + kvHeads (D + E)] holds all three; q and k are s
+  bool partial = false; ///< stores a partial result
+  bool dense = false;   ///< as model.attention, which has no indices
 
   std::string str(mlir::MLIRContext *context) const;
   int64_t valueWidth() const { return E ? E : D; }

@@ -285,3 +285,98 @@ func.func @linear_attend(%q: !tokens, %k: !tokens, %v: !tokens, %m: tensor<1x1x1
       : !tokens, !tokens, !tokens, tensor<1x1x1x256xi1> -> !tokens
   return
 }
+
+!few = !sattn.index<64 x 64 block, shape ["1", "12", "4"], items "4", capacity "1">
+!pages = !sattn.index<64 x 64 page, shape ["1", "12", "4"], items "4", capacity "2">
+
+// CHECK-LABEL: func.func @union
+// CHECK: sattn.union %{{.*}}, %{{.*}} : !sattn.index<64 x 64 block, shape["1", "12", "4"], items "4", capacity "1">, !sattn.index<64 x 64 block, {{.*}} capacity "2"> -> <64 x 64 block, {{.*}} capacity "3">
+func.func @union(%i: !few, %j: !blocks) {
+  %u = sattn.union %i, %j : !sattn.index<64 x 64 block, shape ["1", "12", "4"], items "4", capacity "1">,
+      !sattn.index<64 x 64 block, shape ["1", "12", "4"], items "4", capacity "2">
+      -> !sattn.index<64 x 64 block, shape ["1", "12", "4"], items "4", capacity "3">
+  return
+}
+
+// CHECK-LABEL: func.func @intersect
+// CHECK: sattn.intersect %{{.*}}, %{{.*}} : !sattn.index<64 x 64 block, {{.*}} -> <64 x 64 block, {{.*}} capacity "1">
+func.func @intersect(%i: !few, %j: !blocks) {
+  %u = sattn.intersect %i, %j : !sattn.index<64 x 64 block, shape ["1", "12", "4"], items "4", capacity "1">,
+      !sattn.index<64 x 64 block, shape ["1", "12", "4"], items "4", capacity "2">
+      -> !sattn.index<64 x 64 block, shape ["1", "12", "4"], items "4", capacity "1">
+  return
+}
+
+// CHECK-LABEL: func.func @refine
+// CHECK: sattn.refine %{{.*}} keys "256" : <64 x 64 block, {{.*}} -> <64 x 16 block, {{.*}} items "16", capacity "8">
+// CHECK: sattn.refine %{{.*}} keys "256" : <64 x 64 page, {{.*}} -> <64 x 64 block,
+// CHECK: sattn.refine %{{.*}} keys "256" : <64 x 64 block, {{.*}} -> <64 x 1 token, {{.*}} items "256", capacity "128">
+func.func @refine(%i: !blocks, %p: !pages) {
+  %r = sattn.refine %i keys "256" : !sattn.index<64 x 64 block, shape ["1", "12", "4"], items "4", capacity "2">
+      -> !sattn.index<64 x 16 block, shape ["1", "12", "4"], items "16", capacity "8">
+  %b = sattn.refine %p keys "256" : !pages -> !blocks
+  %t = sattn.refine %i keys "256" : !blocks
+      -> !sattn.index<64 x 1 token, shape ["1", "12", "4"], items "256", capacity "128">
+  return
+}
+
+// CHECK-LABEL: func.func @coarsen_columns
+// CHECK: sattn.coarsen %{{.*}} keys "256" : <64 x 64 block, {{.*}} -> <128 x 128 page, {{.*}} items "2", capacity "2">
+func.func @coarsen_columns(%i: !blocks) {
+  %c = sattn.coarsen %i keys "256" : !blocks
+      -> !sattn.index<128 x 128 page, shape ["1", "12", "2"], items "2", capacity "2">
+  return
+}
+
+// CHECK-LABEL: func.func @transpose
+// CHECK: sattn.transpose %{{.*}} : <64 x 16 block, {{.*}} -> <16 x 64 block, shape["1", "12", "16"], items "4", capacity "4">
+func.func @transpose(%i: !sattn.index<64 x 16 block, shape ["1", "12", "4"], items "16", capacity "8">) {
+  %t = sattn.transpose %i : !sattn.index<64 x 16 block, shape ["1", "12", "4"], items "16", capacity "8">
+      -> !sattn.index<16 x 64 block, shape ["1", "12", "16"], items "4", capacity "4">
+  return
+}
+
+// CHECK-LABEL: func.func @share
+// CHECK: sattn.share %{{.*}} heads [0, 0, 1, 1] : <64 x 64 block, shape["1", "2", "4"], {{.*}} -> <64 x 64 block, shape["1", "4", "4"],
+func.func @share(%i: !sattn.index<64 x 64 block, shape ["1", "2", "4"], items "4", capacity "2">) {
+  %s = sattn.share %i heads [0, 0, 1, 1] : !sattn.index<64 x 64 block, shape ["1", "2", "4"], items "4", capacity "2">
+      -> !sattn.index<64 x 64 block, shape ["1", "4", "4"], items "4", capacity "2">
+  return
+}
+
+!partial = !sattn.partial<["1", "12", "256", "32"]>
+
+// CHECK-LABEL: func.func private @partial
+// CHECK-SAME: !sattn.partial<["b", "12", "s", "32"]>
+func.func private @partial(!sattn.partial<["b", "12", "s", "32"]>)
+
+// CHECK-LABEL: func.func @attend_partial
+// CHECK: sattn.attend %{{.*}} over %{{.*}} heads 12 kv_heads 12 scale 1.250000e-01 : {{.*}} -> !sattn.partial<["1", "12", "256", "32"]>
+func.func @attend_partial(%q: !tokens, %i: !blocks) {
+  %o = sattn.attend %q, %q, %q over %i heads 12 kv_heads 12 scale 0.125
+      : !tokens, !tokens, !tokens, over !blocks -> !partial
+  return
+}
+
+// CHECK-LABEL: func.func @merge
+// CHECK: sattn.merge %{{.*}}, %{{.*}} : !sattn.partial<["1", "12", "256", "32"]>, !sattn.partial<["1", "12", "256", "32"]> -> tensor<1x256x384xf32>
+// CHECK: sattn.merge %{{.*}} -> !sattn.partial<["1", "12", "256", "32"]>
+func.func @merge(%x: !partial, %y: !partial) {
+  %o = sattn.merge %x, %y : !sattn.partial<["1", "12", "256", "32"]>, !sattn.partial<["1", "12", "256", "32"]>
+      -> tensor<1x256x384xf32>
+  %p = sattn.merge %x, %y, %x : !partial, !partial, !partial -> !partial
+  return
+}
+
+// CHECK-LABEL: func.func @partials_in_memory
+// CHECK: sattn.store_partial %{{.*}} : <["1", "12", "256", "32"]> -> tensor<1x12x256x33xf32>
+// CHECK: sattn.load_partial %{{.*}} : tensor<1x12x256x33xf32> -> <["1", "12", "256", "32"]>
+func.func @partials_in_memory(%x: !partial) {
+  %t = sattn.store_partial %x : !sattn.partial<["1", "12", "256", "32"]> -> tensor<1x12x256x33xf32>
+  func.call @stored(%t) : (tensor<1x12x256x33xf32>) -> ()
+  return
+}
+func.func @stored(%t: tensor<1x12x256x33xf32>) {
+  %x = sattn.load_partial %t : tensor<1x12x256x33xf32> -> !sattn.partial<["1", "12", "256", "32"]>
+  return
+}

@@ -49,11 +49,12 @@ func.func @chain(%x: !x, %s: !s) -> !x {
   return %o : !x
 }
 
-// Read inside and outside of the selection.
+// Read inside and outside of the selection: the rows are joined from what is stored.
 // CHECK-LABEL: func.func @inside_and_outside
 // CHECK: %[[I:.*]] = sattn.select
-// CHECK: sattn.store_index %[[I]]
-// CHECK: sattn.coarsen %[[I]]
+// CHECK: %[[T:.*]] = sattn.store_index %[[I]]
+// CHECK: %[[J:.*]] = sattn.load_index %[[T]]
+// CHECK-NEXT: sattn.coarsen %[[J]]
 func.func @inside_and_outside(%x: !x, %s: !s) -> !x {
   %i = sattn.select #sattn.budget<count 2.0> %s queries "256" keys "256" : !s -> !row
   %a = sattn.coarsen %i : !row -> !all
@@ -108,4 +109,39 @@ func.func @loaded_once(%x: !x, %t: tensor<1x4x4x3xi32>) -> (!x, !x) {
   %a = sattn.attend %x, %x, %x over %j heads 4 kv_heads 4 scale 1.0 : !x, !x, !x, over !row -> !x
   %b = sattn.attend %a, %x, %x over %j heads 4 kv_heads 4 scale 1.0 : !x, !x, !x, over !row -> !x
   return %a, %b : !x, !x
+// What is made of other indices is stored, too, and reads what is stored.
+// CHECK-LABEL: func.func @algebra
+// CHECK: %[[T:.*]] = sattn.store_index %{{.*}} : <64 x 1 token, shape["1", "4", "4"], items "256", capacity "2">
+// CHECK: %[[B:.*]] = sattn.bands
+// CHECK-NEXT: %[[S:.*]] = sattn.share %[[B]] heads [0, 0, 0, 0]
+// CHECK-NEXT: %[[U:.*]] = sattn.store_index %[[S]]
+// CHECK-DAG: %[[I:.*]] = sattn.load_index %[[T]]
+// CHECK-DAG: %[[J:.*]] = sattn.load_index %[[U]]
+// CHECK: %[[N:.*]] = sattn.intersect %[[I]], %[[J]]
+// CHECK-NEXT: %[[V:.*]] = sattn.store_index %[[N]]
+// CHECK-NEXT: %[[K:.*]] = sattn.load_index %[[V]]
+// CHECK-NEXT: sattn.attend %{{.*}} over %[[K]]
+func.func @algebra(%x: !x, %s: !s) -> !x {
+  %i = sattn.select #sattn.budget<count 2.0> %s queries "256" keys "256" : !s -> !row
+  %c = sattn.bands before 0 after 0 sinks 0 queries "256" keys "256" : !band
+  %d = sattn.share %c heads [0, 0, 0, 0] : !band
+      -> !sattn.index<64 x 1 token, shape ["1", "4", "4"], items "256", capacity "64">
+  %n = sattn.intersect %i, %d : !row, !sattn.index<64 x 1 token, shape ["1", "4", "4"], items "256", capacity "64"> -> !row
+  %o = sattn.attend %x, %x, %x over %n heads 4 kv_heads 4 scale 1.0 : !x, !x, !x, over !row -> !x
+  return %o : !x
+}
+
+!partial = !sattn.partial<["1", "4", "256", "16"]>
+
+// CHECK-LABEL: func.func @partial_results
+// CHECK: %[[P:.*]] = sattn.attend
+// CHECK-NEXT: %[[T:.*]] = sattn.store_partial %[[P]] : <["1", "4", "256", "16"]> -> tensor<1x4x256x17xf32>
+// CHECK: sattn.load_partial %[[T]]
+// CHECK-NEXT: sattn.load_partial %[[T]]
+// CHECK-NEXT: sattn.merge
+func.func @partial_results(%x: !x, %t: tensor<1x4x4x3xi32>) -> !x {
+  %i = sattn.load_index %t : tensor<1x4x4x3xi32> -> !row
+  %p = sattn.attend %x, %x, %x over %i heads 4 kv_heads 4 scale 1.0 : !x, !x, !x, over !row -> !partial
+  %o = sattn.merge %p, %p : !partial, !partial -> !x
+  return %o : !x
 }
