@@ -125,8 +125,8 @@ private:
   void repeatColumnRanges() {
     SmallVector<OpOperand *> reads;
     for (Operation &op : function.front())
-      if (isa<sattn::AttendOp, sattn::AttendAtOp, sattn::LinearAttendOp, sattn::CompactOp, sattn::SummarizeOp,
-              sattn::ScoreOp>(op))
+      if (isa<model::AttentionOp, sattn::AttendOp, sattn::AttendAtOp, sattn::LinearAttendOp, sattn::CompactOp,
+              sattn::SummarizeOp, sattn::ScoreOp>(op))
         for (OpOperand &operand : op.getOpOperands())
           if (isColumnRange(operand.get().getDefiningOp()) && !operand.get().hasOneUse())
             reads.push_back(&operand);

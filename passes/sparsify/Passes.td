@@ -56,7 +56,10 @@ def ChoosePattern : Pass<"tamis-choose-pattern", "::mlir::func::FuncOp"> {
   let summary = "give every attention the pattern it reads its keys by";
   let description = [{
     `pattern` is written as on the command line, `window(size=128, sinks=4)`: the name of a pattern of the `sattn` dialect and
-    its parameters. Empty or `dense` leaves every attention as it is.
+    its parameters. Empty or `dense` leaves every attention as it is. `@FILE` names a policy, rules by layer and head in
+    JSON (passes/sparsify/Policy.h); layers are the attentions in program order. Heads of one attention that have different
+    patterns become attentions of their own, over ranges of columns. A pattern's own weights are `model.weight`s named
+    `attention.LAYER.NAME`, or `attention.LAYER.heads.FIRST-LAST.NAME`.
 
     Requires: the graph phase. Leaves: attention that has a pattern already.
 
@@ -66,7 +69,7 @@ def ChoosePattern : Pass<"tamis-choose-pattern", "::mlir::func::FuncOp"> {
     %o = sattn.attention #sattn.window<size = 128, sinks = 4> %q, %k, %v heads 12 kv_heads 12 scale 1.0e-01 : ...
     ```
   }];
-  let options = [Option<"pattern", "pattern", "std::string", "\"\"", "name(parameter=value, ...), or dense">];
+  let options = [Option<"pattern", "pattern", "std::string", "\"\"", "name(parameter=value, ...), dense, or @FILE">];
   let dependentDialects = ["::tamis::sattn::SattnDialect"];
   let statistics = [Statistic<"numChosen", "attentions", "attentions that were given a pattern">];
 }
