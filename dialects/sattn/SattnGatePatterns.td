@@ -59,12 +59,13 @@ def Sattn_FocusAwareAttr : Sattn_Pattern<"FocusAware", "focus_aware", ["attend",
   let summary = "attention of the tokens in focus, scaled by how much they are";
   let description = [{
     The focus of token t is the sigmoid of `bias + sum_j focus[j] q[t + j - 1]`, j from 0 to 2, with q its queries of all
-    heads, and zeros before the first and behind the last: a convolution of width 3. (The mean over the channels of a
+    heads, and zeros before the first and behind the last, and for tokens that a key mask leaves out, so that padding
+    changes nothing: a convolution of width 3. (The mean over the channels of a
     convolution is such a convolution, with the mean of its weights.) Weights are `focus`, `3 x (heads D)`, and `bias`, `1`.
     It scales the queries before attention, and the result after it. Tokens out of focus need no attention: their result
     is zero. They are those with a focus below `threshold`; else all but the whole part of `1 - skip` times the number of
     tokens, at least one, with the largest focus, where `skip` is 0.63 when nothing is said. Focus is compared before the
-    sigmoid, which makes large numbers equal. Tokens that a key mask leaves out are out of focus. Nothing is left out of the
+    sigmoid, which makes large numbers equal. Tokens that a key mask leaves out are out of focus, too. Nothing is left out of the
     keys.
     - (C1) `skip` is from 0 to below 1, `threshold` above 0 and below 1; one of them at most is given. - (C2) as many
       queries as keys.

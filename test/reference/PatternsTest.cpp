@@ -419,6 +419,39 @@ TEST_F(Patterns, FocusAware) {
   }
 }
 
+// A text gives the same alone and beside a longer one.
+TEST_F(Patterns, PaddingChangesNothing) {
+  for (const char *pattern : {"#sattn.gate_quantile<>", "#sattn.dynamic_gate<>", "#sattn.dynamic_gate<threshold = 1.0>",
+                              "#sattn.focus_aware<threshold = 0.5>"})
+    for (int i = 0; i < 10; ++i) {
+      Case c = sizes(true);
+      c.mask = Case::boolean;
+      c.batch = 1;
+      c.keys = c.queries = 1 + below(40);
+      c.pattern = pattern;
+      c = withWeights(c);
+      SCOPED_TRACE(c.str());
+      int64_t length = 1 + below(c.keys);
+      std::vector<bool> kept(c.keys);
+      std::fill_n(kept.begin(), length, true);
+      std::vector<HostTensor> inputs = operands(c, kept), alone;
+      for (HostTensor &input : inputs) { // the mask has its tokens along the last axis
+        std::vector<double> numbers = input.numbers();
+        llvm::SmallVector<int64_t> shape = input.shape;
+        numbers.resize(numbers.size() / c.keys * length);
+        shape[shape.size() == 4 ? 3 : 1] = length;
+        alone.push_back(HostTensor::ofNumbers(input.element, shape, numbers));
+      }
+      addWeights(c, inputs);
+      alone.insert(alone.end(), inputs.end() - c.weights.size(), inputs.end());
+      std::string text = c.module("sattn.attention " + c.pattern);
+      std::vector<double> found = evaluated(text, inputs).numbers(), wanted = evaluated(text, alone).numbers();
+      found.resize(wanted.size());
+      for (size_t n = 0; n < wanted.size(); ++n)
+        ASSERT_NEAR(found[n], wanted[n], 1e-6) << "at " << n;
+    }
+}
+
 // All tokens are active where none is left out.
 TEST_F(Patterns, AllTokensActiveIsDense) {
   for (int i = 0; i < kRounds; ++i) {

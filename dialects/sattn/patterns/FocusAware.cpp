@@ -51,13 +51,18 @@ static double shareInFocus(const std::optional<APFloat> &skip) {
 }
 
 namespace {
+/// Whether the convolution reads a token there.
+bool isSource(const AttentionInputs &item, int64_t token) {
+  return token >= 0 && token < item.queries && (item.keyKept.empty() || item.keyKept[token]);
+}
+
 /// The focus of each token, before the sigmoid.
 std::vector<double> focusOf(const AttentionInputs &item) {
   int64_t features = item.heads * item.width;
   std::vector<double> logits(item.queries, item.weights[1][0]);
   for (int64_t t = 0; t < item.queries; ++t)
     for (int64_t j = 0; j < kWidth; ++j)
-      if (int64_t source = t + j - 1; source >= 0 && source < item.queries)
+      if (int64_t source = t + j - 1; isSource(item, source))
         for (int64_t f = 0; f < features; ++f)
           logits[t] += item.weights[0][j * features + f] * item.query[source * features + f];
   return logits;
@@ -106,6 +111,15 @@ static Value writeFocus(PatternBuilder &b) {
   // Products with all three of its rows, and then the row before, the own one and the next.
   Value products = model::LinearOp::create(ops, loc, type(dims[1], kWidth), b.query(), b.weight(0), /*bias=*/Value(),
                                            /*transposed=*/true);
+  if (Value mask = b.keyMask()) { // padding is as what lies beyond the ends
+    Type maskType = model::tensorType(ops.getI1Type(), {dims[0], dims[1], 1});
+    mask = model::ReshapeOp::create(ops, loc, maskType, mask);
+    auto scalar = RankedTensorType::get({}, element);
+    Value zero = model::ConstantOp::create(ops, loc, scalar,
+                                           DenseElementsAttr::get(scalar, ops.getFloatAttr(element, 0).getValue()));
+    products = model::ElementwiseOp::create(ops, loc, products.getType(), ElementwiseKind::select,
+                                            ValueRange{mask, products, zero});
+  }
   auto zeroType = RankedTensorType::get({1, 1, kWidth}, element);
   Value zeros = model::ConstantOp::create(ops, loc, zeroType,
                                           DenseElementsAttr::get(zeroType, ops.getFloatAttr(element, 0).getValue()));
@@ -189,7 +203,7 @@ std::vector<std::vector<double>> FocusAwareAttr::fit(ArrayRef<AttentionInputs> s
     for (int64_t t = 0; t < item.queries; ++t) {
       for (int64_t j = 0; j < kWidth; ++j) {
         int64_t source = t + j - 1;
-        bool exists = source >= 0 && source < item.queries;
+        bool exists = isSource(item, source);
         for (int64_t f = 0; f < features; ++f)
           row[j * features + f] = exists ? item.query[source * features + f] : 0;
       }

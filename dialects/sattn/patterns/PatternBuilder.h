@@ -59,6 +59,8 @@ public:
   mlir::Value query() { return op.getQuery(); }
   mlir::Value key() { return op.getKey(); }
   mlir::Value value() { return op.getValue(); }
+  /// The attention's mask as a bool one, `B x 1 x 1 x K`; null when there is none.
+  mlir::Value keyMask();
   /// In the order of PatternAttrInterface::weights.
   mlir::Value weight(unsigned number) { return op.getWeights()[number]; }
   /// For ops that this has no word for.
@@ -71,8 +73,6 @@ public:
   const DimExpr &keys() const { return keyDims[1]; }
 
 private:
-  /// The attention's mask as a bool one; null when there is none.
-  mlir::Value keyMask();
   mlir::Value summary(SummaryKind kind, mlir::Value tokens, int64_t heads, int64_t width);
   Unit unitOf(int64_t columns) const { return columns == 1 ? Unit::token : Unit::block; }
 

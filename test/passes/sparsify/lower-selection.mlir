@@ -179,7 +179,9 @@ func.func @token_activation_float_mask(%q: !x, %m: !m, %w: tensor<1x64xf32>) -> 
 // The convolution as three products of each token; queries of the tokens in focus over all keys.
 // CHECK-LABEL: func.func @focus_aware
 // CHECK-SAME: %[[Q:[a-z0-9]+]]: tensor<?x?x64xf32, {{.*}}>, %[[M:[a-z0-9]+]]: tensor<?x1x1x?xi1, {{.*}}>, %[[W:[a-z0-9]+]]: tensor<3x64xf32>
-// CHECK: model.linear %[[Q]], %[[W]] transposed : {{.*}} -> tensor<?x?x3xf32, #model.dims<"b", "s", "3">>
+// CHECK: %[[P:.*]] = model.linear %[[Q]], %[[W]] transposed : {{.*}} -> tensor<?x?x3xf32, #model.dims<"b", "s", "3">>
+// CHECK: %[[N:.*]] = model.reshape %[[M]] : {{.*}} -> tensor<?x?x1xi1, #model.dims<"b", "s", "1">>
+// CHECK: model.elementwise select %[[N]], %[[P]], %{{.*}} -> tensor<?x?x3xf32
 // CHECK: model.concat %{{.*}} -> tensor<?x?x3xf32, #model.dims<"b", "s + 2", "3">>
 // CHECK-COUNT-3: model.slice
 // CHECK: %[[I:.*]] = sattn.select <fraction 2.500000e-01> %{{.*}} mask %[[M]]
