@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """tamis compile --attention: plans of every pattern against the reference evaluator, and what is refused."""
 
+import sys
 import unittest
 
 import numpy as np
@@ -63,8 +64,6 @@ LEARNT = {
 }
 
 
-
-
 def index(columns, heads, capacity=""):
     """An index of rows of 16 queries; {} of a capacity is the number of items, which is the capacity by default."""
     items = f"floordiv(length + {columns - 1}, {columns})"
@@ -96,6 +95,19 @@ func.func @main(%x: !x {{model.name = "x"}}) -> (!x {{model.name = "y"}})
   return %y : !x
 }}
 """
+
+
+def onnx_attention(mask, path):
+    """Attention of ai.onnx over as many tokens as the mask, an initializer, has."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    shape = ["batch", mask.shape[-1], 64]
+    query, result = (helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name in "qy")
+    node = helper.make_node("Attention", ["q", "q", "q", "m"], ["y"], "node", q_num_heads=4, kv_num_heads=4)
+    graph = helper.make_graph([node], "graph", [query], [result], [numpy_helper.from_array(mask, "m")])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 23)], ir_version=10)
+    path.write_bytes(model.SerializeToString())
+    return path
 
 
 class Attention(CommandTest):
@@ -216,6 +228,33 @@ func.func @main(%x: {tokens(64)} {{model.name = "x"}}, %m: {m} {{model.name = "m
         self.tamis("compile", model, "-o", "a.plan")
         self.tamis("compile", model, "-o", "b.plan", "--attention=dense")
         self.assertEqual((self.folder / "a.plan").read_bytes(), (self.folder / "b.plan").read_bytes())
+
+    def test_masks_of_models(self):
+        random, token = np.random.default_rng(1), np.arange(256)
+        whole = np.kron((random.random((4, 4)) < 0.3) | np.eye(4, dtype=bool), np.ones((64, 64), bool))
+        part = whole & ((random.random((256, 256)) < 0.8) | np.eye(256, dtype=bool))
+        some = np.where(token[:, None] < 128, whole, part)
+        cases = [
+            ("window", np.abs(token[:, None] - token) < 20, "sattn.bands before 19 after 19"),
+            ("own blocks", token[:, None] // 32 == token // 32, "<32 x 32 block"),
+            ("whole blocks", whole, 'shape["1", "1", "4"]'),
+            ("blocks", part, " mask "),
+            ("some whole blocks", some, " full [1] mask "),
+            ("blocks by head", np.stack([whole, whole, whole.T, whole.T])[None], 'shape["1", "2", "4"]'),
+            ("few columns", np.repeat((token % 64 < 9)[None], 256, 0), "<64 x 16 block"),
+            ("little", np.ones((3, 3), bool) ^ (np.arange(9).reshape(3, 3) == 4), " mask "),
+        ]
+        for number, (name, mask, wanted) in enumerate(cases):
+            with self.subTest(mask=name):
+                # As truths and as numbers, which are weights of the model.
+                given = np.where(mask, 0, -3.4e38).astype("f4") if number % 2 else mask
+                model = onnx_attention(given, self.folder / "model.onnx")
+                text = self.tamis("compile", model, "--compile-to=sparsify").stdout
+                self.assertIn(wanted, text)
+                self.tamis("compile", model, "-o", "out.plan", "--target=host")
+                judged = self.tamis("verify", "out.plan", model, environment={"PYTHON": sys.executable}).stdout
+                self.assertIn("against ONNX Runtime", judged)
+                self.assertIn("agrees", judged)
 
     def test_refused(self):
         model = self.model()
