@@ -4,6 +4,7 @@
 #include "codegen/tile/ConstantExpression.h"
 #include "codegen/tile/Launch.h"
 #include "codegen/tile/Passes.h"
+#include "codegen/tile/SizeGuards.h"
 #include "dialects/model/ModelDialect.h"
 #include "dialects/model/ModelShapes.h"
 #include "dialects/plan/PlanDialect.h"
@@ -55,6 +56,7 @@ public:
   LogicalResult run() {
     lowerRuntimeLinears();
     separateOutputs();
+    guards = sizeGuardsOf(main);
     for (Cluster &cluster : formClusters(main))
       if (failed(outline(cluster)))
         return failure();
@@ -202,6 +204,11 @@ private:
     auto launch = launchOf(kernel, cluster.kind);
     if (failed(launch))
       return failure();
+    // No work group runs for sizes at which the result is not used.
+    if (auto guard = guards.find(root); guard != guards.end()) {
+      launch->grid = launch->grid * guard->second;
+      cost = {cost.flops * guard->second, cost.bytes * guard->second};
+    }
     kernel->setAttr(plan::kKernelAttr, plan::KernelAttr::get(builder.getContext(), cluster.kind));
     StringRef name = share(kernel, nameOf(cluster));
 
@@ -270,6 +277,7 @@ private:
   func::FuncOp main;
   OpBuilder builder;
   DenseMap<std::tuple<Attribute, Attribute, int64_t, int, Type>, Value> constants;
+  DenseMap<Operation *, DimExpr> guards;
   llvm::StringMap<std::string> shared;
   llvm::StringMap<unsigned> names;
 };

@@ -11,7 +11,8 @@ def FormDispatches : Pass<"tamis-form-dispatches", "::mlir::ModuleOp"> {
     Each group becomes a function of the module `@kernels` and a `plan.dispatch`. A linear takes with it the activation,
     residual and other elementwise ops that follow it, an attention the column ranges it reads, a norm or softmax the
     elementwise ops around it; what is left is grouped into maps that compute every element from their operands. Equal
-    groups share one kernel. Weights become `plan.constant`, those of linears in panels; reshapes become `plan.view`.
+    groups share one kernel. Weights become `plan.constant`, those of linears in panels; reshapes become `plan.view`. Where a
+    `select` compares sizes, what its other side alone needs has a grid of 0.
 
     Requires: the graph phase. Leaves: no `model` op outside of `@kernels`.
 
