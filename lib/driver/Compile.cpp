@@ -82,7 +82,7 @@ private:
     case Phase::graph:
       return runPasses(addGraphPhase);
     case Phase::sparsify:
-      return runPasses([&](OpPassManager &manager) { addSparsifyPhase(manager, options.attention, &weights); });
+      return runSparsifyPhase();
     case Phase::tile:
       return runPasses([&](OpPassManager &manager) { addTilePhase(manager, targets); });
     case Phase::target:
@@ -91,6 +91,41 @@ private:
       return runPlanPhase();
     }
     llvm_unreachable("unknown phase");
+  }
+
+  LogicalResult runSparsifyPhase() {
+    Activity activity = options.activity ? options.activity : [](const std::string &) {};
+    std::vector<Passage> passages;
+    if (!options.calibration.empty()) {
+      auto read = readPassages(options.calibration, *result.module);
+      if (failed(read))
+        return failure();
+      passages = std::move(*read);
+    }
+    if (!options.attentionWeights.empty())
+      if (auto error = addSafetensors(weights, options.attentionWeights, context))
+        return this->error(llvm::toString(std::move(error)));
+    if (failed(runPasses([&](OpPassManager &manager) { addMaskPass(manager, &weights); })))
+      return failure();
+    std::string attention = options.attention;
+    if (attention == "auto") {
+      if (passages.empty())
+        return error(
+            "the attention is chosen by what it does to passages, and --calibrate=FILE.npz, which holds some, is "
+            "missing");
+      auto choice = chooseAttention(*result.module, weights, passages, options.choose, activity);
+      if (failed(choice))
+        return failure();
+      attention = choice->policy;
+      result.choice = std::move(*choice);
+    }
+    if (failed(runPasses([&](OpPassManager &manager) { addChoosePass(manager, attention, options.denseBelow); })))
+      return failure();
+    auto origins = supplyPatternWeights(*result.module, weights, passages, activity);
+    if (failed(origins))
+      return failure();
+    result.patternWeights = std::move(*origins);
+    return runPasses([&](OpPassManager &manager) { addSelectionPasses(manager, &weights); });
   }
 
   LogicalResult runPlanPhase() {

@@ -2,6 +2,8 @@
 // A whole compilation, from a model's path to a plan's.
 #pragma once
 
+#include "lib/driver/ChooseAttention.h"
+#include "lib/driver/PatternWeights.h"
 #include "lib/driver/Pipeline.h"
 #include "mlir/IR/MLIRContext.h"
 #include "llvm/ADT/STLFunctionalExtras.h"
@@ -15,9 +17,14 @@ struct CompileOptions {
   std::string output;               ///< the plan; empty to write none
   std::vector<std::string> targets; ///< names for CpuTarget::parse; the plan lists the most demanding first
   ImportOptions import;
-  std::string attention;    ///< pattern of every attention, as tamis-choose-pattern takes it; empty: dense
-  Phase last = Phase::plan; ///< stop after this phase
-  std::string dumpPhases;   ///< folder for NAME.N.PHASE.mlir; empty for none
+  std::string attention; ///< patterns, as tamis-choose-pattern takes them; empty: dense; "auto": the compiler chooses
+  std::string attentionWeights;         ///< .safetensors of weights that patterns have of their own; empty for none
+  std::vector<std::string> calibration; ///< .npz of passages, for what is chosen or fitted
+  int64_t denseBelow = -1;              ///< attention of fewer keys stays dense; negative: as the policy says
+  ChooseOptions choose;                 ///< for "auto"
+  Activity activity;                    ///< called with what is being done within a phase; may be null
+  Phase last = Phase::plan;             ///< stop after this phase
+  std::string dumpPhases;               ///< folder for NAME.N.PHASE.mlir; empty for none
   /// Called before and after each phase, with the seconds it took (negative before).
   std::function<void(Phase, double)> progress;
   /// Called on each pass manager before it runs: printing and timing flags.
@@ -27,6 +34,8 @@ struct CompileOptions {
 /// What a compilation leaves behind, beside the file.
 struct CompileResult {
   mlir::OwningOpRef<mlir::ModuleOp> module; ///< after the last phase
+  std::optional<AttentionChoice> choice;    ///< with `attention` "auto"
+  std::vector<WeightOrigin> patternWeights; ///< where those of the chosen patterns come from
 };
 
 /// Runs the phases up to `options.last` and writes the plan when that is `plan`. Errors are diagnostics of `context`;

@@ -46,6 +46,18 @@ void tamis::addSparsifyPhase(OpPassManager &manager, llvm::StringRef pattern, co
   sparsify::buildSparsifyPipeline(manager, pattern, weights);
 }
 
+void tamis::addMaskPass(OpPassManager &manager, const WeightStore *weights) {
+  sparsify::buildMaskPipeline(manager, weights);
+}
+
+void tamis::addChoosePass(OpPassManager &manager, llvm::StringRef pattern, int64_t denseBelow) {
+  sparsify::buildChoosePipeline(manager, pattern, denseBelow);
+}
+
+void tamis::addSelectionPasses(OpPassManager &manager, const WeightStore *weights) {
+  sparsify::buildSelectionPipeline(manager, weights);
+}
+
 void tamis::addTilePhase(OpPassManager &manager, llvm::ArrayRef<CpuTarget> targets) {
   manager.addPass(createFormDispatches());
   for (const CpuTarget &target : targets)

@@ -27,6 +27,11 @@ void addGraphPhase(mlir::OpPassManager &manager);
 /// sparsify, `model` -> `sattn`. Guarantees: attention with a pattern, or with a mask that is known and leaves out much,
 /// reads explicit selections; `pattern` as in tamis-choose-pattern, empty for dense attention; `weights` may hold masks.
 void addSparsifyPhase(mlir::OpPassManager &manager, llvm::StringRef pattern, const WeightStore *weights = nullptr);
+/// Its three parts: masks that are known become rules; attention gets its patterns; patterns become selections. Between
+/// the last two the patterns' own weights are named `model.weight`s, which may still be nowhere.
+void addMaskPass(mlir::OpPassManager &manager, const WeightStore *weights);
+void addChoosePass(mlir::OpPassManager &manager, llvm::StringRef pattern, int64_t denseBelow = -1);
+void addSelectionPasses(mlir::OpPassManager &manager, const WeightStore *weights = nullptr);
 
 /// tile, tensors -> tiles. Guarantees: `main` holds plan ops alone; one module a target holds each kernel as a function
 /// over a range of work groups, on flat buffers.

@@ -114,7 +114,9 @@ struct ChoosePattern : impl::ChoosePatternBase<ChoosePattern> {
     auto runs = policy.runsOf(layer, heads, getOperation().getLoc());
     if (failed(runs))
       return failure();
-    if (runs->size() == 1 && !runs->front().pattern)
+    Range keys = keysOf(op);
+    int64_t limit = denseBelow >= 0 ? int64_t(denseBelow) : policy.denseBelow();
+    if ((runs->size() == 1 && !runs->front().pattern) || keys.max < limit)
       return success();
     OpBuilder builder(op);
     std::vector<HeadRun> parts = *runs;
@@ -131,10 +133,41 @@ struct ChoosePattern : impl::ChoosePatternBase<ChoosePattern> {
     if (results.size() > 1)
       whole = model::ConcatOp::create(builder, op.getLoc(), op.getType(), results,
                                       cast<RankedTensorType>(op.getType()).getRank() - 1);
-    op.replaceAllUsesWith(whole);
-    op.erase();
+    if (keys.min < limit)
+      whole = guarded(builder, op, whole, limit);
+    op->replaceUsesWithIf(ValueRange(whole), [&](OpOperand &use) { return use.getOwner() != whole.getDefiningOp(); });
+    if (op->use_empty())
+      op.erase();
     ++numChosen;
     return success();
+  }
+
+  /// The smallest and largest number of keys, as far as the ranges of the model's sizes tell.
+  struct Range {
+    int64_t min = 0, max = INT64_MAX;
+  };
+  Range keysOf(model::AttentionOp op) {
+    DimExpr keys = model::dimsOf(op.getKey().getType())[1];
+    if (auto constant = keys.constant())
+      return {*constant, *constant};
+    for (const model::Symbol &symbol : model::symbolsOf(getOperation()))
+      if (keys.soleSymbol() == StringRef(symbol.name))
+        return {symbol.min, symbol.max};
+    return {};
+  }
+
+  /// `op`, which is dense, where there are less than `limit` keys, else `sparse`.
+  static Value guarded(OpBuilder &builder, model::AttentionOp op, Value sparse, int64_t limit) {
+    Location loc = op.getLoc();
+    auto scalar = RankedTensorType::get({}, builder.getI64Type());
+    std::string keys = model::dimsOf(op.getKey().getType())[1].str();
+    Value found = model::SizesOp::create(builder, loc, scalar, builder.getStrArrayAttr({keys}));
+    Value wanted = model::ConstantOp::create(builder, loc, scalar, DenseElementsAttr::get(scalar, limit));
+    Value isShort = model::ElementwiseOp::create(builder, loc, RankedTensorType::get({}, builder.getI1Type()),
+                                                 model::ElementwiseKind::less, ValueRange{found, wanted});
+    builder.setInsertionPointAfter(op);
+    return model::ElementwiseOp::create(builder, loc, op.getType(), model::ElementwiseKind::select,
+                                        ValueRange{isShort, op.getResult(), sparse});
   }
 
   /// The attention of some heads alone.

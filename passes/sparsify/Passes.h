@@ -16,8 +16,17 @@ namespace tamis::sparsify {
 std::unique_ptr<mlir::Pass> createRecognizeMasks(const WeightStore *weights);
 std::unique_ptr<mlir::Pass> createSplitFullPartial(const WeightStore *weights);
 
-/// Adds the phase to a pass manager of modules. In: `model` IR after the graph phase. Out: `model` and `sattn` IR in
-/// which selection is explicit. `pattern`: as the option of tamis-choose-pattern. `weights`: as above.
+/// The phase has three parts, which add to a pass manager of modules. In: `model` IR after the graph phase. Out: masks
+/// that are known at compile time are rules or indices. `weights`: as above.
+void buildMaskPipeline(mlir::OpPassManager &manager, const WeightStore *weights);
+
+/// Out: attention with patterns. The others are options of tamis-choose-pattern.
+void buildChoosePipeline(mlir::OpPassManager &manager, llvm::StringRef pattern, int64_t denseBelow = -1);
+
+/// In: attention with patterns. Out: `model` and `sattn` IR in which selection is explicit.
+void buildSelectionPipeline(mlir::OpPassManager &manager, const WeightStore *weights = nullptr);
+
+/// All of it.
 void buildSparsifyPipeline(mlir::OpPassManager &manager, llvm::StringRef pattern, const WeightStore *weights = nullptr);
 
 /// Registers the passes for command lines.

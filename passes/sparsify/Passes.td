@@ -59,7 +59,8 @@ def ChoosePattern : Pass<"tamis-choose-pattern", "::mlir::func::FuncOp"> {
     its parameters. Empty or `dense` leaves every attention as it is. `@FILE` names a policy, rules by layer and head in
     JSON (passes/sparsify/Policy.h); layers are the attentions in program order. Heads of one attention that have different
     patterns become attentions of their own, over ranges of columns. A pattern's own weights are `model.weight`s named
-    `attention.LAYER.NAME`, or `attention.LAYER.heads.FIRST-LAST.NAME`.
+    `attention.LAYER.NAME`, or `attention.LAYER.heads.FIRST-LAST.NAME`. Below `dense-below` keys attention stays dense:
+    where their number is known at run time alone, a `select` chooses by it.
 
     Requires: the graph phase. Leaves: attention that has a pattern already.
 
@@ -69,7 +70,9 @@ def ChoosePattern : Pass<"tamis-choose-pattern", "::mlir::func::FuncOp"> {
     %o = sattn.attention #sattn.window<size = 128, sinks = 4> %q, %k, %v heads 12 kv_heads 12 scale 1.0e-01 : ...
     ```
   }];
-  let options = [Option<"pattern", "pattern", "std::string", "\"\"", "name(parameter=value, ...), dense, or @FILE">];
+  let options = [Option<"pattern", "pattern", "std::string", "\"\"", "name(parameter=value, ...), dense, or @FILE">,
+                 Option<"denseBelow", "dense-below", "int64_t", "-1",
+                        "attention of fewer keys stays dense; negative: as the policy says">];
   let dependentDialects = ["::tamis::sattn::SattnDialect"];
   let statistics = [Statistic<"numChosen", "attentions", "attentions that were given a pattern">];
 }

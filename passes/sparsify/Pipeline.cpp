@@ -13,11 +13,23 @@ namespace tamis::sparsify {
 #define GEN_PASS_REGISTRATION
 #include "passes/sparsify/Passes.h.inc"
 
+void buildMaskPipeline(OpPassManager &manager, const WeightStore *weights) {
+  manager.addNestedPass<func::FuncOp>(createRecognizeMasks(weights));
+}
+
+void buildChoosePipeline(OpPassManager &manager, llvm::StringRef pattern, int64_t denseBelow) {
+  manager.addNestedPass<func::FuncOp>(createChoosePattern(ChoosePatternOptions{pattern.str(), denseBelow}));
+}
+
 void buildSparsifyPipeline(OpPassManager &manager, llvm::StringRef pattern, const WeightStore *weights) {
-  OpPassManager &functions = manager.nest<func::FuncOp>();
   // First: what the model says of its masks comes before what the user says of its attention.
-  functions.addPass(createRecognizeMasks(weights));
-  functions.addPass(createChoosePattern(ChoosePatternOptions{pattern.str()}));
+  buildMaskPipeline(manager, weights);
+  buildChoosePipeline(manager, pattern);
+  buildSelectionPipeline(manager, weights);
+}
+
+void buildSelectionPipeline(OpPassManager &manager, const WeightStore *weights) {
+  OpPassManager &functions = manager.nest<func::FuncOp>();
   functions.addPass(createLowerSelection());
   // attend reads unions and shared indices by itself, and one partial result is a whole one.
   functions.addPass(createCanonicalizerPass());

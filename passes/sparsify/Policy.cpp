@@ -29,8 +29,14 @@ public:
         if (failed(pattern))
           return failure();
         policy.byDefault = *pattern;
+      } else if (key == "dense_below") {
+        auto keys = part.getAsInteger();
+        if (!keys || *keys < 0)
+          return error() << "found " << kindOf(part) << R"( for "dense_below" but a number of keys, from 0, is wanted)";
+        policy.fewestKeys = *keys;
       } else if (key != "layers") {
-        return error() << "found \"" << StringRef(key) << R"(" but "default" and "layers" are what a policy has)";
+        return error() << "found \"" << StringRef(key)
+                       << R"(" but "default", "layers" and "dense_below" are what a policy has)";
       } else if (failed(readLayers(part))) {
         return failure();
       }

@@ -29,6 +29,7 @@ public:
   /// Errors are diagnostics: what the file has and what is wanted.
   static mlir::FailureOr<Policy> parse(llvm::StringRef text, mlir::Location loc);
 
+  int64_t denseBelow() const { return fewestKeys; }
   bool isDense() const { return !byDefault && rules.empty(); }
   /// Errors: a rule for a layer past those, or for one that `hasPattern` says has its own.
   llvm::LogicalResult checkLayers(llvm::ArrayRef<bool> hasPattern, mlir::Location loc) const;
@@ -55,6 +56,7 @@ private:
   std::string name; ///< of the file, for messages
   sattn::PatternAttrInterface byDefault;
   std::vector<LayerRule> rules;
+  int64_t fewestKeys = 0;
 };
 
 } // namespace tamis::sparsify

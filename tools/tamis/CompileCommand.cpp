@@ -2,11 +2,14 @@
 //
 // tamis compile: a model becomes a plan.
 
+#include "runtime/npy/NpyFile.h"
 #include "tools/tamis/Command.h"
 #include "tools/tamis/Compiler.h"
 #include "tools/tamis/Table.h"
 #include "tools/tamis/Terminal.h"
+#include <cerrno>
 #include <chrono>
+#include <cstdlib>
 #include <filesystem>
 #include <memory>
 
@@ -15,8 +18,10 @@ namespace tamis::tool {
 namespace {
 struct Options {
   std::string model, output, targets = "cpu", attention, lastPhase, dumpFolder;
-  std::vector<std::string> dims;
+  std::string attentionWeights, maxError, candidates, report;
+  std::vector<std::string> dims, calibration;
   int threads = 0;
+  int64_t denseBelow = -1;
   bool bytecode = false, withWeights = false, quiet = false, verbose = false;
 };
 
@@ -33,6 +38,10 @@ public:
       return line.show(format("%-8s ...", phase));
     line.clear();
     fprintf(stderr, "%-8s %10s\n", phase, secondsText(seconds).c_str());
+  }
+  void activity(const std::string &what) {
+    if (shown)
+      line.show(what);
   }
   void finish() { line.clear(); }
 
@@ -70,6 +79,59 @@ static Result<std::vector<std::string>> takeMlirFlags(const CLI::App &app) {
   return flags;
 }
 
+/// "1%" or "0.01".
+static bool parseShare(const std::string &text, double &share) {
+  char *end;
+  errno = 0;
+  share = strtod(text.c_str(), &end);
+  bool percent = *end == '%';
+  share /= percent ? 100 : 1;
+  return !text.empty() && !end[percent] && !errno && share > 0 && share <= 1;
+}
+
+/// What --attention, and the options that go with it, ask for; an error when they do not fit each other.
+static Result<void> readAttention(const Options &options, CompileRequest &request) {
+  request.attention = options.attention;
+  request.attentionWeights = options.attentionWeights;
+  request.calibration = options.calibration;
+  request.candidates = options.candidates;
+  request.denseBelow = options.denseBelow;
+  bool isAuto = options.attention == "auto";
+  for (auto [name, text] : {std::pair("--max-error", &options.maxError), std::pair("--candidates", &options.candidates),
+                            std::pair("--report", &options.report)})
+    if (!isAuto && !text->empty())
+      return Error(TAMIS_INVALID_ARGUMENT, std::string(name) + " is for --attention=auto");
+  if (isAuto && options.calibration.empty())
+    return Error(TAMIS_INVALID_ARGUMENT, "--attention=auto chooses by what attention does to passages, and "
+                                         "--calibrate=FILE.npz, which holds some, is missing");
+  if (!options.maxError.empty() && !parseShare(options.maxError, request.maxError))
+    return Error(TAMIS_INVALID_ARGUMENT,
+                 "--max-error: '" + options.maxError + "' is no share above 0%, up to 100%, such as 1% or 0.01");
+  return {};
+}
+
+static std::string joined(const std::vector<std::string> &words) {
+  std::string text;
+  for (const std::string &word : words)
+    text += (text.empty() ? "" : ", ") + word;
+  return text;
+}
+
+/// What is said of attention at the end, before the line that sums up.
+static Result<void> reportAttention(const Options &options, const CompileSummary &summary) {
+  if (!options.report.empty())
+    if (Result<void> written = npy::writeFile(options.report, summary.reportJson); !written)
+      return written;
+  if (options.quiet || !options.lastPhase.empty())
+    return {};
+  fputs(summary.report.c_str(), stdout);
+  if (!summary.fileWeights.empty())
+    printf("read weights of patterns: %s\n", joined(summary.fileWeights).c_str());
+  if (!summary.fittedWeights.empty())
+    printf("fitted weights of patterns: %s\n", joined(summary.fittedWeights).c_str());
+  return {};
+}
+
 static std::string summaryLine(const Options &options, const CompileSummary &summary, double seconds) {
   std::error_code ignored;
   auto bytes = double(std::filesystem::file_size(options.output, ignored));
@@ -83,7 +145,6 @@ static int compile(const CLI::App &app, const Options &options) {
   request.model = options.model;
   request.output = options.output;
   request.targets = parseTargets(options.targets);
-  request.attention = options.attention;
   request.lastPhase = options.lastPhase;
   request.bytecode = options.bytecode;
   request.withWeights = options.withWeights;
@@ -97,6 +158,8 @@ static int compile(const CLI::App &app, const Options &options) {
     request.dims = std::move(*dims);
   else
     return failUsage(dims.error().message());
+  if (Result<void> attention = readAttention(options, request); !attention)
+    return failUsage(attention.error().message());
   if (options.output.empty() && options.lastPhase.empty())
     return failUsage("-o PLAN is missing, and no --compile-to");
   if (options.bytecode && options.lastPhase.empty())
@@ -112,11 +175,14 @@ static int compile(const CLI::App &app, const Options &options) {
     return fail(compiler.error());
   PhaseReport report(options);
   request.progress = std::ref(report);
+  request.activity = [&](const std::string &what) { report.activity(what); };
   CompileSummary summary;
   bool done = (*compiler)->compile(request, summary);
   report.finish();
   if (!done)
     return kFailure;
+  if (Result<void> told = reportAttention(options, summary); !told)
+    return fail(told.error());
   double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   if (!options.quiet && options.lastPhase.empty())
     fputs(summaryLine(options, summary, seconds).c_str(), stdout);
@@ -138,8 +204,28 @@ Command addCompileCommand(CLI::App &parent) {
   app->add_option(
          "--attention", options->attention,
          "which keys attention reads: dense, or a pattern with its parameters, such as 'window(size=128, sinks=4)', "
-         "'local_global(block=64)', 'block_top_k(k=8)', 'top_k(k=32)', 'fraction(share=0.3)'")
-      ->option_text("PATTERN [dense]");
+         "'local_global(block=64)', 'block_top_k(k=8)', 'top_k(k=32)', 'fraction(share=0.3)'; @FILE.json names "
+         "patterns by "
+         "layer and head; auto chooses them")
+      ->option_text("PATTERN | @FILE | auto [dense]");
+  addList(*app, "--calibrate", options->calibration,
+          "passages, NumPy arrays named as the model's inputs whose first axis counts passages; may be repeated")
+      ->option_text("FILE.npz");
+  app->add_option("--attention-weights", options->attentionWeights,
+                  "weights that patterns have of their own, named attention.LAYER.NAME; else --calibrate fits them")
+      ->option_text("FILE.safetensors");
+  app->add_option("--dense-below", options->denseBelow,
+                  "attention of fewer keys stays dense, in the same plan; by default as a policy or auto says, else 0")
+      ->check(CLI::Range(int64_t(0), int64_t(INT32_MAX)))
+      ->option_text("N");
+  app->add_option("--max-error", options->maxError,
+                  "with --attention=auto: what the cosine of any output with the dense model's may lack of 1")
+      ->option_text("SHARE [1%]");
+  app->add_option("--candidates", options->candidates,
+                  "with --attention=auto: the patterns to try, separated by commas")
+      ->option_text("PATTERNS");
+  app->add_option("--report", options->report, "with --attention=auto: write what was chosen and why, as JSON")
+      ->option_text("FILE.json");
   app->add_option("--threads", options->threads, "threads of the compiler; 0 means one for each CPU")
       ->check(CLI::Range(0, 1024))
       ->option_text("N [0]");

@@ -25,18 +25,26 @@ struct CompileRequest {
   std::string output;               ///< the plan, or the IR with `lastPhase`; "-" is standard output (IR alone)
   std::vector<std::string> targets; ///< names of CPUs
   std::vector<DimRange> dims;
-  std::string attention;              ///< pattern of every attention; empty for dense
-  std::string lastPhase;              ///< empty: all phases, and a plan; else stop there and print IR
-  bool bytecode = false;              ///< IR in MLIR's binary form
-  bool withWeights = false;           ///< beside IR that names weights, write them: NAME.safetensors for NAME.mlir
-  std::string dumpFolder;             ///< empty for none
-  std::vector<std::string> mlirFlags; ///< MLIR's own, "--mlir-print-ir-after-all"
-  int threads = 0;                    ///< of the compiler; 0 means one for each CPU
+  std::string attention;                ///< a pattern, "@FILE" of a policy, or "auto"; empty for dense
+  std::string attentionWeights;         ///< .safetensors; empty for none
+  std::vector<std::string> calibration; ///< .npz files of passages
+  int64_t denseBelow = -1;              ///< attention of fewer keys stays dense; negative: as the policy says, or 0
+  double maxError = 0.01;               ///< with "auto": one less the cosine of an output
+  std::string candidates;               ///< with "auto": patterns, separated by commas; empty for the compiler's own
+  std::string lastPhase;                ///< empty: all phases, and a plan; else stop there and print IR
+  bool bytecode = false;                ///< IR in MLIR's binary form
+  bool withWeights = false;             ///< beside IR that names weights, write them: NAME.safetensors for NAME.mlir
+  std::string dumpFolder;               ///< empty for none
+  std::vector<std::string> mlirFlags;   ///< MLIR's own, "--mlir-print-ir-after-all"
+  int threads = 0;                      ///< of the compiler; 0 means one for each CPU
   std::function<void(const char *phase, double seconds)> progress; ///< seconds are negative before the phase
+  std::function<void(const std::string &)> activity;               ///< what is being done within a phase
 };
 
 struct CompileSummary {
   size_t dispatches = 0, kernels = 0;
+  std::string report, reportJson;                      ///< with "auto": what was chosen and why
+  std::vector<std::string> fileWeights, fittedWeights; ///< keys of the patterns' own weights
 };
 
 /// A model read by the compiler and run by the reference evaluator. One thread at a time. Errors while reading have

@@ -86,6 +86,11 @@ public:
     options.targets = request.targets;
     options.dumpPhases = request.dumpFolder;
     options.attention = request.attention;
+    options.attentionWeights = request.attentionWeights;
+    options.calibration = request.calibration;
+    options.denseBelow = request.denseBelow;
+    options.choose = {request.maxError, request.candidates};
+    options.activity = request.activity;
     for (const DimRange &dim : request.dims)
       options.import.dims.push_back({dim.name, dim.min, dim.max});
     bool printsIr = !request.lastPhase.empty();
@@ -119,6 +124,10 @@ public:
       return false;
     }
     summary = summaryOf(*result->module);
+    if (result->choice)
+      summary.report = result->choice->text(), summary.reportJson = result->choice->json();
+    for (const WeightOrigin &origin : result->patternWeights)
+      (origin.fitted ? summary.fittedWeights : summary.fileWeights).push_back(origin.key);
     return !printsIr || printIr(*result->module, weights, request);
   }
 

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// What patterns would do to the attentions of a model: their error and their cost, measured on calibration passages.
+#pragma once
+
+#include "dialects/sattn/SattnDialect.h"
+#include "lib/driver/Calibration.h"
+
+namespace tamis {
+
+/// How far a head's output is from that of dense attention.
+struct HeadError {
+  double relative = 0; ///< sum of absolute differences over the sum of absolute values
+  double squared = 0;  ///< sum of squared differences over the sum of squares of all heads of the layer
+};
+
+/// A pattern, measured on every layer.
+struct Candidate {
+  std::string text;                    ///< "window(size=64)", "dense"
+  sattn::PatternAttrInterface pattern; ///< null: dense
+  std::string refused = {};            ///< why it cannot be used; else empty
+  std::vector<double> seconds = {};    ///< layer by layer: all heads of a mean passage, on one thread of this machine
+  std::vector<double> pairs = {}; ///< layer by layer: the pairs it may multiply at most, in relation to dense attention
+  std::vector<std::vector<HeadError>> errors = {}; ///< by layer and head
+  int64_t denseBelow = 0; ///< with fewer keys dense attention is quicker, as far as halves of the first passage tell
+};
+
+/// `list`: patterns and `dense`, separated by commas; empty for a ladder of those of the dialect that suits passages of
+/// `keys` keys. Dense attention always comes first. Errors are diagnostics at `loc`.
+mlir::FailureOr<std::vector<Candidate>> makeCandidates(llvm::StringRef list, int64_t keys, mlir::Location loc);
+
+/// Measures candidates on `layers`, attentions of `main`, and on what runs of the dense model gave them. A candidate
+/// that does not fit a layer, or for which there is no code, is refused and says why. Patterns with weights of their
+/// own are fitted to the runs. Other errors are diagnostics.
+llvm::LogicalResult measure(std::vector<Candidate> &candidates, llvm::ArrayRef<mlir::Operation *> layers,
+                            llvm::ArrayRef<ModelRun> runs, const Activity &activity);
+
+} // namespace tamis

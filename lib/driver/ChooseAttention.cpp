@@ -1,0 +1,344 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The cheapest pattern for each layer and head that keeps the model's error under a bound.
+#include "lib/driver/ChooseAttention.h"
+
+#include "dialects/model/ModelDialect.h"
+#include "lib/driver/HostPlan.h"
+#include "lib/driver/PatternWeights.h"
+#include "lib/driver/Pipeline.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Pass/PassManager.h"
+#include "llvm/Support/JSON.h"
+#include <cmath>
+
+using namespace mlir;
+using namespace tamis;
+
+/// One passage in so many is held out.
+static constexpr size_t kHeldOut = 4;
+/// What it costs to cut an attention into runs of heads: a copy of the result, read and written, at 10 GB/s, and 2 us
+/// for each kernel more (a concat of 256 x 384 f32 takes 70 us on Zen 4, a dispatch of nothing 1.5 us).
+static constexpr double kCopySeconds = 2 * sizeof(float) / 10e9, kKernelSeconds = 2e-6;
+/// Pairs of all heads that are looked at to tell what share of them is kept, a few seconds.
+static constexpr int64_t kCountedPairs = int64_t(1) << 26;
+
+namespace {
+/// One candidate a head, by layer.
+using Assignment = std::vector<std::vector<size_t>>;
+
+class Chooser {
+public:
+  Chooser(ModuleOp module, WeightStore &weights, ArrayRef<Passage> passages, const ChooseOptions &options,
+          const Activity &activity)
+      : module(module), weights(weights), options(options), activity(activity) {
+    for (auto [i, passage] : llvm::enumerate(passages))
+      (i % kHeldOut == kHeldOut - 1 || (passages.size() < kHeldOut && i + 1 == passages.size()) ? heldOut : seen)
+          .push_back(passage);
+  }
+
+  FailureOr<AttentionChoice> run() {
+    auto main = module.lookupSymbol<func::FuncOp>("main");
+    for (auto op : main.getOps<model::AttentionOp>())
+      layers.push_back(op);
+    for (Operation &op : main.getOps())
+      if (isa<model::AttentionOp, sattn::AttentionOp>(op))
+        numbers.push_back(isa<model::AttentionOp>(op) ? int64_t(numbers.size()) : -1);
+    if (layers.empty())
+      return emitError(UnknownLoc::get(module.getContext())) << "found no dense attention to choose patterns for";
+    if (seen.empty() || heldOut.empty())
+      return emitError(UnknownLoc::get(module.getContext()))
+             << "found " << seen.size() + heldOut.size()
+             << " passages of calibration but two or more are wanted: some are held out";
+    std::vector<Passage> all = seen;
+    llvm::append_range(all, heldOut);
+    auto runs = runModel(module, layers, weights, all, activity);
+    if (failed(runs))
+      return failure();
+    for (ModelRun &run : llvm::drop_begin(*runs, seen.size()))
+      wanted.push_back(std::move(run.outputs));
+    runs->resize(seen.size());
+    int64_t keys = 0;
+    for (const ModelRun &run : *runs)
+      for (const AttentionOperands &operands : run.attentions)
+        keys = std::max(keys, operands.key.dims[1]);
+    auto candidates = makeCandidates(options.candidates, keys, module.getLoc());
+    if (failed(candidates) || failed(measure(*candidates, layers, *runs, activity)))
+      return failure();
+    choice.candidates = std::move(*candidates);
+    for (auto [layer, operands] : llvm::zip_equal(layers, runs->front().attentions))
+      results.push_back(operands.query.dims[0] * operands.query.dims[1] *
+                        *model::dimsOf(layer->getResult(0).getType()).back().constant());
+    if (failed(search()))
+      return failure();
+    describe(runs->front());
+    return std::move(choice);
+  }
+
+private:
+  static int64_t headsOf(Operation *layer) { return cast<model::AttentionOp>(layer).getHeads(); }
+
+  /// From the most accurate assignment to the cheapest one, each cheaper than the one before. Weighs the cost of a head
+  /// against its part of the squared error of its layer's output; the sum over layers stands for the model's.
+  std::vector<Assignment> assignments() {
+    std::vector<Assignment> found;
+    double last = INFINITY;
+    // Times of all dense attention for each unit of error, in steps that leave few models to compile and check.
+    for (double weight = 1e3; weight > 1e-3; weight /= 3) {
+      Assignment assignment;
+      double seconds = 0;
+      for (size_t layer = 0; layer < layers.size(); ++layer) {
+        assignment.push_back(best(layer, weight * denseSeconds()));
+        seconds += secondsOf(layer, assignment.back());
+      }
+      if (seconds < last * (1 - 1e-3))
+        found.push_back(std::move(assignment)), last = seconds;
+    }
+    return found;
+  }
+
+  double denseSeconds() const {
+    double sum = 0;
+    for (double seconds : choice.candidates[0].seconds)
+      sum += seconds;
+    return sum;
+  }
+
+  double errorOf(size_t layer, size_t head, size_t candidate) const {
+    return candidate ? choice.candidates[candidate].errors[layer][head].squared : 0;
+  }
+
+  double secondsOf(size_t layer, ArrayRef<size_t> heads) const {
+    double seconds = 0, runs = 0;
+    for (size_t h = 0; h < heads.size(); ++h) {
+      seconds += choice.candidates[heads[h]].seconds[layer] / double(heads.size());
+      runs += h == 0 || heads[h] != heads[h - 1];
+    }
+    return seconds + (runs > 1 ? results[layer] * kCopySeconds + (runs - 1) * kKernelSeconds : 0);
+  }
+
+  /// The cheaper of one candidate for all heads and one for each.
+  std::vector<size_t> best(size_t layer, double weight) const {
+    size_t heads = headsOf(layers[layer]);
+    auto costOf = [&](ArrayRef<size_t> assignment) {
+      double cost = secondsOf(layer, assignment);
+      for (size_t h = 0; h < heads; ++h)
+        cost += weight * errorOf(layer, h, assignment[h]);
+      return cost;
+    };
+    std::vector<size_t> result(heads, 0), single(heads, 0);
+    double least = costOf(result);
+    auto consider = [&](const std::vector<size_t> &assignment) {
+      if (double cost = costOf(assignment); cost < least)
+        least = cost, result = assignment;
+    };
+    for (size_t c = 1; c < choice.candidates.size(); ++c)
+      if (choice.candidates[c].refused.empty()) {
+        consider(std::vector<size_t>(heads, c));
+        for (size_t h = 0; h < heads; ++h) {
+          auto cost = [&](size_t of) {
+            return choice.candidates[of].seconds[layer] / double(heads) + weight * errorOf(layer, h, of);
+          };
+          if (cost(c) < cost(single[h]))
+            single[h] = c;
+        }
+      }
+    consider(single);
+    return result;
+  }
+
+  /// The cheapest assignment whose error holds on the passages held out: more error for less cost, so halving finds it.
+  LogicalResult search() {
+    std::vector<Assignment> all = assignments();
+    Assignment dense;
+    for (Operation *layer : layers)
+      dense.emplace_back(headsOf(layer), 0);
+    Assignment chosen = dense;
+    size_t low = 0, high = all.size();
+    while (low < high) {
+      size_t middle = (low + high) / 2;
+      if (all[middle] == dense) {
+        low = middle + 1;
+        continue;
+      }
+      activity("checking a choice on passages held out ...");
+      auto error = check(all[middle]);
+      if (failed(error))
+        return failure();
+      if (error->cosine <= options.maxError) {
+        chosen = all[middle];
+        choice.error = *error;
+        low = middle + 1;
+      } else {
+        high = middle;
+      }
+    }
+    for (const auto &heads : chosen)
+      for (size_t candidate : heads)
+        if (candidate)
+          choice.denseBelow = std::max(choice.denseBelow, choice.candidates[candidate].denseBelow);
+    choice.policy = policyOf(chosen);
+    choice.denseSeconds = denseSeconds();
+    for (size_t layer = 0; layer < layers.size(); ++layer) {
+      choice.seconds += secondsOf(layer, chosen[layer]);
+      auto &runs = choice.layers.emplace_back();
+      for (size_t h = 0; h < chosen[layer].size(); ++h) {
+        if (runs.empty() || runs.back().candidate != chosen[layer][h])
+          runs.push_back({int64_t(h), 0, chosen[layer][h]});
+        ++runs.back().count;
+      }
+    }
+    return success();
+  }
+
+  std::string policyOf(const Assignment &assignment) const {
+    llvm::json::Object rules;
+    for (size_t layer = 0, number = 0; number < numbers.size(); ++number) {
+      if (numbers[number] < 0)
+        continue;
+      const std::vector<size_t> &heads = assignment[layer++];
+      auto textOf = [&](size_t h) { return choice.candidates[heads[h]].text; };
+      if (llvm::all_equal(heads)) {
+        if (heads[0])
+          rules[std::to_string(number)] = textOf(0);
+        continue;
+      }
+      llvm::json::Object byHead;
+      for (size_t h = 0, first = 0; h < heads.size(); ++h)
+        if (h + 1 == heads.size() || heads[h + 1] != heads[h]) {
+          if (heads[h])
+            byHead[std::to_string(first) + (h > first ? "-" + std::to_string(h) : "")] = textOf(h);
+          first = h + 1;
+        }
+      rules[std::to_string(number)] = std::move(byHead);
+    }
+    std::string text;
+    llvm::raw_string_ostream(text) << llvm::json::Value(
+        llvm::json::Object{{"default", "dense"}, {"layers", std::move(rules)}, {"dense_below", choice.denseBelow}});
+    return text;
+  }
+
+  /// Compiles the model with these patterns and runs it on the passages held out.
+  FailureOr<OutputError> check(const Assignment &assignment) {
+    OwningOpRef<ModuleOp> copy(module.clone());
+    PassManager choose(module.getContext()), rest(module.getContext());
+    addChoosePass(choose, policyOf(assignment));
+    addSelectionPasses(rest);
+    if (failed(choose.run(*copy)) || failed(supplyPatternWeights(*copy, weights, seen, activity)) ||
+        failed(rest.run(*copy)))
+      return failure();
+    auto plan = planForHost(*copy, weights);
+    if (failed(plan))
+      return failure();
+    auto context = plan->context();
+    if (!context)
+      return emitError(UnknownLoc::get(module.getContext())) << context.error().message();
+    OutputError worst;
+    for (auto [passage, right] : llvm::zip_equal(heldOut, wanted)) {
+      auto outputs = runPlan(*context, passage, module.getLoc());
+      if (failed(outputs))
+        return failure();
+      for (auto [output, dense] : llvm::zip_equal(*outputs, right)) {
+        OutputError error = compare(output, dense);
+        worst.cosine = std::max(worst.cosine, error.cosine);
+        worst.relative = std::max(worst.relative, error.relative);
+      }
+    }
+    return worst;
+  }
+
+  /// Outputs that are no f32 do not count. What is no number is as wrong as can be.
+  static OutputError compare(const npy::Array &found, const npy::Array &right) {
+    if (found.type != TAMIS_F32)
+      return {};
+    auto *a = reinterpret_cast<const float *>(found.bytes.data()),
+         *b = reinterpret_cast<const float *>(right.bytes.data());
+    double aa = 0, bb = 0, ab = 0, apart = 0;
+    for (size_t i = 0; i < right.bytes.size() / sizeof(float); ++i) {
+      aa += double(a[i]) * a[i], bb += double(b[i]) * b[i], ab += double(a[i]) * b[i];
+      apart += (double(a[i]) - b[i]) * (double(a[i]) - b[i]);
+    }
+    if (apart == 0)
+      return {};
+    OutputError error{1 - ab / std::sqrt(aa * bb), std::sqrt(apart / bb)};
+    return std::isfinite(error.cosine) ? error : OutputError{2, INFINITY};
+  }
+
+  /// What is kept of dense attention, on one passage.
+  void describe(const ModelRun &run) {
+    choice.maxError = options.maxError;
+    choice.passages = seen.size();
+    choice.heldOut = heldOut.size();
+    activity("counting what is kept ...");
+    int64_t left = kCountedPairs;
+    for (size_t number = 0; number < layers.size(); ++number) {
+      std::vector<sattn::AttentionInputs> items = itemsOf(layers[number], run.attentions[number]);
+      for (ChosenHeads &heads : choice.layers[number]) {
+        const Candidate &candidate = choice.candidates[heads.candidate];
+        heads.pairs = candidate.pairs[number];
+        left -= heads.count * items.front().queries * items.front().keys;
+        // A pattern with weights of its own may read nothing here without them.
+        if (candidate.pattern && left >= 0 && !hasWeights(candidate.pattern, layers[number]))
+          count(items.front(), candidate.pattern, heads);
+      }
+    }
+  }
+
+  static bool hasWeights(sattn::PatternAttrInterface pattern, Operation *layer) {
+    auto op = cast<model::AttentionOp>(layer);
+    model::Dims query = model::dimsOf(op.getQuery().getType());
+    int64_t heads = op.getHeads(), width = *query[2].constant() / heads,
+            valueWidth = *model::dimsOf(op.getType())[2].constant() / heads;
+    return !pattern
+                .weights({query[1], model::dimsOf(op.getKey().getType())[1], heads, int64_t(op.getKvHeads()), width,
+                          valueWidth, op.getCausal()})
+                .empty();
+  }
+
+  static void count(const sattn::AttentionInputs &item, sattn::PatternAttrInterface pattern, ChosenHeads &heads) {
+    double kept = 0, readable = 0, mass = 0, rows = 0;
+    for (int64_t h = heads.first; h < heads.first + heads.count; ++h) {
+      sattn::HeadInputs head(item, h);
+      sattn::KeptPairs pairs(head.queries, head.keys);
+      pattern.keep(head, pairs);
+      for (int64_t q = 0; q < head.queries; ++q) {
+        if (head.sameTokens && !head.isKept(q))
+          continue;
+        double most = -INFINITY, all = 0, ofKept = 0;
+        std::vector<double> scores(head.keys, -INFINITY);
+        for (int64_t k = 0; k < head.keys; ++k)
+          if (head.mayPick(q, k)) {
+            scores[k] = item.scale * head.product(q, k) + head.added(q, k);
+            most = std::max(most, scores[k]);
+            ++readable;
+            kept += pairs(q, k);
+          }
+        for (int64_t k = 0; k < head.keys && most > -INFINITY; ++k) {
+          double weight = std::exp(scores[k] - most);
+          all += weight;
+          ofKept += pairs(q, k) ? weight : 0;
+        }
+        if (all > 0)
+          mass += ofKept / all, ++rows;
+      }
+    }
+    heads.pairs = readable > 0 ? kept / readable : 1;
+    heads.mass = rows > 0 ? mass / rows : 1;
+  }
+
+  ModuleOp module;
+  WeightStore &weights;
+  const ChooseOptions &options;
+  const Activity &activity;
+  std::vector<Passage> seen, heldOut;
+  SmallVector<Operation *> layers;
+  SmallVector<int64_t> numbers;                ///< of each attention of the model, -1 where it has a pattern
+  std::vector<std::vector<npy::Array>> wanted; ///< outputs of the dense model on the passages held out
+  std::vector<double> results;                 ///< elements of each layer's result, on the first passage
+  AttentionChoice choice;
+};
+} // namespace
+
+FailureOr<AttentionChoice> tamis::chooseAttention(ModuleOp module, WeightStore &weights, ArrayRef<Passage> passages,
+                                                  const ChooseOptions &options, const Activity &activity) {
+  return Chooser(module, weights, passages, options, activity).run();
+}
