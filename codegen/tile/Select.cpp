@@ -127,7 +127,8 @@ void SelectTiler::tiles(const Group &group, Value first, Value end, llvm::functi
     b.loop(b.index(0), rows, 1, [&](Value i) {
       Row row = rowOf(b.add(firstRow, i), i, positions);
       Choice choice = choose(row, rank(row));
-      then(row.number, list(row.positions, row.ranks, choice, b.size(kernel.capacity)));
+      Value count = list(row.positions, row.ranks, choice, b.size(kernel.capacity));
+      then(row.number, kernel.refined.op ? refine(group, row.number, count) : count);
     });
   });
 }

@@ -27,8 +27,8 @@ namespace tamis {
 /// A work group is some rows of one head of one batch item (SelectKernel). What a row holds behind its items is zero. A
 /// row with more items than its capacity, which only numbers can tell of budgets other than count and fraction, keeps
 /// the first ones. Sums are of f32 in another order than the reference's.
-/// Errors, as diagnostics: other ops, another element type than f32, operands of other origin; summed heads over several
-/// heads of keys, weights among candidates.
+/// Errors, as diagnostics: other ops, another element type than f32, operands of other origin; summed heads over
+/// several heads of keys, weights among candidates.
 llvm::LogicalResult tileSelect(mlir::func::FuncOp kernel, const CpuTarget &target);
 
 /// Grid and scratch of such a kernel, the same for every target; fails with a diagnostic as tileSelect does. Scratch

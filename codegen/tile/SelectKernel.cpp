@@ -63,6 +63,10 @@ FailureOr<SelectKernel> SelectKernel::analyse(func::FuncOp function) {
   kernel.op = index.getDefiningOp<SelectOp>();
   if (!kernel.op)
     return store.emitOpError("stores something else than what a sattn.select of its kernel selects");
+  if (Value candidates = kernel.op.getCandidates())
+    if (auto first = candidates.getDefiningOp<SelectOp>())
+      if (failed(kernel.analyseRefined(first)))
+        return failure();
   Value scored = kernel.op.getScores();
   if ((kernel.weighed.op = scored.getDefiningOp<WeighOp>()))
     scored = kernel.weighed.op.getScores();
@@ -88,8 +92,18 @@ FailureOr<SelectKernel> SelectKernel::analyse(func::FuncOp function) {
     kernel.weighed.rows = dimsOf(score.getType())[2];
     kernel.weighed.columns = dimsOf(score.getType())[3];
   }
-  Operation *known[] = {store, kernel.coarsen,    kernel.diagonals,     kernel.op,         kernel.candidates,
-                        score, kernel.weighed.op, kernel.query.summary, kernel.key.summary};
+  Operation *again = kernel.refined.op ? kernel.refined.op.getScores().getDefiningOp() : nullptr;
+  Operation *known[] = {kernel.refined.op,
+                        again,
+                        store,
+                        kernel.coarsen,
+                        kernel.diagonals,
+                        kernel.op,
+                        kernel.candidates,
+                        score,
+                        kernel.weighed.op,
+                        kernel.query.summary,
+                        kernel.key.summary};
   for (Operation &other : function.front().without_terminator())
     if (!llvm::is_contained(known, &other) && !isa<SliceOp>(other))
       return other.emitOpError("cannot be computed with a sattn.select");
@@ -126,6 +140,7 @@ LogicalResult SelectKernel::analyseProduct(ScoreOp score) {
   Dims queryDims = dimsOf(score.getQueries().getType());
   heads = summedHeads ? 1 : int64_t(score.getHeads());
   groupSize = summedHeads ? 1 : score.getHeads() / score.getKvHeads();
+  isAgreement = score.getAgreement();
   D = queryDims.size() == 4 ? *queryDims[3].constant() : *queryDims[2].constant() / int64_t(score.getHeads());
   return success();
 }
@@ -137,6 +152,31 @@ LogicalResult SelectKernel::analyseGiven() {
     return op.emitOpError() << "has scores of type " << type << " but f32 and a fixed number of heads are wanted";
   heads = *count;
   groupSize = 1;
+  return success();
+}
+
+/// Makes `op`, which selects among `candidates`, the one that selects again.
+LogicalResult SelectKernel::analyseRefined(SelectOp candidates) {
+  auto score = op.getScores().getDefiningOp<ScoreOp>();
+  BudgetKind budget = op.getBudget().getKind();
+  bool isCount = budget == BudgetKind::count || budget == BudgetKind::fraction;
+  if (!score || score.getAgreement() || score.getWeights() || !isCount || op.getSinks() || op.getLocal() ||
+      op.getMask() != candidates.getMask() || op.getCausal() != candidates.getCausal() || coarsen || diagonals)
+    return op.emitOpError("selects among what a sattn.select of its kernel selects, which wants products of tokens, a "
+                          "number of items, and the same mask and order");
+  auto ofQuery = operandOf(score, score.getQueries(), score.getHeads());
+  auto ofKey = operandOf(score, score.getKeys(), score.getKvHeads());
+  if (failed(ofQuery) || failed(ofKey))
+    return failure();
+  if (ofQuery->summary || ofKey->summary)
+    return score.emitOpError("multiplies summaries among candidates but tokens are wanted");
+  refined = {op,
+             *ofQuery,
+             *ofKey,
+             int64_t(score.getHeads() / score.getKvHeads()),
+             ofQuery->columns,
+             op.getType().capacityExpr()};
+  op = candidates;
   return success();
 }
 
@@ -197,7 +237,10 @@ SelectScratch::SelectScratch(const SelectKernel &kernel) : paddedD(llvm::alignTo
   DimExpr ranks = kernel.weighed.op ? alignTo(kernel.items, kBlock) : stride;
   BudgetKind budget = SelectOp(kernel.op).getBudget().getKind();
   weights = take(ranks, budget == BudgetKind::mass || budget == BudgetKind::share);
-  survivors = take(ranks + kBlock);
+  DimExpr most = kernel.refined.op ? kernel.capacity + kBlock : DimExpr(0);
+  refined = take(alignTo(most, kBlock), bool(kernel.refined.op));
+  found = take(most, bool(kernel.refined.op));
+  survivors = take(DimExpr::max(ranks, most) + kBlock);
   kept = take(ranks, bool(kernel.mask));
   keptColumns = take(stride, bool(kernel.weighed.mask));
   sums = take(ranks + kBlock, bool(kernel.weighed.op)) + kBlock;

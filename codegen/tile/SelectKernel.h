@@ -25,6 +25,14 @@ struct WeighedScores {
   DimExpr queries, rows, columns; ///< rows and columns of the scores that are weighed
 };
 
+/// A selection among what another one of the same rows selected, by products of tokens.
+struct RefinedSelection {
+  sattn::SelectOp op; ///< null: what is selected first is all
+  ScoreOperand query, key;
+  int64_t groupSize = 0, D = 0;
+  DimExpr capacity;
+};
+
 struct SelectKernel {
   sattn::SelectOp op;
   sattn::BandsOp candidates;    ///< null: all items
@@ -34,10 +42,12 @@ struct SelectKernel {
   ScoreOperand headWeights;     ///< without tokens: heads are not summed
   mlir::BlockArgument scores;   ///< null: products of queries and keys
   WeighedScores weighed;
+  RefinedSelection refined;
   mlir::BlockArgument mask; ///< keys that may be read; null: all
   DimExpr batch, queries, keys, rows, items;
   int64_t heads = 0, groupSize = 0; ///< groupSize: heads that share a key head
   int64_t summedHeads = 0;          ///< heads of scores that are summed with weights to one; 0: they are not
+  bool isAgreement = false;         ///< columns are compared, not multiplied
   int64_t D = 0;                    ///< columns of the vectors that are multiplied; 0 where scores are given
   int64_t R = 0, C = 0;             ///< queries of a row, 0: all; keys of an item
   DimExpr capacity;                 ///< of a selected row
@@ -63,6 +73,7 @@ struct SelectKernel {
 private:
   llvm::LogicalResult analyseProduct(sattn::ScoreOp score);
   llvm::LogicalResult analyseGiven();
+  llvm::LogicalResult analyseRefined(sattn::SelectOp candidates);
 };
 
 /// Where things lie in a thread's scratch, in f32 elements, as sizes of the kernel; every part begins at 256 bytes.
@@ -79,6 +90,8 @@ struct SelectScratch {
   DimExpr kept;        ///< [items, filled up], i32: whether the mask keeps the item; with masks
   DimExpr keptColumns; ///< the same of columns of scores that are weighed
   DimExpr sums;        ///< [items, filled up], after a block that diagonals may write to; of scores that are weighed
+  DimExpr refined;     ///< [capacity + kBlock], scores of items that are selected from again
+  DimExpr found;       ///< [capacity + kBlock], i32: those items
   DimExpr distances;   ///< [capacity], i32, of diagonals
   DimExpr list;        ///< [capacity + kBlock], i32: the items of a row
   DimExpr flags;       ///< [flagCount, filled up], i32: whether the row that is gathered holds the item

@@ -169,8 +169,15 @@ void SelectTiler::multiply(Value rows, Value padded, Value weights) {
             keyRow.push_back(load(b.add(b.add(keys, b.mul(d, block)), j * lanes)));
           for (int64_t i = 0; i < tileRows; ++i) {
             Value query = b.broadcast(b.load(b.scratch(), b.add(b.add(queries, d), i * place.paddedD)), lanes);
-            for (int64_t j = 0; j < vectors; ++j)
-              next[i * vectors + j] = vector::FMAOp::create(b, query, keyRow[j], next[i * vectors + j]);
+            for (int64_t j = 0; j < vectors; ++j) {
+              Value &sum = next[i * vectors + j];
+              if (kernel.isAgreement) {
+                Value isEqual = arith::CmpFOp::create(b, arith::CmpFPredicate::OEQ, query, keyRow[j]);
+                sum = pick(isEqual, arith::AddFOp::create(b, sum, b.splat(1, lanes)), sum);
+              } else {
+                sum = vector::FMAOp::create(b, query, keyRow[j], sum);
+              }
+            }
           }
           return next;
         });

@@ -120,6 +120,9 @@ private:
   mlir::Value leastFrom(mlir::Value ranks, mlir::Value length, mlir::Value limit);
   mlir::Value sumAtLeast(mlir::Value ranks, mlir::Value length, mlir::Value limit);
 
+  // SelectRefine.cpp: from items of a row to the best of them.
+  mlir::Value refine(const Group &group, mlir::Value number, mlir::Value count);
+
   // SelectWrite.cpp: from a limit to items.
   /// Writes the items to the list; gives their number.
   mlir::Value list(const Positions &positions, mlir::Value ranks, const Choice &choice, mlir::Value capacity);

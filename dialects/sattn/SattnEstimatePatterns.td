@@ -63,12 +63,29 @@ def Sattn_IndexerAttr : Sattn_Pattern<"Indexer", "indexer", ["weights"]> {
     A query t keeps the `k` keys s with the largest index score among those it may read, the same for all heads of attention:
     the sum over `heads` index heads j of w[t, j] ReLU(qI[t, j] . kI[s]), where qI, kI and w are the features of all heads of
     the query, the key and the query times the weights `query`, (heads of attention x its width) x (`heads` `width`), `key`,
-    (key heads x width of attention) x `width`, and `head`, (heads of attention x its width) x `heads`.
+    (key heads x width of attention) x `width`, and `head`, (heads of attention x its width) x `heads`. They come from the
+    model, which was trained with them: there is no `fit`, since scores are not linear in them.
     The lightning indexer of DeepSeek-V3.2 (64 heads of 128, 2048 keys), which rotates positions and quantizes beside.
     - (C1) `k`, `heads` and `width` are positive. - (C2) `k` is no more than there are keys, where their number is fixed.
   }];
   let parameters = (ins DefaultValuedParameter<"int64_t", "32">:$k, DefaultValuedParameter<"int64_t", "4">:$heads,
                         DefaultValuedParameter<"int64_t", "32">:$width);
+}
+
+def Sattn_AnnAttr : Sattn_Pattern<"Ann", "ann"> {
+  let summary = "the best keys of each query among those that share a hash with it";
+  let description = [{
+    Approximate nearest-neighbour search by locality-sensitive hashing: `bits` hyperplanes through zero make a hash of `bits`
+    bits, on which side of each a vector lies, in each of `tables` tables. A key that has the hash of the query in one table
+    at least is a candidate. A query keeps the `k` candidates with the largest products among those that it may read; of
+    fewer candidates all, and of none none. Hyperplanes are the same for all heads; the components of their normals are 1 and
+    -1, drawn from `seed`. A vector in a hyperplane lies on the side of those below zero.
+    Random hyperplanes: Charikar 2002; for attention, MagicPIG (arXiv 2410.16179: 10 bits, 150 tables).
+    - (C1) `k` and `tables` are positive. - (C2) `bits` is 1 to 24. - (C3) `k` is no more than there are keys, where their
+      number is fixed.
+  }];
+  let parameters = (ins DefaultValuedParameter<"int64_t", "32">:$k, DefaultValuedParameter<"int64_t", "16">:$tables,
+                        DefaultValuedParameter<"int64_t", "8">:$bits, DefaultValuedParameter<"int64_t", "0">:$seed);
 }
 
 #endif

@@ -68,6 +68,7 @@ def Sattn_ScoreOp : Sattn_Op<"score", [Pure, AllElementTypesMatch<["queries", "k
   let description = [{
     `result[b, h, i, j]` is the product of vector i of the queries of head h with vector j of the keys of head
     `h / (heads / kv_heads)`. Either operand is a tensor of tokens, `B x S x (heads D)`, or a summary, `B x heads x N x D`.
+    With `agreement` it is the number of columns in which both are equal instead.
     With `weights`, `B x N x heads`, the heads are summed to one: `result[b, 0, i, j]` is the sum over h of `weights[b, i, h]`
     times the product, where that is above zero (the indexer of DeepSeek-V3.2).
     - (C1) `heads` is a multiple of `kv_heads`, and both are those of the operands. - (C2) the result is `B x heads x N of the
@@ -77,9 +78,10 @@ def Sattn_ScoreOp : Sattn_Op<"score", [Pure, AllElementTypesMatch<["queries", "k
     ```
   }];
   let arguments = (ins Model_FloatTensor:$queries, Model_FloatTensor:$keys, Optional<Model_FloatTensor>:$weights,
-                       ConfinedAttr<I64Attr, [IntPositive]>:$heads, ConfinedAttr<I64Attr, [IntPositive]>:$kv_heads);
+                       ConfinedAttr<I64Attr, [IntPositive]>:$heads, ConfinedAttr<I64Attr, [IntPositive]>:$kv_heads,
+                       UnitAttr:$agreement);
   let results = (outs Model_FloatTensor:$result);
-  let assemblyFormat = [{ $queries `,` $keys (`weights` $weights^)? `heads` $heads `kv_heads` $kv_heads attr-dict
+  let assemblyFormat = [{ (`agreement` $agreement^)? $queries `,` $keys (`weights` $weights^)? `heads` $heads `kv_heads` $kv_heads attr-dict
                           `:` type($queries) `,` type($keys) (`weights` type($weights)^)? `->` type($result) }];
 }
 

@@ -94,11 +94,16 @@ def Sattn_BlockTopKAttr : Sattn_Pattern<"BlockTopK", "block_top_k"> {
     `sinks` blocks and the `local` blocks that end with the own one are kept first and count. With `causal` only blocks that
     begin no later than the last of the queries come into question. Tokens that a key mask leaves out take no part in
     the means, blocks without any other are not kept.
-    MInference's block-sparse heads (arXiv 2407.02490), MoBA (arXiv 2502.13189), SpargeAttn's `topk` (arXiv 2502.18137).
-    - (C1) `block` and `k` are positive; `sinks` and `local` not negative and together at most `k`.
+    With `mass` in place of `k`, the fewest blocks are kept that hold that share of the softmax of the products times the
+    scale, over the blocks that come into question; what is kept first counts.
+    MInference's block-sparse heads (arXiv 2407.02490), MoBA (arXiv 2502.13189), SpargeAttn's `topk` and `cdfthreshd` (arXiv
+    2502.18137).
+    - (C1) `block` and `k` are positive; `sinks` and `local` not negative and together at most `k`. - (C2) without a `k`, `mass`
+      is above 0 and at most 1.
   }];
-  let parameters = (ins DefaultValuedParameter<"int64_t", "64">:$block, "int64_t":$k,
-                        DefaultValuedParameter<"int64_t", "0">:$sinks, DefaultValuedParameter<"int64_t", "1">:$local);
+  let parameters = (ins DefaultValuedParameter<"int64_t", "64">:$block, DefaultValuedParameter<"int64_t", "0">:$k,
+                        DefaultValuedParameter<"int64_t", "0">:$sinks, DefaultValuedParameter<"int64_t", "1">:$local,
+                        Sattn_Number<"0.0">:$mass);
 }
 
 def Sattn_LinearAttr : Sattn_Pattern<"Linear", "linear", ["attend"]> {

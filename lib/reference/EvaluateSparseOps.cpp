@@ -166,7 +166,8 @@ llvm::Error tamis::reference::evaluateOp(ScoreOp op, const Scope &scope, HostTen
         for (int64_t j = 0; j < keys.count; ++j) {
           double sum = 0;
           for (int64_t d = 0; d < keys.width; ++d)
-            sum += queries(b, h, i)[d] * keys(b, h / group, j)[d];
+            sum += op.getAgreement() ? double(queries(b, h, i)[d] == keys(b, h / group, j)[d])
+                                     : queries(b, h, i)[d] * keys(b, h / group, j)[d];
           if (!op.getWeights())
             output.push_back(sum);
           else

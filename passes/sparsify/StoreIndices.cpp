@@ -30,7 +30,7 @@ bool isEstimate(Operation *op) {
 
 /// Ops that are computed where their index is made: what they give is stored, not what they take.
 bool takesUnstored(Operation *reader, Operation *producer) {
-  return isa<sattn::CoarsenOp, sattn::DiagonalsOp>(reader) && isa<sattn::SelectOp>(producer) && isSelection(reader);
+  return isa<sattn::SelectOp>(producer) && producer->hasOneUse() && isSelection(reader);
 }
 
 struct StoreIndices : impl::StoreIndicesBase<StoreIndices> {

@@ -381,6 +381,17 @@ TEST_F(Patterns, Indexer) {
   }
 }
 
+TEST_F(Patterns, BlockTopKByMass) {
+  for (int i = 0; i < 2 * kRounds; ++i) {
+    Case c = sizes(false);
+    c.isContinuous = true;
+    c.pattern = "#sattn.block_top_k<" + number("block", oneOf({1, 3, 16, 64})) +
+                ", mass = " + oneOf({"0.0513", "0.5171", "0.9137"}) + ", " + number("sinks", below(3)) + ", " +
+                number("local", below(3)) + ">";
+    expectTheSameMeaning(c);
+  }
+}
+
 TEST_F(Patterns, GateQuantile) {
   for (int i = 0; i < 2 * kRounds; ++i) {
     Case c = sizes(false);
@@ -470,6 +481,15 @@ TEST_F(Patterns, Linear) {
   }
 }
 
+TEST_F(Patterns, Ann) {
+  for (int i = 0; i < kRounds; ++i) {
+    Case c = sizes(false);
+    c.pattern = "#sattn.ann<" + number("k", oneOf({1, 2, 5, 64})) + ", " + number("tables", oneOf({1, 2, 5})) + ", " +
+                number("bits", oneOf({1, 2, 6})) + ", " + number("seed", below(9)) + ">";
+    expectTheSameMeaning(c);
+  }
+}
+
 TEST_F(Patterns, WhatKeepsEverythingIsDense) {
   for (int i = 0; i < 2 * kRounds; ++i) {
     const char *everything[] = {"#sattn.window<size = 131>",
@@ -483,6 +503,7 @@ TEST_F(Patterns, WhatKeepsEverythingIsDense) {
                                 "#sattn.page_bounds<page = 2, k = 65>",
                                 "#sattn.page_bounds<k = 9, block = 7, local = 0>",
                                 "#sattn.antidiagonal<block = 16, stride = 4, sinks = 9>",
+                                "#sattn.block_top_k<block = 16, mass = 0.001, sinks = 9>",
                                 "#sattn.vertical_slash<vertical = 130, slash = 1, local = 0>",
                                 "#sattn.vertical_slash<vertical = 1, slash = 130, sinks = 0, block = 4>",
                                 "#sattn.dynamic_gate<threshold = -1000.0>"};

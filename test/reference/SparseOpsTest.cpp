@@ -69,6 +69,14 @@ TEST_F(SparseOps, Score) {
                 {1, 2, 2, 4, 30, 60, 40, 80});
 }
 
+TEST_F(SparseOps, ScoreOfAgreement) {
+  HostTensor q = tensor("f32", {1, 1, 3}, {1, 2, kNan}), k = tensor("f32", {1, 3, 3}, {1, 2, kNan, 2, 1, 0, 0, 2, 0});
+  expectNumbers(run("%r = sattn.score agreement %a, %b heads 1 kv_heads 1 : tensor<1x1x3xf32>, tensor<1x3x3xf32> -> "
+                    "tensor<1x1x1x3xf32>",
+                    "tensor<1x1x1x3xf32>", {q, k}),
+                {2, 0, 1});
+}
+
 TEST_F(SparseOps, ScoreSumsHeads) {
   // What is below zero is left out before heads are summed.
   HostTensor q = tensor("f32", {1, 2, 4}, {1, 2, 3, 4, -1, 0, 2, 2}), k = tensor("f32", {1, 2, 2}, {1, 0, 0, -1});

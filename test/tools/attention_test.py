@@ -33,6 +33,8 @@ PATTERNS = [
     "page_bounds(k=2, block=8, local=0)",
     "antidiagonal(block=16, stride=4, mass=0.5171)",
     "antidiagonal(block=32, stride=8, mass=0.3171, sinks=0, local=0)",
+    "block_top_k(block=16, mass=0.5171, sinks=1)",
+    "ann(k=5, tables=4, bits=3)",
     "top_k(k=5)",
     "fraction",
     "linear",

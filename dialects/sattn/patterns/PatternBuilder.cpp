@@ -54,12 +54,19 @@ static DimExpr countOf(Value vectors) {
 
 Value PatternBuilder::score(Value queries, Value keys) {
   Type type = model::tensorType(element, {queryDims[0], int64_t(op.getHeads()), countOf(queries), countOf(keys)});
-  return ScoreOp::create(builder, op.getLoc(), type, queries, keys, Value(), op.getHeads(), op.getKvHeads());
+  return ScoreOp::create(builder, op.getLoc(), type, queries, keys, Value(), op.getHeads(), op.getKvHeads(), false);
+}
+
+Value PatternBuilder::agreement(Value queries, Value keys) {
+  Type type = model::tensorType(cast<RankedTensorType>(queries.getType()).getElementType(),
+                                {queryDims[0], int64_t(op.getHeads()), countOf(queries), countOf(keys)});
+  return ScoreOp::create(builder, op.getLoc(), type, queries, keys, Value(), op.getHeads(), op.getKvHeads(),
+                         /*agreement=*/true);
 }
 
 Value PatternBuilder::weightedScore(Value queries, Value keys, Value weights, int64_t heads) {
   Type type = model::tensorType(element, {queryDims[0], 1, countOf(queries), countOf(keys)});
-  return ScoreOp::create(builder, op.getLoc(), type, queries, keys, weights, heads, 1);
+  return ScoreOp::create(builder, op.getLoc(), type, queries, keys, weights, heads, 1, false);
 }
 
 Value PatternBuilder::linear(Value tokens, Value weight) {

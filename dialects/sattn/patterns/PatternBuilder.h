@@ -20,6 +20,8 @@ public:
   mlir::Value summaryOfKeys(SummaryKind kind, int64_t width);
   /// Products of all vectors of two operands, tokens or summaries.
   mlir::Value score(mlir::Value queries, mlir::Value keys);
+  /// Numbers of columns in which two operands agree.
+  mlir::Value agreement(mlir::Value queries, mlir::Value keys);
   /// Products over `heads` heads of queries and one of keys, summed with weights of each query.
   mlir::Value weightedScore(mlir::Value queries, mlir::Value keys, mlir::Value weights, int64_t heads);
   /// Tokens times a weight of theirs.
@@ -67,6 +69,8 @@ public:
   mlir::OpBuilder &ops() { return builder; }
   mlir::Location loc() { return op.getLoc(); }
   AttentionOp attention() { return op; }
+  int64_t heads() { return op.getHeads(); }
+  int64_t kvHeads() { return op.getKvHeads(); }
   double scale() { return op.getScale().convertToDouble(); }
   bool isCausal() { return op.getCausal(); }
   const DimExpr &queries() const { return queryDims[1]; }

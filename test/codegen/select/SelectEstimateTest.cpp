@@ -115,6 +115,26 @@ struct WeighText {
            "\nreturn %t : " + tensor({"b", "1", queries, plusOne(room)}, "i32") + "\n}";
   }
 
+  /// Tokens by products, among those of which a column agrees with one of the query.
+  std::string refined() const {
+    std::string q = tensor({"b", queries, number(heads * D)}), k = tensor({"b", "k", number(kvHeads * D)}),
+                cq = tensor({"b", queries, number(heads * 3)}), ck = tensor({"b", "k", number(kvHeads * 3)}),
+                m = tensor({"b", "1", "1", "k"}, "i1"), s = tensor({"b", number(heads), queries, "k"}),
+                room = DimExpr::min(*DimExpr::parse("k"), 5).str();
+    std::string among = indexType(1, 1, queries, "k", "k"), index = indexType(1, 1, queries, "k", room);
+    std::string heading = " heads " + number(heads) + " kv_heads " + number(kvHeads) + " : ";
+    std::string rest = std::string(masked ? " mask %m" : "") + " queries \"" + queries + "\" keys \"k\" " +
+                       (causal ? "causal " : "") + ": " + s,
+                maskWord = masked ? " mask " + m : "";
+    return "func.func @select(%q: " + q + ", %k: " + k + (masked ? ", %m: " + m : "") + ", %cq: " + cq +
+           ", %ck: " + ck + ") -> " + tensor({"b", number(heads), queries, plusOne(room)}, "i32") + attributes() +
+           "%a = sattn.score agreement %cq, %ck" + heading + cq + ", " + ck + " -> " + s +
+           "\n%c = sattn.select #sattn.budget<threshold 1.0> %a" + rest + maskWord + " -> " + among +
+           "\n%s = sattn.score %q, %k" + heading + q + ", " + k + " -> " + s + "\n%i = sattn.select #sattn.budget<" +
+           budget + "> %s among %c" + rest + ", among " + among + maskWord + " -> " + index +
+           stored(index, queries, room);
+  }
+
 private:
   static std::string plusOne(const std::string &size) { return (*DimExpr::parse(size) + 1).str(); }
   std::string indexType(int64_t R, int64_t C, const std::string &rows, const std::string &items,
@@ -224,6 +244,31 @@ TEST_P(SelectEstimateTest, BlocksByDiagonals) {
       for (auto [Q, K] : {std::pair<int64_t, int64_t>{1, 1}, {9, 33}, {64, 7}, {40, 150}, {0, 3}, {64, 700}})
         check(3, Q, K);
     }
+}
+
+TEST_P(SelectEstimateTest, BestOfCandidates) {
+  for (auto [kvHeads, D] : {std::pair<int64_t, int64_t>{1, 4}, {2, 33}})
+    for (bool causal : {false, true})
+      for (int64_t codes : {2, 30}) {
+        WeighText select{"count 5.0"};
+        select.kvHeads = kvHeads;
+        select.D = D;
+        select.causal = select.masked = causal;
+        compile(select, select.refined());
+        for (auto [Q, K] : {std::pair<int64_t, int64_t>{1, 1}, {9, 33}, {64, 7}, {40, 150}, {0, 3}, {17, 300}}) {
+          SCOPED_TRACE("Q " + number(Q) + " K " + number(K) + " codes " + number(codes));
+          if (!harness)
+            return;
+          auto value = [&] { return float(int64_t(random() % 5) - 2); };
+          auto code = [&] { return float(random() % codes); };
+          std::vector<HostTensor> inputs{floats({3, Q, 2 * D}, value), floats({3, K, kvHeads * D}, value)};
+          if (select.masked)
+            inputs.push_back(mask(3, K));
+          inputs.push_back(floats({3, Q, 2 * 3}, code));
+          inputs.push_back(floats({3, K, kvHeads * 3}, code));
+          harness->expectMatch(inputs, 0, 0);
+        }
+      }
 }
 
 TEST_P(SelectEstimateTest, SumsOfHeads) {

@@ -255,6 +255,35 @@ func.func @indexer_weights(%q: tensor<1x8x4xf32>, %w: tensor<4x8xf32>) {
 
 // -----
 
+// expected-error@+1 {{found 2 blocks and a mass of 5.000000e-01 but one of them is wanted, and a mass above 0 and at most 1}}
+func.func private @block_top_k_c2_both() attributes {of = #sattn.block_top_k<k = 2, mass = 0.5>}
+
+// -----
+
+// expected-error@+1 {{found 0 blocks and a mass of 1.500000e+00 but one of them is wanted, and a mass above 0 and at most 1}}
+func.func private @block_top_k_c2() attributes {of = #sattn.block_top_k<mass = 1.5>}
+
+// -----
+
+// expected-error@+1 {{found a k of 32 by 0 tables but numbers from 1, below 2^31, are wanted}}
+func.func private @ann_c1() attributes {of = #sattn.ann<tables = 0>}
+
+// -----
+
+// expected-error@+1 {{found hashes of 25 bits but 1 to 24 are wanted}}
+func.func private @ann_c2() attributes {of = #sattn.ann<bits = 25>}
+
+// -----
+
+func.func @ann_c3(%q: tensor<1x8x4xf32>) {
+  // expected-error@+1 {{found a k of 9 but there are 8 keys}}
+  %o = sattn.attention #sattn.ann<k = 9> %q, %q, %q heads 1 kv_heads 1 scale 1.0
+      : tensor<1x8x4xf32>, tensor<1x8x4xf32>, tensor<1x8x4xf32> -> tensor<1x8x4xf32>
+  return
+}
+
+// -----
+
 func.func @local_global_c2(%q: tensor<1x8x4xf32>, %k: tensor<1x?x4xf32, #model.dims<"1", "t", "4">>) {
   // expected-error@+1 {{found 8 queries and t keys but local_global wants as many of both}}
   %o = sattn.attention #sattn.local_global<> %q, %k, %k heads 1 kv_heads 1 scale 1.0

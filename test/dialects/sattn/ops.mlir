@@ -94,6 +94,13 @@ func.func @score_tokens(%q: tensor<1x4x3x8xf32>, %k: tensor<1x20x16xf32>) {
   return
 }
 
+// CHECK-LABEL: func.func @score_agreement
+// CHECK: sattn.score agreement %{{.*}}, %{{.*}} heads 2 kv_heads 1 : tensor<1x20x32xf32>, tensor<1x20x16xf32> -> tensor<1x2x20x20xf32>
+func.func @score_agreement(%q: tensor<1x20x32xf32>, %k: tensor<1x20x16xf32>) {
+  %s = sattn.score agreement %q, %k heads 2 kv_heads 1 : tensor<1x20x32xf32>, tensor<1x20x16xf32> -> tensor<1x2x20x20xf32>
+  return
+}
+
 // CHECK-LABEL: func.func @score_weighted
 // CHECK: sattn.score %{{.*}}, %{{.*}} weights %{{.*}} heads 4 kv_heads 1 : tensor<1x20x32xf32>, tensor<1x20x8xf32> weights tensor<1x20x4xf32> -> tensor<1x1x20x20xf32>
 func.func @score_weighted(%q: tensor<1x20x32xf32>, %k: tensor<1x20x8xf32>, %w: tensor<1x20x4xf32>) {

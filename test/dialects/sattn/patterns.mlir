@@ -51,6 +51,8 @@ func.func @block_top_k() {
   "test.of"() {pattern = #sattn.block_top_k<block = 64, k = 8, sinks = 0, local = 1>} : () -> ()
   // CHECK-NEXT: #sattn.block_top_k<block = 16, k = 3, sinks = 2, local = 0>}
   "test.of"() {pattern = #sattn.block_top_k<local = 0, sinks = 2, k = 3, block = 16>} : () -> ()
+  // CHECK-NEXT: #sattn.block_top_k<sinks = 1, mass = 7.500000e-01>}
+  "test.of"() {pattern = #sattn.block_top_k<mass = 0.75, sinks = 1>} : () -> ()
   return
 }
 
@@ -130,6 +132,15 @@ func.func @indexer() {
   "test.of"() {pattern = #sattn.indexer<k = 32, heads = 4, width = 32>} : () -> ()
   // CHECK-NEXT: #sattn.indexer<k = 2048, heads = 64, width = 128>}
   "test.of"() {pattern = #sattn.indexer<width = 128, heads = 64, k = 2048>} : () -> ()
+  return
+}
+
+// CHECK-LABEL: func.func @ann
+func.func @ann() {
+  // CHECK-NEXT: #sattn.ann<>}
+  "test.of"() {pattern = #sattn.ann<k = 32, tables = 16, bits = 8, seed = 0>} : () -> ()
+  // CHECK-NEXT: #sattn.ann<k = 3, tables = 150, bits = 10, seed = -7>}
+  "test.of"() {pattern = #sattn.ann<seed = -7, bits = 10, tables = 150, k = 3>} : () -> ()
   return
 }
 

@@ -270,6 +270,29 @@ func.func @indexer(%q: !x, %k: !z, %wq: tensor<64x16xf32>, %wk: tensor<32x8xf32>
   return %o : !x
 }
 
+// CHECK-LABEL: func.func @block_top_k_by_mass
+// CHECK: %[[S:.*]] = sattn.score
+// CHECK: %[[W:.*]] = sattn.weigh blocks %[[S]] scale 1.250000e-01 width 64 rows 1 columns 1 queries "s" keys "s" causal :
+// CHECK: sattn.select <share 9.000000e-01> %[[W]] queries "s" keys "s" local 1 causal : {{.*}} capacity "floordiv(s + 63, 64)">
+func.func @block_top_k_by_mass(%q: !x) -> !x {
+  %o = sattn.attention #sattn.block_top_k<mass = 0.9> %q, %q, %q heads 4 kv_heads 4 scale 0.125 causal : !x, !x, !x -> !x
+  return %o : !x
+}
+
+// Codes that agree propose; products pick.
+// CHECK-LABEL: func.func @ann
+// CHECK: %[[QC:.*]] = model.reshape %{{.*}} : {{.*}} -> tensor<?x?x8xf32, #model.dims<"b", "s", "8">>
+// CHECK: %[[KC:.*]] = model.reshape %{{.*}} : {{.*}} -> tensor<?x?x4xf32, #model.dims<"b", "t", "4">>
+// CHECK: %[[A:.*]] = sattn.score agreement %[[QC]], %[[KC]] heads 4 kv_heads 2 :
+// CHECK: %[[C:.*]] = sattn.select <threshold 1.000000e+00> %[[A]] queries "s" keys "t" : {{.*}} capacity "t">
+// CHECK: %[[S:.*]] = sattn.score %{{.*}}, %{{.*}} heads 4 kv_heads 2 :
+// CHECK: %[[I:.*]] = sattn.select <count 5.000000e+00> %[[S]] among %[[C]] queries "s" keys "t" : {{.*}} capacity "min(5, t)">
+// CHECK: sattn.attend %{{.*}} over %[[I]] heads 4 kv_heads 2
+func.func @ann(%q: !x, %k: !z) -> !x {
+  %o = sattn.attention #sattn.ann<k = 5, tables = 2, bits = 3> %q, %k, %k heads 4 kv_heads 2 scale 0.125 : !x, !z, !z -> !x
+  return %o : !x
+}
+
 // CHECK-LABEL: func.func @dense
 // CHECK-NEXT: model.attention
 // CHECK-NEXT: return
