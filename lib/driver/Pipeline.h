@@ -24,8 +24,9 @@ std::optional<Phase> parsePhase(llvm::StringRef name);
 /// raised to their ops; no reshape or transpose left that an op could read through; dead code gone.
 void addGraphPhase(mlir::OpPassManager &manager);
 
-/// sparsify, `model` -> `sattn`. Guarantees: attention with a pattern, or with a mask that is known and leaves out much,
-/// reads explicit selections; `pattern` as in tamis-choose-pattern, empty for dense attention; `weights` may hold masks.
+/// sparsify, `model` -> `sattn`. Guarantees: attention with a pattern, or with a mask that is known and leaves out
+/// much, reads explicit selections; `pattern` as in tamis-choose-pattern, empty for dense attention; `weights` may hold
+/// masks.
 void addSparsifyPhase(mlir::OpPassManager &manager, llvm::StringRef pattern, const WeightStore *weights = nullptr);
 /// Its three parts: masks that are known become rules; attention gets its patterns; patterns become selections. Between
 /// the last two the patterns' own weights are named `model.weight`s, which may still be nowhere.
