@@ -36,7 +36,8 @@ LogicalResult readFile(const std::string &file, func::FuncOp main, std::vector<P
   std::vector<int64_t> rows; // of one passage
   int64_t count = 0;
   for (unsigned i = 0; i < main.getNumArguments(); ++i) {
-    std::string name = main.getArgAttrOfType<StringAttr>(i, "model.name").str();
+    auto named = main.getArgAttrOfType<StringAttr>(i, "model.name");
+    std::string name = named ? named.str() : "";
     auto array = npy::readNpz(file, name);
     if (!array)
       return emitError(UnknownLoc::get(main.getContext())) << "calibration: " << array.error().message();

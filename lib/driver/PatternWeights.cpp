@@ -17,7 +17,10 @@ public:
 
   FailureOr<std::vector<WeightOrigin>> run() {
     SmallVector<Operation *> unfitted;
-    for (auto op : module.lookupSymbol<func::FuncOp>("main").getOps<sattn::AttentionOp>()) {
+    auto main = module.lookupSymbol<func::FuncOp>("main");
+    if (!main)
+      return module.emitError("expected a function @main");
+    for (auto op : main.getOps<sattn::AttentionOp>()) {
       auto known = takeKnown(op);
       if (failed(known))
         return failure();
