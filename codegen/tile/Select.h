@@ -11,8 +11,8 @@ namespace tamis {
 ///
 /// The kernel scores queries against keys, both arguments of f32 or columns of one (`model.slice`), as they are or
 /// summarised, or reads scores that are an argument of f32; maybe sums heads, or softmax weights over blocks or
-/// diagonals; selects, maybe among bands; maybe joins rows, or finds what lies on diagonals; and returns the stored
-/// index:
+/// diagonals; selects, maybe among bands or what another selection found; maybe joins rows, or finds what lies on
+/// diagonals; and returns the stored index:
 /// ```mlir
 /// func.func @select(%q: ..., %k: ..., %m: tensor<...xi1>) -> tensor<...xi32> {
 ///   %qm = sattn.summarize mean %q mask %m heads 12 width 64 : ...
