@@ -7,6 +7,7 @@ import statistics
 import sys
 
 from benchmarks import attention_cases as cases
+from benchmarks import attention_patterns as patterns
 from benchmarks.environment import BenchError
 from benchmarks.machine import FmaPeak, describe, first_cpus
 from benchmarks.results import Results, Verdicts, table
@@ -105,11 +106,12 @@ def compare(environment, results, verdicts, peak, threads, arguments, rounds, bu
         if length <= LONGEST.get(pattern, length) and (not arguments.lengths or length in arguments.lengths)
     ]
     engines = sorted({name for case in wanted for name in peers_of(case["pattern"], case["length"])})
-    found = []
+    found, peers = [], []
     with Workers(environment, ["tamis", *engines], threads) as workers:
         for case in wanted:
-            _, share, ratio = comparison.measure(workers, case, peers_of(case["pattern"], case["length"]))
+            seconds, share, ratio = comparison.measure(workers, case, peers_of(case["pattern"], case["length"]))
             found.append((case, share, ratio))
+            peers.append((case, ratio and ratio * seconds))
         # What a share of the pairs costs, as a share of the dense time, in the same rounds' weather.
         costs = []
         if threads == 1 and (not arguments.lengths or 4096 in arguments.lengths):
@@ -126,6 +128,9 @@ def compare(environment, results, verdicts, peak, threads, arguments, rounds, bu
         verdicts.judge(
             f"cost at density {density}, of dense", cost <= 1.25 * exact, f"{cost:.3f}", f"at most {1.25 * exact:.3f}"
         )
+    dense_peers = {case["length"]: peer for case, peer in peers if case["pattern"] == "dense" and peer}
+    lengths = [length for length in LENGTHS if not arguments.lengths or length in arguments.lengths]
+    patterns.compare(environment, results, verdicts, threads, lengths, dense_peers, 3 * rounds)
 
 
 def run(environment, arguments):
