@@ -17,8 +17,9 @@ inline constexpr int64_t kPanelColumns = 48;
 /// the second-level cache while all panels pass by, so that weights are read from further away once a block.
 int64_t linearRows(int64_t K);
 
-/// Query rows of one work group of attention. Each group packs the keys of its head, so groups are large.
-inline constexpr int64_t kAttentionQueries = 512;
+/// Query rows of one work group of attention, whole blocks of them on every target. Groups that do not follow each other
+/// pack the keys of their head each, so groups are large.
+inline constexpr int64_t kAttentionQueries = 384;
 
 /// Register tile of the inner loops.
 struct RegisterTile {

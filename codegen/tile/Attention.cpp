@@ -65,8 +65,16 @@ AttentionTiler::Group AttentionTiler::decode(Value index, int64_t groupQueries) 
 }
 
 Value AttentionTiler::emit() {
+  Value begin = b.index(0);
   if (!kernel.positions) {
-    b.loop(b.begin(), b.end(), 1, [&](Value index) { groupOf(decode(index, kAttentionQueries)); });
+    // What is packed stays for the next group, if it is of the same head.
+    b.loop(b.begin(), b.end(), 1, {b.index(-1), begin}, [&](Value index, ValueRange before) {
+      Group group = decode(index, kAttentionQueries);
+      Value head = packedHead(group), isSame = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, head, before[0]);
+      groupOf(group, arith::SelectOp::create(b, isSame, before[1], begin));
+      // A block that is not full may have more keys later.
+      return Vectors{head, b.mul(b.divFloor(group.endKey, b.index(blockKeys)), blockKeys)};
+    });
     return {};
   }
   Value fine = arith::ConstantIntOp::create(b, 0, 1);
@@ -74,34 +82,41 @@ Value AttentionTiler::emit() {
     Group group = decode(index, kAttentionQueries);
     readPositions(group);
     Value found = findFault(group);
-    b.branch(arith::CmpIOp::create(b, arith::CmpIPredicate::eq, found, fine), [&] { groupOf(group); });
+    b.branch(arith::CmpIOp::create(b, arith::CmpIPredicate::eq, found, fine), [&] { groupOf(group, begin); });
     return Vectors{arith::OrIOp::create(b, carried[0], found)};
   })[0];
   return arith::ExtUIOp::create(b, b.getI32Type(), fault);
 }
 
-void AttentionTiler::groupOf(const Group &group) {
-  packKeys(group);
-  packValues(group);
-  b.loop(group.firstQuery, group.endQuery, AttentionSchedule::kBlockQueries,
+void AttentionTiler::groupOf(const Group &group, Value firstKey) {
+  packKeys(group, firstKey);
+  packValues(group, firstKey);
+  b.loop(group.firstQuery, group.endQuery, schedule.blockQueries,
          [&](Value firstQuery) { queryBlock(group, firstQuery); });
 }
 
+/// Numbers what is packed: heads that share keys, and their masks, have the same.
+Value AttentionTiler::packedHead(const Group &group) {
+  if (kernel.mask.perHead)
+    return b.add(b.mul(group.batch, kernel.heads), group.head);
+  return b.add(b.mul(group.batch, kernel.heads / kernel.groupSize), group.keyHead);
+}
+
 void AttentionTiler::queryBlock(const Group &group, Value firstQuery) {
-  Value endQuery = b.minimum(group.endQuery, b.add(firstQuery, AttentionSchedule::kBlockQueries));
+  Value endQuery = b.minimum(group.endQuery, b.add(firstQuery, schedule.blockQueries));
   Value rows = b.sub(endQuery, firstQuery);
   Value endKey = kernel.positions ? endKeyAt(group, firstQuery, endQuery) : endKeyOf(endQuery);
   packQueries(group, firstQuery, rows);
   Value blocks = ceilDiv(endKey, blockKeys), pipelined = b.index(0);
-  if (schedule.pipelined) {
+  if (schedule.pipelinedRows) {
     // A pipeline needs two tiles of queries at least: tiles next to each other in it must not share rows.
-    Value hasTwo = arith::CmpIOp::create(b, arith::CmpIPredicate::ugt, rows, b.index(schedule.kPipelinedRows));
+    Value hasTwo = arith::CmpIOp::create(b, arith::CmpIPredicate::ugt, rows, b.index(schedule.pipelinedRows));
     Value full = b.divFloor(ceilDiv(endKey, lanes), b.index(schedule.keyVectors));
     pipelined = arith::SelectOp::create(b, hasTwo, full, pipelined);
     Value hasFull = arith::CmpIOp::create(b, arith::CmpIPredicate::ne, pipelined, b.index(0));
     b.branch(hasFull, [&] {
       pipelineBlocks(rows, pipelined, [&](Value block, Value row) {
-        Tile tile = tileAt(group, firstQuery, block, row, schedule.kPipelinedRows, schedule.keyVectors);
+        Tile tile = tileAt(group, firstQuery, block, row, schedule.pipelinedRows, schedule.keyVectors);
         tile.keyCount = b.index(blockKeys); // rows of values beyond the last key are zero
         return tile;
       });
@@ -120,19 +135,23 @@ AttentionTiler::Tile AttentionTiler::tileAt(const Group &group, Value firstQuery
   return tile;
 }
 
-void AttentionTiler::pipelineBlocks(Value rows, Value blocks, llvm::function_ref<Tile(Value, Value)> tileOf) {
+void AttentionTiler::pipelineBlocks(Value rows, Value blocks, llvm::function_ref<Tile(Value, Value)> tileOf,
+                                    llvm::function_ref<void(Value)> along) {
   Value zero = b.index(0);
   score(tileOf(zero, zero));
-  Value tiles = b.mul(ceilDiv(rows, schedule.kPipelinedRows), blocks);
+  Value tiles = b.mul(ceilDiv(rows, schedule.pipelinedRows), blocks);
   b.loop(zero, tiles, 1, {zero, zero}, [&](Value number, ValueRange place) {
-    Value block = place[0], row = place[1], below = b.add(row, schedule.kPipelinedRows);
+    if (along)
+      along(number);
+    Value block = place[0], row = place[1], below = b.add(row, schedule.pipelinedRows);
     Value wraps = arith::CmpIOp::create(b, arith::CmpIPredicate::uge, below, rows);
     Value nextBlock = arith::SelectOp::create(b, wraps, b.add(block, 1), block);
     Value nextRow = arith::SelectOp::create(b, wraps, zero, below);
     Tile tile = tileOf(block, row);
     Value hasNext = arith::CmpIOp::create(b, arith::CmpIPredicate::ult, b.add(number, 1), tiles);
     b.branch(
-        hasNext, [&] { score(tileOf(nextBlock, nextRow), [&](Value vector) { weighVector(tile, vector); }); },
+        hasNext,
+        [&] { score(tileOf(nextBlock, nextRow), [&](unsigned row, Value column) { weighVector(tile, row, column); }); },
         [&] { weigh(tile); });
     accumulateValues(tile);
     return SmallVector<Value>{nextBlock, nextRow};
@@ -162,14 +181,7 @@ void AttentionTiler::plainBlocks(const Group &group, Value firstQuery, Value row
 /// of the sum of the exponentials.
 void AttentionTiler::writeResult(const Group &group, Value firstQuery, Value rows) {
   int64_t width = kernel.isPartial ? kernel.E + 1 : kernel.heads * kernel.E;
-  Value base;
-  if (kernel.isPartial) {
-    base = b.add(b.mul(b.add(b.mul(group.batch, kernel.heads), group.head), queries), firstQuery);
-    base = b.mul(base, width);
-  } else {
-    base = b.mul(b.add(b.mul(group.batch, queries), firstQuery), width);
-    base = b.add(base, b.mul(group.head, kernel.E));
-  }
+  Value base = resultOffset(group, firstQuery);
   b.loop(b.index(0), rows, 1, [&](Value row) {
     Value partial = load(scratch, at(place.sums, b.mul(row, lanes)));
     Value sum = vector::ReductionOp::create(b, vector::CombiningKind::ADD, partial, arith::FastMathFlags::reassoc);

@@ -122,15 +122,16 @@ AttentionSchedule AttentionSchedule::of(const CpuTarget &target) {
   // 64 keys are 4 vectors of 16 lanes; 16 registers take 6 shorter vectors in two chunks of 3.
   static constexpr unsigned wide[] = {1, 2, 3, 4}, narrow[] = {1, 2, 3, 6};
   if (target.registers == 32)
-    return {target.lanes, target.registers, 4, wide, /*pipelined=*/true};
-  return {target.lanes, target.registers, 6, narrow, /*pipelined=*/false};
+    return {target.lanes, target.registers, 4, wide, /*pipelinedRows=*/6, /*blockQueries=*/96};
+  return {target.lanes, target.registers, 6, narrow, /*pipelinedRows=*/0, /*blockQueries=*/64};
 }
 
 AttentionSchedule AttentionSchedule::ofWholeBlocks(const CpuTarget &target) {
   static constexpr unsigned of16[] = {4}, of8[] = {8}, of4[] = {16};
   unsigned vectors = kMostBlockKeys / target.lanes;
   llvm::ArrayRef<unsigned> widths = target.lanes == 16 ? of16 : target.lanes == 8 ? of8 : of4;
-  return {target.lanes, target.registers, vectors, widths, /*pipelined=*/target.registers == 32};
+  return {target.lanes, target.registers, vectors, widths, /*pipelinedRows=*/target.registers == 32 ? 4u : 0u,
+          kBlockQueries};
 }
 
 AttentionScratch::AttentionScratch(const AttentionSchedule &schedule, int64_t D, int64_t E) {
@@ -141,12 +142,12 @@ AttentionScratch::AttentionScratch(const AttentionSchedule &schedule, int64_t D,
     next += llvm::alignTo(elements, S::kMostLanes);
     return begin;
   };
-  queries = take(S::kBlockQueries * llvm::alignTo(D, S::kMostLanes));
-  output = take(S::kBlockQueries * llvm::alignTo(E, S::kMostLanes));
-  maxima = take(S::kBlockQueries);
-  limits = take(S::kBlockQueries);
+  queries = take(S::kMostBlockQueries * llvm::alignTo(D, S::kMostLanes));
+  output = take(S::kMostBlockQueries * llvm::alignTo(E, S::kMostLanes));
+  maxima = take(S::kMostBlockQueries);
+  limits = take(S::kMostBlockQueries);
   factors = take(S::kRows);
-  sums = take(S::kBlockQueries * S::kMostLanes);
+  sums = take(S::kMostBlockQueries * S::kMostLanes);
   scores = take(S::kRows * S::kMostBlockKeys);
   weights = take(S::kRows * S::kMostBlockKeys);
   tileBias = take(S::kRows * S::kMostBlockKeys);
@@ -163,6 +164,6 @@ DimExpr AttentionScratch::bytes(int64_t D, int64_t E, const DimExpr &keyCount) {
   // The last block may be all padding but one key, and each of the block's parts is rounded up to a vector.
   int64_t elementsOfKey = D + int64_t(llvm::alignTo(E, S::kMostLanes)) + 1, rounding = 3;
   DimExpr padded = keyCount + S::kMostBlockKeys;
-  AttentionScratch widest({S::kMostLanes, 32, S::kMostBlockKeys / S::kMostLanes, {}, true}, D, E);
+  AttentionScratch widest({S::kMostLanes, 32, S::kMostBlockKeys / S::kMostLanes, {}, 0, 0}, D, E);
   return (padded * (elementsOfKey + rounding) + widest.blocks) * int64_t(sizeof(float));
 }

@@ -53,32 +53,33 @@ struct AttentionKernel {
 /// How the loops of attention are cut.
 struct AttentionSchedule {
   unsigned lanes, registers;
-  unsigned keyVectors;                 ///< vectors of keys in a block
-  llvm::ArrayRef<unsigned> widths;     ///< vectors of keys that there is code for, ascending, the last keyVectors
-  bool pipelined;                      ///< full blocks take the weights of a tile along with the scores of the next
+  unsigned keyVectors;             ///< vectors of keys in a block
+  llvm::ArrayRef<unsigned> widths; ///< vectors of keys that there is code for, ascending, the last keyVectors
+  /// Queries of a pipelined tile, 0 for none: full blocks take the weights of a tile along with the scores of the next,
+  /// and scores, keys and weights share the registers.
+  unsigned pipelinedRows;
+  int64_t blockQueries;                ///< queries that pass over a block of keys while it is in the first-level cache
   static constexpr unsigned kRows = 8; ///< queries of a plain tile
-  static constexpr unsigned kPipelinedRows =
-      4; ///< queries of a pipelined one: scores, keys and weights share 32 registers
   int64_t blockKeys() const { return int64_t(keyVectors) * lanes; }
 
   static AttentionSchedule of(const CpuTarget &target);
   /// With blocks of kMostBlockKeys keys on every target.
   static AttentionSchedule ofWholeBlocks(const CpuTarget &target);
 
-  /// Queries that pass over a block of keys while it is in the first-level cache.
+  /// Of blocks that indices name.
   static constexpr int64_t kBlockQueries = 64;
   /// Bounds over all targets, for the size of scratch.
-  static constexpr int64_t kMostLanes = 16, kMostBlockKeys = 64;
+  static constexpr int64_t kMostLanes = 16, kMostBlockKeys = 64, kMostBlockQueries = 96;
 };
 
 /// Where things lie in a thread's scratch, in f32 elements; every part begins at 64 bytes.
 struct AttentionScratch {
-  int64_t queries;  ///< [kBlockQueries][D rounded up to lanes], scaled
-  int64_t output;   ///< [kBlockQueries][E rounded up to lanes]
-  int64_t maxima;   ///< [kBlockQueries] that scores are relative to
-  int64_t limits;   ///< [kBlockQueries] scores above which the maximum is raised
+  int64_t queries;  ///< [kMostBlockQueries][D rounded up to lanes], scaled
+  int64_t output;   ///< [kMostBlockQueries][E rounded up to lanes]
+  int64_t maxima;   ///< [kMostBlockQueries] that scores are relative to
+  int64_t limits;   ///< [kMostBlockQueries] scores above which the maximum is raised
   int64_t factors;  ///< [rows] by which sums and outputs of a tile are rescaled
-  int64_t sums;     ///< [kBlockQueries][lanes], partial sums of weights
+  int64_t sums;     ///< [kMostBlockQueries][lanes], partial sums of weights
   int64_t scores;   ///< [rows][blockKeys]
   int64_t weights;  ///< [rows][blockKeys]
   int64_t tileBias; ///< [rows][blockKeys], masks that differ by query

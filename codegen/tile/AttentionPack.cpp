@@ -69,7 +69,24 @@ Value AttentionTiler::valueBase(const Group &group) {
   return b.add(b.add(base, b.mul(group.keyHead, kernel.E)), kernel.value.firstColumn);
 }
 
-void AttentionTiler::packKeyVector(llvm::ArrayRef<Value> rowOffsets, Value target) {
+Value AttentionTiler::queryOffset(const Group &group, Value query) {
+  Value row = b.mul(b.add(b.mul(group.batch, queries), query), kernel.query.rowStride);
+  return b.add(b.add(row, b.mul(group.head, kernel.D)), kernel.query.firstColumn);
+}
+
+Value AttentionTiler::resultOffset(const Group &group, Value query) {
+  if (kernel.isPartial) {
+    Value head = b.add(b.mul(group.batch, kernel.heads), group.head);
+    return b.mul(b.add(b.mul(head, queries), query), kernel.E + 1);
+  }
+  Value row = b.mul(b.add(b.mul(group.batch, queries), query), kernel.heads * kernel.E);
+  return b.add(row, b.mul(group.head, kernel.E));
+}
+
+void AttentionTiler::packKeyVector(llvm::ArrayRef<Value> rowOffsets, Value target, Value bias) {
+  Value isExcluded;
+  if (bias)
+    isExcluded = arith::CmpFOp::create(b, arith::CmpFPredicate::OLE, bias, b.splat(kExcluded / 2, lanes));
   Value buffer = b.argument(kernel.key.source.getArgNumber());
   for (int64_t d = 0; d < kernel.D; d += lanes) {
     int64_t valid = std::min<int64_t>(lanes, kernel.D - d);
@@ -77,8 +94,12 @@ void AttentionTiler::packKeyVector(llvm::ArrayRef<Value> rowOffsets, Value targe
     for (Value offset : rowOffsets)
       rows.push_back(load(buffer, b.add(offset, d), valid));
     Vectors columns = b.transpose(rows);
-    for (int64_t i = 0; i < valid; ++i)
-      store(columns[i], scratch, b.add(target, (d + i) * blockKeys));
+    for (int64_t i = 0; i < valid; ++i) {
+      Value column = columns[i];
+      if (bias)
+        column = arith::SelectOp::create(b, isExcluded, b.splat(0, lanes), column);
+      store(column, scratch, b.add(target, (d + i) * blockKeys));
+    }
   }
 }
 
@@ -94,9 +115,18 @@ void AttentionTiler::clearValueRow(Value target, Value key) {
     store(b.splat(0, lanes), scratch, b.add(target, b.add(b.mul(key, paddedE), e)));
 }
 
-/// Keys [0, endKey), transposed, and a bias a key: the mask where it is the same for all queries. The last block is
-/// filled up with excluded keys as far as its tiles read.
-void AttentionTiler::packKeys(const Group &group) {
+void AttentionTiler::clearExcludedValues(Value packed, Value count) {
+  b.loop(b.index(0), count, 1, [&](Value key) {
+    Value bias = b.load(scratch, at(place.blockBias, b.add(packed, key)));
+    Value limit = arith::ConstantOp::create(b, b.getF32FloatAttr(float(kExcluded / 2)));
+    b.branch(arith::CmpFOp::create(b, arith::CmpFPredicate::OLE, bias, limit),
+             [&] { clearValueRow(at(place.blockValues, packed), key); });
+  });
+}
+
+/// Keys [firstKey, endKey), transposed, and a bias a key: the mask where it is the same for all queries. The last block
+/// is filled up with excluded keys as far as its tiles read.
+void AttentionTiler::packKeys(const Group &group, Value firstKey) {
   Value vectors = ceilDiv(group.endKey, lanes), inBlock = b.rem(vectors, b.index(schedule.keyVectors));
   unsigned widest = schedule.widths[schedule.widths.size() - 2]; // of the blocks that are not full
   Value full = b.mul(ceilDiv(vectors, schedule.keyVectors), schedule.keyVectors);
@@ -104,7 +134,7 @@ void AttentionTiler::packKeys(const Group &group) {
   vectors = arith::SelectOp::create(b, isWide, full, vectors);
   Value base = keyBase(group);
   Value last = b.sub(keys, b.index(1));
-  b.loop(b.index(0), vectors, 1, [&](Value vector) {
+  b.loop(b.divFloor(firstKey, b.index(lanes)), vectors, 1, [&](Value vector) {
     Value block = b.divFloor(vector, b.index(schedule.keyVectors));
     Value column = b.mul(b.rem(vector, b.index(schedule.keyVectors)), lanes);
     Value firstKey = b.mul(vector, lanes);
@@ -112,17 +142,18 @@ void AttentionTiler::packKeys(const Group &group) {
     for (unsigned i = 0; i < lanes; ++i) // beyond the last key, the last key again: what is there has no weight
       rowOffsets.push_back(b.add(base, b.mul(b.minimum(b.add(firstKey, i), last), kernel.key.rowStride)));
     Value target = b.add(b.add(b.mul(block, place.blockSize), column), place.blocks);
-    packKeyVector(rowOffsets, target);
-    if (!kernel.mask.perQuery)
-      store(maskBiasOf(group, b.index(0), firstKey), scratch, b.add(target, place.blockBias));
+    Value bias = kernel.mask.perQuery ? Value() : maskBiasOf(group, b.index(0), firstKey);
+    packKeyVector(rowOffsets, target, hasKeyMask() ? bias : Value());
+    if (bias)
+      store(bias, scratch, b.add(target, place.blockBias));
   });
 }
 
-/// Values [0, endKey), rows one after the other: apart, rows of a wide buffer fall on few sets of the first-level
-/// cache.
-void AttentionTiler::packValues(const Group &group) {
+/// Values [firstKey, endKey), rows one after the other: apart, rows of a wide buffer fall on few sets of the
+/// first-level cache.
+void AttentionTiler::packValues(const Group &group, Value firstKey) {
   Value base = valueBase(group);
-  b.loop(b.index(0), group.endKey, blockKeys, [&](Value firstKey) {
+  b.loop(firstKey, group.endKey, blockKeys, [&](Value firstKey) {
     Value target = b.mul(b.divFloor(firstKey, b.index(blockKeys)), place.blockSize);
     target = b.add(target, place.blocks + place.blockValues);
     Value count = b.minimum(b.index(blockKeys), b.sub(group.endKey, firstKey));
@@ -131,6 +162,8 @@ void AttentionTiler::packValues(const Group &group) {
     b.loop(b.index(0), count, 1, [&](Value key) {
       packValueRow(b.add(base, b.mul(b.add(firstKey, key), kernel.value.rowStride)), target, key);
     });
+    if (hasKeyMask())
+      clearExcludedValues(b.sub(target, b.index(place.blockValues)), count);
   });
 }
 
@@ -149,12 +182,13 @@ void AttentionTiler::fillTileBias(const Tile &tile) {
 /// Queries [firstQuery, firstQuery + rows), scaled; the last tile is filled up with the last query.
 void AttentionTiler::packQueries(const Group &group, Value firstQuery, Value rows) {
   Value buffer = b.argument(kernel.query.source.getArgNumber());
-  Value base = b.mul(group.batch, b.mul(queries, kernel.query.rowStride));
-  base = b.add(b.add(base, b.mul(group.head, kernel.D)), kernel.query.firstColumn);
   Value last = b.sub(group.endQuery, b.index(1));
   Value scale = b.splat(kernel.scale * M_LOG2E, lanes);
-  b.loop(b.index(0), b.mul(ceilDiv(rows, schedule.kRows), schedule.kRows), 1, [&](Value row) {
-    Value source = b.add(base, b.mul(b.minimum(b.add(firstQuery, row), last), kernel.query.rowStride));
+  Value filled = b.mul(ceilDiv(rows, schedule.kRows), schedule.kRows);
+  if (schedule.pipelinedRows)
+    filled = signedMax(filled, b.mul(ceilDiv(rows, schedule.pipelinedRows), schedule.pipelinedRows));
+  b.loop(b.index(0), filled, 1, [&](Value row) {
+    Value source = queryOffset(group, b.minimum(b.add(firstQuery, row), last));
     for (int64_t d = 0; d < kernel.D; d += lanes) {
       Value query = load(buffer, b.add(source, d), std::min<int64_t>(lanes, kernel.D - d));
       store(arith::MulFOp::create(b, query, scale), scratch, at(place.queries, b.add(b.mul(row, paddedD), d)));

@@ -10,6 +10,9 @@
 using namespace mlir;
 using namespace tamis;
 
+// Steps over D in a row; more code than this does not run faster.
+static constexpr int64_t kMostSteps = 32;
+
 unsigned AttentionTiler::rowsOf(unsigned vectors, unsigned most) const {
   // Accumulators, one row of vectors and a broadcast share the registers.
   unsigned rows = most;
@@ -27,7 +30,7 @@ void AttentionTiler::chunks(unsigned total, llvm::function_ref<void(unsigned, un
   }
 }
 
-void AttentionTiler::score(const Tile &tile, llvm::function_ref<void(Value)> weigh) {
+void AttentionTiler::score(const Tile &tile, WeighVector weigh) {
   if (kernel.mask.perQuery)
     fillTileBias(tile);
   multiplyKeys(tile, weigh);
@@ -37,7 +40,7 @@ void AttentionTiler::score(const Tile &tile, llvm::function_ref<void(Value)> wei
 
 /// scores = queries x keys + bias. A bool mask is where the sums begin, which costs nothing; a float one is added after
 /// them, since its size would take bits from each of the sums.
-void AttentionTiler::multiplyKeys(const Tile &tile, llvm::function_ref<void(Value)> weigh) {
+void AttentionTiler::multiplyKeys(const Tile &tile, WeighVector weigh) {
   Value bias = kernel.mask.perQuery ? b.index(place.tileBias) : b.add(tile.packed, place.blockBias);
   bool addAfter = kernel.mask && !kernel.mask.isBool;
   chunks(tile.keyVectors, [&](unsigned first, unsigned count) {
@@ -67,15 +70,17 @@ void AttentionTiler::multiplyKeys(const Tile &tile, llvm::function_ref<void(Valu
       // With weights to compute along, each of their vectors goes between as many steps as there are for it.
       int64_t done = 0;
       if (weigh) {
-        int64_t pieces = int64_t(tile.rows) * tile.keyVectors, steps = kernel.D / pieces;
-        sums = b.loop(b.index(0), b.index(pieces), 1, sums, [&](Value piece, ValueRange carried) {
-          weigh(piece);
+        int64_t steps = std::min<int64_t>(kernel.D / tile.keyVectors, kMostSteps);
+        sums = b.loop(b.index(0), b.index(tile.keyVectors), 1, sums, [&](Value column, ValueRange carried) {
           Vectors next(carried);
-          for (int64_t s = 0; s < steps; ++s)
-            next = step(b.add(b.mul(piece, steps), s), next);
+          for (unsigned i = 0; i < tile.rows; ++i) {
+            weigh(i, column);
+            for (int64_t s = steps * i / tile.rows; s < steps * (i + 1) / tile.rows; ++s)
+              next = step(b.add(b.mul(column, steps), s), next);
+          }
           return next;
         });
-        done = pieces * steps;
+        done = tile.keyVectors * steps;
       }
       sums = b.loop(b.index(done), b.index(kernel.D), 1, sums, step);
       for (unsigned i = 0; i < rows; ++i)
@@ -204,11 +209,9 @@ void AttentionTiler::rescale(Value row, Value factor) {
     multiply(at(place.output, b.add(b.mul(row, paddedE), e)));
 }
 
-/// weights = 2^(scores - maxima) and their sums, one vector; columns of vectors are numbered one after the other, so
-/// that the weights of the first keys are ready first.
-void AttentionTiler::weighVector(const Tile &tile, Value number) {
-  Value i = b.rem(number, b.index(tile.rows)), j = b.divFloor(number, b.index(tile.rows));
-  Value index = b.add(tile.row, i), offset = b.add(b.mul(i, blockKeys), b.mul(j, lanes));
+/// weights = 2^(scores - maxima) and their sums, one vector.
+void AttentionTiler::weighVector(const Tile &tile, unsigned row, Value column) {
+  Value index = b.add(tile.row, row), offset = b.add(b.mul(column, lanes), row * blockKeys);
   Value score = load(scratch, at(place.scores, offset));
   Value weight = weightOf(arith::SubFOp::create(b, score, splatOf(at(place.maxima, index))));
   store(weight, scratch, at(place.weights, offset));

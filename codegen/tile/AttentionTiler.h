@@ -56,28 +56,37 @@ protected:
   using Vectors = llvm::SmallVector<mlir::Value>;
 
   // AttentionPack.cpp: what is prepared before the tiles.
-  void packKeys(const Group &group);
-  void packValues(const Group &group);
+  /// From the beginning of a block on.
+  void packKeys(const Group &group, mlir::Value firstKey);
+  void packValues(const Group &group, mlir::Value firstKey);
   void packQueries(const Group &group, mlir::Value firstQuery, mlir::Value rows);
   virtual void fillTileBias(const Tile &tile);
   mlir::Value keyBase(const Group &group); ///< offset of the head's first key in its buffer
   mlir::Value valueBase(const Group &group);
-  /// One vector of keys, whose rows begin there in their buffer, into a block.
-  void packKeyVector(llvm::ArrayRef<mlir::Value> rowOffsets, mlir::Value target);
+  mlir::Value queryOffset(const Group &group, mlir::Value query); ///< of its head
+  mlir::Value resultOffset(const Group &group, mlir::Value query);
+  /// One vector of keys, whose rows begin there in their buffer, into a block. What their bias excludes, if it is
+  /// given, may hold anything and becomes zeros.
+  void packKeyVector(llvm::ArrayRef<mlir::Value> rowOffsets, mlir::Value target, mlir::Value bias = {});
   void packValueRow(mlir::Value source, mlir::Value target, mlir::Value key);
   void clearValueRow(mlir::Value target, mlir::Value key);
+  /// Zeros for the values that the bias of their key excludes; blocks of all queries.
+  void clearExcludedValues(mlir::Value packed, mlir::Value count);
+  bool hasKeyMask() const { return kernel.mask && kernel.mask.perKey && !kernel.mask.perQuery; }
   mlir::Value maskBias(mlir::Value maskVector);
   mlir::Value maskBiasOf(const Group &group, mlir::Value query, mlir::Value key);
   mlir::Value maskOffset(const Group &group, mlir::Value query, mlir::Value key);
 
   // AttentionTile.cpp: the parts of one tile, in their order.
-  /// Scores with masks, and maxima that fit them. `weigh(v)`: vector v of the weights of another tile, computed along.
-  void score(const Tile &tile, llvm::function_ref<void(mlir::Value)> weigh = {});
-  void weighVector(const Tile &tile, mlir::Value vector);
+  /// A vector of the weights of a tile.
+  using WeighVector = llvm::function_ref<void(unsigned row, mlir::Value column)>;
+  /// Scores with masks, and maxima that fit them; `weigh`: along with them, the weights of another tile.
+  void score(const Tile &tile, WeighVector weigh = {});
+  void weighVector(const Tile &tile, unsigned row, mlir::Value column);
   void weigh(const Tile &tile);
   void accumulateValues(const Tile &tile);
 
-  void multiplyKeys(const Tile &tile, llvm::function_ref<void(mlir::Value)> weigh);
+  void multiplyKeys(const Tile &tile, WeighVector weigh);
   /// Scores of keys that queries of the tile do not keep, masks apart, become kExcluded.
   virtual void excludeKeys(const Tile &tile);
   void raiseMaxima(const Tile &tile);
@@ -90,17 +99,21 @@ protected:
 
   // Attention.cpp: loops over blocks.
   Group decode(mlir::Value index, int64_t groupQueries);
+  mlir::Value packedHead(const Group &group);
   void queryBlock(const Group &group, mlir::Value firstQuery);
   /// Full blocks [0, blocks) of keys, the weights of each tile computed amid the scores of the next.
+  /// `along(n)`: whatever else is done with tile n.
   void pipelineBlocks(mlir::Value rows, mlir::Value blocks,
-                      llvm::function_ref<Tile(mlir::Value block, mlir::Value row)> tileOf);
+                      llvm::function_ref<Tile(mlir::Value block, mlir::Value row)> tileOf,
+                      llvm::function_ref<void(mlir::Value number)> along = {});
   /// Blocks [first, end) of keys, one tile after the other.
   void plainBlocks(const Group &group, mlir::Value firstQuery, mlir::Value rows, mlir::Value first, mlir::Value end);
   void writeResult(const Group &group, mlir::Value firstQuery, mlir::Value rows);
   Tile tileAt(const Group &group, mlir::Value firstQuery, mlir::Value block, mlir::Value row, unsigned rows,
               unsigned keyVectors);
   mlir::Value endKeyOf(mlir::Value endQuery);
-  void groupOf(const Group &group);
+  /// Keys before `firstKey` are packed already.
+  void groupOf(const Group &group, mlir::Value firstKey);
 
   // AttentionPositions.cpp: queries that stand where an index says.
   void readPositions(Group &group);

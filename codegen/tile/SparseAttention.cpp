@@ -19,9 +19,7 @@ Value SparseAttentionTiler::emit() {
   // What is packed stays for the next group, if it is of the same head.
   auto carried = b.loop(b.begin(), b.end(), 1, {fine, none, none}, [&](Value index, ValueRange before) {
     Group group = decode(index, kGroupQueries);
-    Value head = b.add(b.mul(group.batch, kernel.heads), group.head), packed = head;
-    if (!kernel.mask.perHead)
-      packed = b.add(b.mul(group.batch, kernel.heads / kernel.groupSize), group.keyHead);
+    Value head = b.add(b.mul(group.batch, kernel.heads), group.head), packed = packedHead(group);
     b.branch(compare(CmpIPredicate::ne, packed, before[1]), [&] {
       b.loop(b.index(0), keyBlocks, 1, [&](Value block) { storeInteger(b.index(0), partOf(parts.packed, block)); });
       if (!sparse.lists.empty())
@@ -213,13 +211,17 @@ void SparseAttentionTiler::passEntries(const Rows &rows, Value entries) {
     return tile;
   };
   Value none = b.index(0), pipelined = none;
-  if (schedule.pipelined) {
+  if (schedule.pipelinedRows) {
     // As in dense attention: tiles next to each other must not share rows.
-    Value hasTwo = compare(CmpIPredicate::ugt, rows.count, b.index(schedule.kPipelinedRows));
+    Value hasTwo = compare(CmpIPredicate::ugt, rows.count, b.index(schedule.pipelinedRows));
     pipelined = select(hasTwo, entries, none);
     b.branch(compare(CmpIPredicate::ne, pipelined, none), [&] {
-      pipelineBlocks(rows.count, pipelined,
-                     [&](Value number, Value row) { return tileOf(number, row, schedule.kPipelinedRows); });
+      Value listed = none;
+      if (!sparse.blocks.empty() || !sparse.bands.empty())
+        listed = listAhead(rows);
+      pipelineBlocks(
+          rows.count, pipelined, [&](Value number, Value row) { return tileOf(number, row, schedule.pipelinedRows); },
+          [&](Value number) { fetchAhead(rows, number, listed); });
     });
   }
   b.loop(pipelined, entries, 1, [&](Value number) {
@@ -249,7 +251,7 @@ FailureOr<Launch> tamis::sparseAttentionLaunch(func::FuncOp function) {
   constexpr int64_t queries = SparseAttentionTiler::kGroupQueries;
   DimExpr chunks = DimExpr::floorDiv(kernel->queries + (queries - 1), queries);
   using S = AttentionSchedule;
-  AttentionScratch fixed({S::kMostLanes, 32, S::kMostBlockKeys / S::kMostLanes, {}, true}, kernel->D, kernel->E);
+  AttentionScratch fixed({S::kMostLanes, 32, S::kMostBlockKeys / S::kMostLanes, {}, 0, 0}, kernel->D, kernel->E);
   DimExpr bytes = SparseScratch(*kernel, fixed).end * int64_t(sizeof(float));
   return Launch{kernel->batch * kernel->heads * chunks, bytes};
 }

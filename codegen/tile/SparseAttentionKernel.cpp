@@ -77,6 +77,7 @@ SparseScratch::SparseScratch(const SparseAttentionKernel &kernel, const Attentio
   cover = take(keyBlocks);
   packed = take(keyBlocks);
   entries = take(blocks);
+  ahead = take(keyBlocks);
   poolKeys = take(1);
   if (!kernel.lists.empty()) {
     DimExpr most = kPadding;

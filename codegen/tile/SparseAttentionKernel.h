@@ -66,6 +66,7 @@ struct SparseScratch {
   DimExpr cover;      ///< [keyBlocks], what the query block reads of each
   DimExpr packed;     ///< [keyBlocks], whether they are packed
   DimExpr entries;    ///< [blocks] that the query block reads, with flags
+  DimExpr ahead;      ///< [keyBlocks] that the next query block reads and that are not packed
   DimExpr poolKeys;   ///< [1], how many keys are gathered
   DimExpr listed;     ///< [most keys of all lists, and kPadding], keys that a query reads one by one
   DimExpr seen;       ///< [keys], the row of the query block that last listed a key

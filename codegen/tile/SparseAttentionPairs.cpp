@@ -13,7 +13,7 @@ using arith::CmpIPredicate;
 namespace {
 // Costs in pairs of a tile, measured with 64 columns a head on AVX-512: a key read for one query alone, and bringing a
 // block of keys into the form of tiles.
-constexpr int64_t kCostOfListed = 3, kCostOfPacking = 1024;
+constexpr int64_t kCostOfListed = 3, kCostOfPacking = 1024, kRowsOfTile = 4;
 } // namespace
 
 /// Marks the blocks of keys that tiles read for the lists, if that is cheaper.
@@ -29,7 +29,7 @@ Value SparseAttentionTiler::markLists(const Rows &rows) {
     })[0];
   }
   // Every block serves all queries of the head, and this block of them has its share in preparing it.
-  Value tileRows = b.mul(ceilDiv(rows.count, schedule.kPipelinedRows), schedule.kPipelinedRows);
+  Value tileRows = b.mul(ceilDiv(rows.count, kRowsOfTile), kRowsOfTile);
   Value share = b.divFloor(b.mul(rows.count, kCostOfPacking), signedMax(queries, one));
   Value pairsOfBlock = b.add(b.mul(tileRows, blockKeys), share), oneByOne = b.mul(listed, kCostOfListed);
   Value reach = ceilDiv(rows.endKey, blockKeys);

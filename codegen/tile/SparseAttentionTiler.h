@@ -47,6 +47,10 @@ private:
   void addEntry(mlir::Value number, mlir::Value block, mlir::Value flags);
   void passEntries(const Rows &rows, mlir::Value entries);
 
+  // SparseAttentionAhead.cpp: what comes next.
+  mlir::Value listAhead(const Rows &rows);
+  void fetchAhead(const Rows &rows, mlir::Value number, mlir::Value listed);
+
   // SparseAttentionTiles.cpp: packed blocks and their tiles.
   /// Packs a block of keys whose positions are known.
   void packBlock(const Group &group, mlir::Value block);

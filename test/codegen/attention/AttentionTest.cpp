@@ -158,7 +158,21 @@ TEST_P(AttentionTest, Causal) {
   checkSizes(1, 3, 100);  // the end of a longer text
   checkSizes(1, 100, 30); // the first 70 queries keep nothing
   checkSizes(2, 600, 600);
-  checkSizes(1, 600, 630); // the first group packs keys up to 542
+  checkSizes(1, 600, 630); // the first group packs keys up to 414
+}
+
+// Groups that follow each other share what they pack, as far as it is of the same keys and mask.
+TEST_P(AttentionTest, ManyGroups) {
+  for (const char *heads : {"", "1", "4"}) {
+    bool hasMask = *heads;
+    compile({4, 8, 2, 0, /*causal=*/true, hasMask ? std::vector<std::string>{"b", heads, "1", "k"} : std::vector<std::string>{}, "i1"});
+    auto inputs = operands(2, 800, 830);
+    if (hasMask) {
+      int64_t rows = 2 * std::stoll(heads);
+      inputs.push_back(maskOf({2, rows / 2, 1, 830}, [&](int64_t i) { return (i / 830 + i) % 3 != 0; }));
+    }
+    check(inputs);
+  }
 }
 
 TEST_P(AttentionTest, MaskShapes) {
@@ -227,6 +241,27 @@ TEST_P(AttentionTest, ExcludingBools) {
       return row == 0 ? 0.0f : row == 1 ? float(key + 1 == K) : float(key == 0);
     }));
     check(inputs);
+  }
+}
+
+// Padding may be anything.
+TEST_P(AttentionTest, ExcludedKeysMayHoldAnything) {
+  for (std::string element : {"i1", "f32"}) {
+    compile({2, 20, 0, 0, false, {"b", "1", "1", "k"}, element});
+    for (int64_t K : {2, 64, 130}) {
+      auto inputs = operands(2, 9, K);
+      inputs.push_back(maskOf({2, 1, 1, K}, [&](int64_t i) {
+        bool kept = i % 3 == 0 && i != 0;
+        return element == "i1" ? float(kept) : kept ? 0.5f : -INFINITY;
+      }));
+      for (size_t which : {1, 2}) {
+        auto *numbers = reinterpret_cast<float *>(inputs[which].bytes.data());
+        for (int64_t i = 0; i < 2 * K; ++i)
+          if (i % 3 != 0 || i == 0)
+            std::fill_n(numbers + i * 40, 40, i % 2 ? NAN : INFINITY);
+      }
+      check(inputs);
+    }
   }
 }
 
