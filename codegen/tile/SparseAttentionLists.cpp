@@ -5,6 +5,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include <limits>
 
 using namespace mlir;
 using namespace tamis;
@@ -43,6 +44,17 @@ Value SparseAttentionTiler::listKeys(const Rows &rows, Value row) {
     if (!sparse.blocks.empty()) {
       Value cover = loadInteger(partOf(parts.cover, b.divFloor(key, b.index(blockKeys))));
       isNew = both(isNew, compare(CmpIPredicate::ult, cover, b.index(kAll)));
+    }
+    if (kernel.mask) { // what is left out may hold anything, and is not touched
+      Value element = b.load(b.argument(kernel.mask.source.getArgNumber()), maskOffset(rows.group, query, key));
+      Value keeps;
+      if (kernel.mask.isBool)
+        keeps = compare(CmpIPredicate::ne, element, arith::ConstantIntOp::create(b, 0, 8));
+      else
+        keeps = arith::CmpFOp::create(
+            b, arith::CmpFPredicate::UNE, element,
+            arith::ConstantOp::create(b, b.getF32FloatAttr(-std::numeric_limits<float>::infinity())));
+      isNew = both(isNew, keeps);
     }
     if (sparse.lists.size() > 1) {
       Value seen = partOf(parts.seen, key), number = b.add(row, 1);

@@ -30,9 +30,10 @@ void SparseAttentionTiler::packBlock(const Group &group, Value block) {
       Value key = b.minimum(loadInteger(b.add(from, i)), last);
       rowOffsets.push_back(b.add(keyOffset, b.mul(key, kernel.key.rowStride)));
     }
-    packKeyVector(rowOffsets, b.add(target, column));
-    if (!kernel.mask.perQuery)
-      store(gatheredBias(group, b.index(0), from), scratch, at(place.blockBias, b.add(target, column)));
+    Value bias = kernel.mask.perQuery ? Value() : gatheredBias(group, b.index(0), from);
+    packKeyVector(rowOffsets, b.add(target, column), hasKeyMask() ? bias : Value());
+    if (bias)
+      store(bias, scratch, at(place.blockBias, b.add(target, column)));
   });
   Value values = at(place.blockValues, target);
   b.loop(b.index(0), b.index(blockKeys), 1, [&](Value i) {
@@ -42,6 +43,8 @@ void SparseAttentionTiler::packBlock(const Group &group, Value block) {
         [&] { packValueRow(b.add(valueOffset, b.mul(key, kernel.value.rowStride)), values, i); },
         [&] { clearValueRow(values, i); });
   });
+  if (hasKeyMask())
+    clearExcludedValues(target, b.index(blockKeys));
 }
 
 void SparseAttentionTiler::gatherPool(const Group &group, const Rows *rows) {

@@ -358,6 +358,21 @@ TEST_P(SparseAttentionTest, PartialResults) {
     }
 }
 
+// Padding may be anything.
+TEST_P(SparseAttentionTest, MaskedKeysMayHoldAnything) {
+  for (std::vector<IndexText> indices :
+       std::vector<std::vector<IndexText>>{{{64, 64}, bands(1, 1, 30, 9)}, {{0, 1}}, {{1, 1}}, {{1, 1, 9}}}) {
+    compile({indices, 2, 1, 16, 0, false, {"b", "1", "1", "k"}, "i1"});
+    ASSERT_TRUE(harness);
+    auto inputs = operands(2, 70, 140);
+    for (size_t which : {1, 2})
+      for (int64_t i = 0; i < 2 * 140; ++i)
+        if (!inputs[3].bytes[i])
+          std::fill_n(reinterpret_cast<float *>(inputs[which].bytes.data()) + i * 16, 16, i % 2 ? NAN : INFINITY);
+    harness->expectMatch(inputs, 2e-5, 2e-5);
+  }
+}
+
 TEST_P(SparseAttentionTest, ColumnsOfOneBuffer) {
   AttendText packed{{{64, 64}, {1, 1}}, 4, 2, 32};
   packed.packed = true;
