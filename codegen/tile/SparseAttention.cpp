@@ -80,9 +80,13 @@ void SparseAttentionTiler::markBlocks(const Rows &rows) {
   auto mark = [&](Value block, Cover cover) { storeInteger(b.index(cover), partOf(parts.cover, block)); };
   b.loop(b.index(0), keyBlocks, 1, [&](Value block) { mark(block, kNone); });
   markBands(rows);
-  SmallVector<StoredIndex> indices(sparse.blocks);
-  llvm::stable_sort(indices, [](const StoredIndex &x, const StoredIndex &y) { return x.isFull < y.isFull; });
-  for (const StoredIndex &index : indices) {
+  SmallVector<const StoredIndex *> indices; // full ones last: their marks stay
+  for (bool isFull : {false, true})
+    for (const StoredIndex &index : sparse.blocks)
+      if (index.isFull == isFull)
+        indices.push_back(&index);
+  for (const StoredIndex *each : indices) {
+    const StoredIndex &index = *each;
     int64_t width = index.columns() / blockKeys;
     Value end = ceilDiv(rows.endKey, blockKeys);
     items(index, rowOf(index, rows.group, rowOfQuery(index, rows.firstQuery)), {}, [&](Value item, ValueRange) {

@@ -162,9 +162,9 @@ module {
 !i = !sattn.index<1 x 1 token, shape ["1", "1", "8"], items "8", capacity "2">
 module {
   module @kernels {
-    func.func @kernel(%s: tensor<1x1x8x8xf32>) -> tensor<1x1x8x3xi32> attributes {plan.kernel = #plan.kernel<select>} {
-      // expected-error @below {{has scores that are not of a sattn.score of its kernel}}
-      %i = sattn.select #sattn.budget<count 2> %s queries "8" keys "8" : tensor<1x1x8x8xf32> -> !i
+    func.func @kernel(%s: tensor<1x1x8x8xf16>) -> tensor<1x1x8x3xi32> attributes {plan.kernel = #plan.kernel<select>} {
+      // expected-error @below {{has scores of type 'tensor<1x1x8x8xf16>' but f32 and a fixed number of heads are wanted}}
+      %i = sattn.select #sattn.budget<count 2> %s queries "8" keys "8" : tensor<1x1x8x8xf16> -> !i
       %r = sattn.store_index %i : !i -> tensor<1x1x8x3xi32>
       return %r : tensor<1x1x8x3xi32>
     }

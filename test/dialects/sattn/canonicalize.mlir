@@ -87,6 +87,8 @@ func.func @compact_not_all(%x: tensor<2x8x4xf32>, %s: tensor<2x1x1x8xf32>, %m: t
   %d = sattn.compact %x by %j : tensor<2x8x4xf32>, !all -> tensor<2x8x4xf32>
   %e = sattn.compact %x by %k : tensor<2x8x4xf32>, !all -> tensor<2x8x4xf32>
   return %c, %d, %e : tensor<2x8x4xf32>, tensor<2x8x4xf32>, tensor<2x8x4xf32>
+}
+
 !i4 = !sattn.index<64 x 64 block, shape ["1", "12", "4"], items "4", capacity "4">
 !one = !sattn.index<64 x 64 block, shape ["1", "1", "4"], items "4", capacity "4">
 !three = !sattn.index<64 x 64 block, shape ["1", "3", "4"], items "4", capacity "4">

@@ -561,6 +561,11 @@ func.func @compact_c1_heads(%x: tensor<2x8x4xf32>, %i: !sattn.index<0 x 1 token,
   // expected-error@+1 {{but one row of tokens for each of 2 batch items, of 8 items and a capacity of 3, is wanted}}
   %c = sattn.compact %x by %i : tensor<2x8x4xf32>, !sattn.index<0 x 1 token, shape ["2", "2", "1"], items "8", capacity "3">
       -> tensor<2x3x4xf32>
+  return
+}
+
+// -----
+
 func.func @attend_c3_no_such_index(%q: tensor<2x8x16xf32>, %i: !sattn.index<1 x 1 token, shape ["1", "1", "8"], items "8", capacity "1">) {
   // expected-error@+1 {{has the full indices array<i64: 1> but ascending numbers from 0, below 1, are wanted}}
   %o = sattn.attend %q, %q, %q over %i full [1] heads 4 kv_heads 4 scale 1.0
@@ -640,6 +645,11 @@ func.func @attend_at_c2(%q: tensor<2x3x6xf32>, %k: tensor<2x8x6xf32>, %i: !sattn
   %o = sattn.attend_at %q, %k, %k at %i heads 2 kv_heads 2 scale 1.0
       : tensor<2x3x6xf32>, tensor<2x8x6xf32>, tensor<2x8x6xf32>,
         at !sattn.index<0 x 1 token, shape ["2", "1", "1"], items "8", capacity "4"> -> tensor<2x3x6xf32>
+  return
+}
+
+// -----
+
 func.func @attend_c3_order(%q: tensor<2x8x16xf32>, %i: !sattn.index<1 x 1 token, shape ["1", "1", "8"], items "8", capacity "1">) {
   // expected-error@+1 {{has the full indices array<i64: 1, 0> but ascending numbers from 0, below 2, are wanted}}
   %o = sattn.attend %q, %q, %q over %i, %i full [1, 0] heads 4 kv_heads 4 scale 1.0

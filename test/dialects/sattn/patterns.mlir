@@ -93,12 +93,18 @@ func.func @focus_aware() {
   "test.of"() {pattern = #sattn.focus_aware<skip = 0.0>} : () -> ()
   // CHECK-NEXT: #sattn.focus_aware<threshold = 5.000000e-01>}
   "test.of"() {pattern = #sattn.focus_aware<threshold = 0.5>} : () -> ()
+  return
+}
+
 // CHECK-LABEL: func.func @linear
 func.func @linear() {
   // CHECK-NEXT: #sattn.linear<>}
   "test.of"() {pattern = #sattn.linear<feature = elu1>} : () -> ()
   // CHECK-NEXT: #sattn.linear<feature = relu>}
   "test.of"() {pattern = #sattn.linear<feature = relu>} : () -> ()
+  return
+}
+
 // CHECK-LABEL: func.func @page_bounds
 func.func @page_bounds() {
   // CHECK-NEXT: #sattn.page_bounds<k = 8>}

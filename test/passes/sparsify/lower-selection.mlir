@@ -203,6 +203,9 @@ func.func @focus_aware(%q: !x, %m: !mb, %w: tensor<3x64xf32>, %b: tensor<1xf32>)
 func.func @focus_aware_threshold(%q: !x, %w: tensor<3x64xf32>, %b: tensor<1xf32>) -> !x {
   %o = sattn.attention #sattn.focus_aware<threshold = 0.5> %q, %q, %q weights %w, %b heads 4 kv_heads 4 scale 0.125
       : !x, !x, !x weights tensor<3x64xf32>, tensor<1xf32> -> !x
+  return %o : !x
+}
+
 // A bound is a product: of what is positive with the largest, of what is negative with the smallest.
 // CHECK-LABEL: func.func @page_bounds
 // CHECK-SAME: %[[Q:[a-z0-9]+]]: tensor<{{.*}}"s", "64">>, %[[K:[a-z0-9]+]]: tensor<{{.*}}"t", "32">>, %[[M:[a-z0-9]+]]: tensor<?x1x1x?xi1

@@ -109,6 +109,8 @@ func.func @loaded_once(%x: !x, %t: tensor<1x4x4x3xi32>) -> (!x, !x) {
   %a = sattn.attend %x, %x, %x over %j heads 4 kv_heads 4 scale 1.0 : !x, !x, !x, over !row -> !x
   %b = sattn.attend %a, %x, %x over %j heads 4 kv_heads 4 scale 1.0 : !x, !x, !x, over !row -> !x
   return %a, %b : !x, !x
+}
+
 // What is made of other indices is stored, too, and reads what is stored.
 // CHECK-LABEL: func.func @algebra
 // CHECK: %[[T:.*]] = sattn.store_index %{{.*}} : <64 x 1 token, shape["1", "4", "4"], items "256", capacity "2">
