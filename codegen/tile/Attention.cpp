@@ -212,7 +212,7 @@ LogicalResult tamis::tileAttention(func::FuncOp function, const CpuTarget &targe
   if (failed(kernel))
     return failure();
   KernelBuilder builder(function);
-  builder.finish(AttentionTiler(builder, *kernel, AttentionSchedule::of(target)).emit());
+  builder.finish(AttentionTiler(builder, *kernel, AttentionSchedule::of(*kernel, target)).emit());
   return success();
 }
 

@@ -91,7 +91,7 @@ FailureOr<AttentionKernel> AttentionKernel::of(sattn::LinearAttendOp op) {
 }
 
 FailureOr<AttentionKernel> AttentionKernel::of(sattn::AttendAtOp op) {
-  auto kernel = kernelOf(op);
+  auto kernel = scaledKernelOf(op);
   if (failed(kernel))
     return failure();
   auto load = op.getPositions().getDefiningOp<sattn::LoadIndexOp>();
@@ -118,9 +118,12 @@ FailureOr<AttentionKernel> AttentionKernel::analyse(func::FuncOp function) {
   return attention ? of(attention) : of(cast<sattn::AttendAtOp>(op));
 }
 
-AttentionSchedule AttentionSchedule::of(const CpuTarget &target) {
+AttentionSchedule AttentionSchedule::of(const AttentionKernel &kernel, const CpuTarget &target) {
   // 64 keys are 4 vectors of 16 lanes; 16 registers take 6 shorter vectors in two chunks of 3.
   static constexpr unsigned wide[] = {1, 2, 3, 4}, narrow[] = {1, 2, 3, 6};
+  // Six rows leave no register for a mask, nor for the weights of short heads, of which each step takes more.
+  if (target.registers == 32 && (kernel.mask || kernel.D < 64))
+    return {target.lanes, target.registers, 4, wide, /*pipelinedRows=*/4, kBlockQueries};
   if (target.registers == 32)
     return {target.lanes, target.registers, 4, wide, /*pipelinedRows=*/6, /*blockQueries=*/96};
   return {target.lanes, target.registers, 6, narrow, /*pipelinedRows=*/0, /*blockQueries=*/64};

@@ -62,7 +62,7 @@ struct AttentionSchedule {
   static constexpr unsigned kRows = 8; ///< queries of a plain tile
   int64_t blockKeys() const { return int64_t(keyVectors) * lanes; }
 
-  static AttentionSchedule of(const CpuTarget &target);
+  static AttentionSchedule of(const AttentionKernel &kernel, const CpuTarget &target);
   /// With blocks of kMostBlockKeys keys on every target.
   static AttentionSchedule ofWholeBlocks(const CpuTarget &target);
 

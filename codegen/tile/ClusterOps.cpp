@@ -203,8 +203,8 @@ private:
   /// What is stored, and the ops of the dialect that lead to it.
   void startIndex(sattn::StoreIndexOp stored) {
     Operation *made = stored.getInput().getDefiningOp();
-    if (auto coarsen = dyn_cast_or_null<sattn::CoarsenOp>(made))
-      if (auto select = coarsen.getInput().getDefiningOp<sattn::SelectOp>())
+    if (isa_and_nonnull<sattn::CoarsenOp, sattn::DiagonalsOp>(made))
+      if (auto select = made->getOperand(0).getDefiningOp<sattn::SelectOp>())
         made = select;
     unsigned cluster = start(isa_and_nonnull<sattn::SelectOp>(made) ? KernelKind::select : KernelKind::index, stored);
     SmallVector<Operation *> worklist{stored};

@@ -198,7 +198,8 @@ protected:
 
 TEST_P(SelectEstimateTest, BlocksByAntidiagonals) {
   int64_t round = 0;
-  for (auto [D, stride, cells] : {std::tuple<int64_t, int64_t, int64_t>{8, 2, 2}, {5, 3, 4}, {24, 16, 8}, {16, 1, 1}, {4, 2, 20}})
+  for (auto [D, stride, cells] :
+       {std::tuple<int64_t, int64_t, int64_t>{8, 2, 2}, {5, 3, 4}, {24, 16, 8}, {16, 1, 1}, {4, 2, 20}})
     for (bool masked : {false, true})
       for (const char *budget : {"share 0.7123", "share 0.9517", "count 3.0"}) {
         SCOPED_TRACE(number(D) + " columns " + number(stride) + " x " + number(cells));

@@ -150,7 +150,7 @@ func.func @share_c2_unknown(%i: !sattn.index<4 x 4 block, shape ["1", "2", "2"],
 
 // -----
 
-func.func @attend_c3(%q: tensor<1x8x4xf32>,
+func.func @attend_c4(%q: tensor<1x8x4xf32>,
                            %i: !sattn.index<4 x 4 block, shape ["1", "2", "2"], items "2", capacity "1">) {
   // expected-error@+1 {{gives '!sattn.partial<["1", "2", "8", "4"]>' of operands of 'f32' but}}
   %r = sattn.attend %q, %q, %q over %i heads 2 kv_heads 2 scale 1.0 : tensor<1x8x4xf32>, tensor<1x8x4xf32>, tensor<1x8x4xf32>,
@@ -160,7 +160,7 @@ func.func @attend_c3(%q: tensor<1x8x4xf32>,
 
 // -----
 
-func.func @attend_c3_element(%q: tensor<1x8x4xf16>,
+func.func @attend_c4_element(%q: tensor<1x8x4xf16>,
                            %i: !sattn.index<4 x 4 block, shape ["1", "2", "2"], items "2", capacity "1">) {
   // expected-error@+1 {{of operands of 'f16' but}}
   %r = sattn.attend %q, %q, %q over %i heads 2 kv_heads 2 scale 1.0 : tensor<1x8x4xf16>, tensor<1x8x4xf16>, tensor<1x8x4xf16>,
