@@ -15,7 +15,7 @@ namespace tamis::sparsify {
 #include "passes/sparsify/Passes.h.inc"
 
 namespace {
-/// The share of the pairs above which reading less gains nothing.
+/// The share of the pairs above which reading less gains nothing: an estimate, not measured.
 constexpr double kMostShare = 0.9;
 
 struct RecognizeMasks : impl::RecognizeMasksBase<RecognizeMasks> {
@@ -213,7 +213,7 @@ private:
     double least = kMostShare * double(densePairs);
     for (int64_t columns : {64, 32, 16}) {
       BlockTable blocks = BlockTable::of(table, kRows, columns);
-      // Fewer keys than a tile's are gathered one by one, and masks with them.
+      // Fewer keys than a tile's are gathered one by one, and masks with them; twice the cost is an estimate.
       double cost = double(blocks.pairs(table.queries, table.keys)) * (columns == 64 ? 1 : 2);
       if (cost >= least)
         continue;

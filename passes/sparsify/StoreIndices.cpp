@@ -11,7 +11,7 @@ namespace tamis::sparsify {
 #include "passes/sparsify/Passes.h.inc"
 
 namespace {
-/// A selection, and rows of one joined, are one kernel.
+/// A selection, and rows of one joined, or what lies on its diagonals, are one kernel.
 bool isSelection(Operation *op) {
   Value selected;
   if (auto coarsen = dyn_cast<sattn::CoarsenOp>(op))
