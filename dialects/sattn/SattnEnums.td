@@ -23,4 +23,6 @@ def Sattn_WeighKind : Sattn_Enum<"WeighKind", "what weights are summed over", ["
 
 def Sattn_FeatureMap : Sattn_Enum<"FeatureMap", "what linear attention makes of queries and keys", ["elu1", "relu"]>;
 
+def Sattn_AnnMethod : Sattn_Enum<"AnnMethod", "how near neighbours are found", ["lsh", "pq"]>;
+
 #endif

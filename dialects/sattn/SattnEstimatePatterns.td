@@ -72,20 +72,62 @@ def Sattn_IndexerAttr : Sattn_Pattern<"Indexer", "indexer", ["weights"]> {
                         DefaultValuedParameter<"int64_t", "32">:$width);
 }
 
-def Sattn_AnnAttr : Sattn_Pattern<"Ann", "ann"> {
-  let summary = "the best keys of each query among those that share a hash with it";
+def Sattn_AnnAttr : Sattn_Pattern<"Ann", "ann", ["weights", "fit"]> {
+  let summary = "the best keys of each query among its approximate nearest neighbours";
   let description = [{
-    Approximate nearest-neighbour search by locality-sensitive hashing: `bits` hyperplanes through zero make a hash of `bits`
-    bits, on which side of each a vector lies, in each of `tables` tables. A key that has the hash of the query in one table
-    at least is a candidate. A query keeps the `k` candidates with the largest products among those that it may read; of
-    fewer candidates all, and of none none. Hyperplanes are the same for all heads; the components of their normals are 1 and
-    -1, drawn from `seed`. A vector in a hyperplane lies on the side of those below zero.
-    Random hyperplanes: Charikar 2002; for attention, MagicPIG (arXiv 2410.16179: 10 bits, 150 tables).
+    Approximate nearest-neighbour search proposes candidates. A query keeps the `k` candidates with the largest products among
+    those that it may read; of fewer candidates all, and of none none. `method` is one of
+    - `lsh`, locality-sensitive hashing: `bits` hyperplanes through zero make a hash of `bits` bits, on which side of each a
+      vector lies, in each of `tables` tables. A key that has the hash of the query in one table at least is a candidate.
+      Hyperplanes are the same for all heads; the components of their normals are 1 and -1, drawn from `seed`. A vector in a
+      hyperplane lies on the side of those below zero.
+    - `pq`, product quantization: the columns of a key are cut into `parts`, of each of which the nearest of `centroids` codewords
+      takes the place, the first of several. The `candidates` keys, of those that the query may read, whose codewords have the
+      largest product with it are candidates. The weight `codebook`, `kv_heads x parts x centroids x (D / parts)`, holds the
+      codewords; `fit` finds them by k-means over the keys of the samples.
+
+    Random hyperplanes: Charikar 2002; for attention, MagicPIG (arXiv 2410.16179: 10 bits, 150 tables). Product quantization:
+    Jegou et al. 2011; for attention, PQCache (arXiv 2407.12820).
     - (C1) `k` and `tables` are positive. - (C2) `bits` is 1 to 24. - (C3) `k` is no more than there are keys, where their
-      number is fixed.
+      number is fixed. - (C4) `parts` and `centroids` are positive, `candidates` is at least `k`. - (C5) with `pq`, `parts` divides D.
   }];
-  let parameters = (ins DefaultValuedParameter<"int64_t", "32">:$k, DefaultValuedParameter<"int64_t", "16">:$tables,
-                        DefaultValuedParameter<"int64_t", "8">:$bits, DefaultValuedParameter<"int64_t", "0">:$seed);
+  let parameters = (ins DefaultValuedParameter<"int64_t", "32">:$k, Sattn_Choice<Sattn_AnnMethod, "lsh">:$method,
+                        DefaultValuedParameter<"int64_t", "16">:$tables, DefaultValuedParameter<"int64_t", "8">:$bits,
+                        DefaultValuedParameter<"int64_t", "0">:$seed, DefaultValuedParameter<"int64_t", "8">:$parts,
+                        DefaultValuedParameter<"int64_t", "16">:$centroids,
+                        DefaultValuedParameter<"int64_t", "128">:$candidates);
+}
+
+def Sattn_CompressedSelectedWindowAttr
+    : Sattn_Pattern<"CompressedSelectedWindow", "compressed_selected_window", ["attend", "weights", "fit"]> {
+  let summary = "a gated sum of attention to means of all keys, to the best blocks and to near keys";
+  let description = [{
+    Three attentions of their own, each multiplied by a gate of the query and the head, are added:
+    - compressed: to the means of keys and values of blocks of `compress` tokens, with `causal` those of the blocks before the
+      one of the query;
+    - selected: blocks of `block` queries, all heads that share a key head together, keep `k` blocks of `block` keys: the first
+      `sinks`, the `local` that end with the own one, and of the others those that the means of `compress` queries weigh
+      most, summed over the block. They weigh the means of `compress` keys, with `causal` of the blocks that begin no later
+      than theirs ends, by the softmax of their products times the scale; a mean is that of the heads, too;
+    - window: the keys less than `window` away, with `causal` the last `window` up to the own one.
+
+    Gates are the sigmoid of the query's features of all heads times the weight `gate`, `(heads D) x (3 heads)`, plus `bias`,
+    `3 heads`: column 3 h + b is of head h and branch b. `fit` finds the best constants, as the bias.
+    Tokens that a key mask leaves out take no part in means; blocks without any other are not read.
+    Native Sparse Attention (arXiv 2502.11089), whose selection is of each query and whose compression learns and overlaps
+    (blocks of 32 every 16, 16 of 64 with 1 first and 2 local, a window of 512); means as in its Flash Linear Attention form.
+    - (C1) `block`, `k`, `compress` and `window` are positive, `compress` divides `block`; `sinks` and `local` are not negative and
+      together at most `k`. - (C2) as many queries as keys.
+  }];
+  let parameters = (ins DefaultValuedParameter<"int64_t", "64">:$block, DefaultValuedParameter<"int64_t", "16">:$k,
+                        DefaultValuedParameter<"int64_t", "1">:$sinks, DefaultValuedParameter<"int64_t", "2">:$local,
+                        DefaultValuedParameter<"int64_t", "32">:$compress,
+                        DefaultValuedParameter<"int64_t", "512">:$window);
+  let extraClassDeclaration = [{
+    /// The pairs of the selected branch, and of the window.
+    void keepSelected(const ::tamis::sattn::HeadInputs &head, ::tamis::sattn::KeptPairs &kept) const;
+    void keepNear(const ::tamis::sattn::HeadInputs &head, ::tamis::sattn::KeptPairs &kept) const;
+  }];
 }
 
 #endif

@@ -96,14 +96,23 @@ def Sattn_BlockTopKAttr : Sattn_Pattern<"BlockTopK", "block_top_k"> {
     the means, blocks without any other are not kept.
     With `mass` in place of `k`, the fewest blocks are kept that hold that share of the softmax of the products times the
     scale, over the blocks that come into question; what is kept first counts.
-    MInference's block-sparse heads (arXiv 2407.02490), MoBA (arXiv 2502.13189), SpargeAttn's `topk` and `cdfthreshd` (arXiv
-    2502.18137).
+    A mean says little of tokens that differ. With `similarity`, a block of keys whose tokens have a mean cosine below it, over
+    all pairs of them and each with itself, is kept by every query that may read it: it comes last in the choice, and weighs
+    nothing there. A block of queries of such tokens keeps all blocks. A token of zeros has a cosine of 0 with all.
+    MInference's block-sparse heads (arXiv 2407.02490), MoBA (arXiv 2502.13189), SpargeAttn's `topk`, `cdfthreshd` and
+    `simthreshd1` (arXiv 2502.18137).
     - (C1) `block` and `k` are positive; `sinks` and `local` not negative and together at most `k`. - (C2) without a `k`, `mass`
-      is above 0 and at most 1.
+      is above 0 and at most 1. - (C3) `similarity` is from 0 to 1.
   }];
   let parameters = (ins DefaultValuedParameter<"int64_t", "64">:$block, DefaultValuedParameter<"int64_t", "0">:$k,
                         DefaultValuedParameter<"int64_t", "0">:$sinks, DefaultValuedParameter<"int64_t", "1">:$local,
-                        Sattn_Number<"0.0">:$mass);
+                        Sattn_Number<"0.0">:$mass, Sattn_Number<"0.0">:$similarity);
+  let extraClassDeclaration = [{
+  private:
+    ::mlir::Value lowerBySimilarity(::tamis::sattn::PatternBuilder &builder, ::mlir::Value &always) const;
+
+  public:
+  }];
 }
 
 def Sattn_LinearAttr : Sattn_Pattern<"Linear", "linear", ["attend"]> {

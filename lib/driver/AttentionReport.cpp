@@ -33,6 +33,27 @@ static double errorOf(const Candidate &candidate) {
   return heads > 0 ? sum / heads : 0;
 }
 
+/// The mean of a figure over all layers; nothing where one of them has none.
+static std::optional<double> meanOfAll(const Candidate &candidate, std::optional<double> HeadError::*figure) {
+  double sum = 0;
+  for (const auto &layer : candidate.errors) {
+    auto mean = meanOf(layer, figure, 0, layer.size());
+    if (!mean)
+      return std::nullopt;
+    sum += *mean / double(candidate.errors.size());
+  }
+  return sum;
+}
+static std::string figureText(std::optional<double> figure) {
+  std::string text;
+  llvm::raw_string_ostream out(text);
+  if (figure)
+    out << llvm::format("  %6.3f", *figure);
+  else
+    out << "       -";
+  return text;
+}
+
 std::string AttentionChoice::text() const {
   std::string text;
   llvm::raw_string_ostream out(text);
@@ -41,12 +62,16 @@ std::string AttentionChoice::text() const {
     width = std::max(width, candidate.text.size());
   double dense = sumOf(candidates[0].seconds);
   out << "patterns, measured on " << passages
-      << " passages: time of dense attention's, pairs at most, mean error of a head\n";
+      << " passages: time of dense attention's; pairs at most, pairs kept and weight of dense attention kept; mean "
+         "error of a head\n";
   for (const Candidate &candidate : candidates) {
     out << "  " << llvm::left_justify(candidate.text, width);
     if (candidate.refused.empty())
-      out << llvm::format("  %6.3f  %6.3f  %6.4f\n", sumOf(candidate.seconds) / dense,
-                          sumOf(candidate.pairs) / double(candidate.pairs.size()), errorOf(candidate));
+      out << llvm::format("  %6.3f  %6.3f", sumOf(candidate.seconds) / dense,
+                          sumOf(candidate.pairs) / double(candidate.pairs.size()))
+          << figureText(candidate.pattern ? meanOfAll(candidate, &HeadError::kept) : 1)
+          << figureText(candidate.pattern ? meanOfAll(candidate, &HeadError::mass) : 1)
+          << llvm::format("  %6.4f\n", errorOf(candidate));
     else
       out << "  not used: " << candidate.refused << "\n";
   }
@@ -57,8 +82,10 @@ std::string AttentionChoice::text() const {
       out << llvm::format("  layer %-3zu heads %-6s", layer, headsText(heads).c_str())
           << llvm::left_justify(candidate.text, width);
       if (heads.candidate)
-        out << llvm::format("  %6.3f  %6.3f  %6.4f", heads.pairs, heads.mass,
-                            errorOf(candidate, layer, heads.first, heads.count));
+        out << llvm::format("  %6.3f", heads.pairs) << figureText(heads.mass)
+            << llvm::format("  %6.4f", errorOf(candidate, layer, heads.first, heads.count));
+      if (shared[layer])
+        out << llvm::format("  what layer %zu selects, of which it would select %.2f", layer - 1, *shared[layer]);
       out << "\n";
     }
   out << llvm::format("error on %zu passages held out: %.5f (1 - cosine; %.5f is allowed), relative %.4f\n", heldOut,
@@ -88,17 +115,26 @@ std::string AttentionChoice::json() const {
       object["seconds"] = Array(candidate.seconds);
       object["pairs"] = Array(candidate.pairs);
       object["errors"] = std::move(errors);
+      if (auto kept = candidate.pattern ? meanOfAll(candidate, &HeadError::kept) : 1)
+        object["kept"] = *kept;
+      if (auto mass = candidate.pattern ? meanOfAll(candidate, &HeadError::mass) : 1)
+        object["mass"] = *mass;
     }
     tried.push_back(std::move(object));
   }
-  for (const auto &runs : layers) {
+  for (auto [number, runs] : llvm::enumerate(layers)) {
     Array layer;
-    for (const ChosenHeads &heads : runs)
-      layer.push_back(Object{{"first", heads.first},
-                             {"count", heads.count},
-                             {"pattern", candidates[heads.candidate].text},
-                             {"pairs", heads.pairs},
-                             {"mass", heads.mass}});
+    for (const ChosenHeads &heads : runs) {
+      Object object{{"first", heads.first},
+                    {"count", heads.count},
+                    {"pattern", candidates[heads.candidate].text},
+                    {"pairs", heads.pairs}};
+      if (heads.mass)
+        object["mass"] = *heads.mass;
+      if (shared[number])
+        object["shared_overlap"] = *shared[number];
+      layer.push_back(std::move(object));
+    }
     chosen.push_back(std::move(layer));
   }
   auto parsed = llvm::json::parse(policy);

@@ -20,6 +20,8 @@ using namespace tamis;
 /// Pairs of a query and a key that are computed for one candidate at most, over all heads, layers and passages, beside
 /// those of the first passage: some seconds of dense attention.
 static constexpr int64_t kMostPairs = int64_t(1) << 31;
+/// Pairs of all heads and layers that are looked at to tell what share of them is kept, some seconds a candidate.
+static constexpr int64_t kCountedPairs = int64_t(1) << 26;
 /// Runs of a layer on a passage; the quickest counts.
 static constexpr int kRepetitions = 3;
 /// Shorter passages are not tried.
@@ -306,6 +308,7 @@ private:
   LogicalResult run(Candidate &candidate, unsigned number, Context &context) {
     auto layer = cast<model::AttentionOp>(layers[number]);
     weights.clear();
+    fitted.clear();
     fit(candidate, number);
     if (!candidate.refused.empty())
       return success();
@@ -342,7 +345,48 @@ private:
     for (int64_t h = 0; h < heads; ++h)
       candidate.errors[number].push_back(
           {whole[h] > 0 ? apart[h] / whole[h] : 0, allSquares > 0 ? squares[h] / allSquares : 0});
+    if (candidate.pattern)
+      count(candidate, number);
     return success();
+  }
+
+  /// What is kept of dense attention on the first passage.
+  void count(Candidate &candidate, unsigned number) {
+    std::vector<sattn::AttentionInputs> items = itemsOf(layers[number], runs.front().attentions[number]);
+    if (items.empty())
+      return;
+    sattn::AttentionInputs &item = items.front();
+    if (item.heads * item.queries * item.keys * int64_t(layers.size()) > kCountedPairs)
+      return;
+    item.weights = fitted;
+    for (int64_t h = 0; h < item.heads; ++h) {
+      sattn::HeadInputs head(item, h);
+      sattn::KeptPairs pairs(head.queries, head.keys);
+      candidate.pattern.keep(head, pairs);
+      countHead(head, pairs, candidate.errors[number][h]);
+    }
+  }
+
+  static void countHead(const sattn::HeadInputs &head, const sattn::KeptPairs &pairs, HeadError &figures) {
+    double kept = 0, readable = 0, mass = 0, rows = 0;
+    std::vector<double> weights(head.keys);
+    sattn::KeptPairs all(head.queries, head.keys, true);
+    for (int64_t q = 0; q < head.queries; ++q) {
+      if (head.sameTokens && !head.isKept(q))
+        continue;
+      double ofRow = 0;
+      bool any = sattn::weigh(head, all, q, weights) > -INFINITY;
+      for (int64_t k = 0; k < head.keys; ++k)
+        if (head.mayPick(q, k)) {
+          ++readable;
+          kept += pairs(q, k);
+          ofRow += pairs(q, k) ? weights[k] : 0;
+        }
+      mass += any ? ofRow : 0;
+      rows += any;
+    }
+    figures.kept = readable > 0 ? kept / readable : 1;
+    figures.mass = rows > 0 ? mass / rows : 1;
   }
 
   /// What a padded query reads is nobody's loss.
@@ -393,7 +437,7 @@ private:
       return;
     for (const ModelRun &run : runs)
       llvm::append_range(samples, itemsOf(layer, run.attentions[number]));
-    std::vector<std::vector<double>> fitted = candidate.pattern.fit(samples);
+    fitted = candidate.pattern.fit(samples);
     if (fitted.size() != wanted.size()) {
       candidate.refused = "its weights cannot be fitted";
       return;
@@ -407,6 +451,7 @@ private:
   const Activity &activity;
   std::vector<Alike> groups;
   std::vector<npy::Array> weights;                             ///< of the candidate and layer at hand
+  std::vector<std::vector<double>> fitted;                     ///< the same as numbers
   std::map<std::pair<unsigned, int64_t>, double> shortSeconds; ///< of dense attention, by layer and length
   std::vector<std::vector<npy::Array>> dense;                  ///< outputs by layer and passage
   std::vector<std::vector<std::vector<bool>>> counted;         ///< queries that count, by layer and passage
@@ -420,4 +465,32 @@ LogicalResult tamis::measure(std::vector<Candidate> &candidates, ArrayRef<Operat
     if (failed(measurement.run(candidate)))
       return failure();
   return success();
+}
+
+std::optional<double> tamis::meanOf(ArrayRef<HeadError> heads, std::optional<double> HeadError::*figure, int64_t first,
+                                    int64_t count) {
+  double sum = 0;
+  for (int64_t h = first; h < first + count; ++h) {
+    if (h >= int64_t(heads.size()) || !(heads[h].*figure))
+      return std::nullopt;
+    sum += *(heads[h].*figure);
+  }
+  return count ? std::optional(sum / double(count)) : std::nullopt;
+}
+
+double tamis::overlapOf(sattn::PatternAttrInterface pattern, const sattn::AttentionInputs &item,
+                        const sattn::AttentionInputs &other) {
+  double both = 0, kept = 0;
+  for (int64_t h = 0; h < item.heads; ++h) {
+    sattn::HeadInputs head(item, h), otherHead(other, h);
+    sattn::KeptPairs own(head.queries, head.keys), others(head.queries, head.keys);
+    pattern.keep(head, own);
+    pattern.keep(otherHead, others);
+    for (int64_t q = 0; q < head.queries; ++q)
+      for (int64_t k = 0; k < head.keys; ++k) {
+        kept += own(q, k);
+        both += own(q, k) && others(q, k);
+      }
+  }
+  return kept > 0 ? both / kept : 1;
 }

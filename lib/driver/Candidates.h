@@ -7,10 +7,14 @@
 
 namespace tamis {
 
-/// How far a head's output is from that of dense attention.
+/// How far a head's output is from that of dense attention, and why.
 struct HeadError {
   double relative = 0; ///< sum of absolute differences over the sum of absolute values
   double squared = 0;  ///< sum of squared differences over the sum of squares of all heads of the layer
+  /// On the first passage; not counted where that is very long.
+  std::optional<double> kept = {}; ///< pairs, of those that dense attention reads
+  std::optional<double> mass =
+      {}; ///< the weight that dense attention gives to pairs that are kept, a mean over queries
 };
 
 /// A pattern, measured on every layer.
@@ -27,6 +31,15 @@ struct Candidate {
 /// `list`: patterns and `dense`, separated by commas; empty for a ladder of those of the dialect that suits passages of
 /// `keys` keys. Dense attention always comes first. Errors are diagnostics at `loc`.
 mlir::FailureOr<std::vector<Candidate>> makeCandidates(llvm::StringRef list, int64_t keys, mlir::Location loc);
+
+/// A mean over heads [first, first + count) of what is known of them; nothing where it is of none.
+std::optional<double> meanOf(llvm::ArrayRef<HeadError> heads, std::optional<double> HeadError::*figure, int64_t first,
+                             int64_t count);
+
+/// The share of the pairs that `pattern` keeps in `item` that it keeps in `other` too, a mean over heads; of patterns
+/// that select, without weights of their own.
+double overlapOf(sattn::PatternAttrInterface pattern, const sattn::AttentionInputs &item,
+                 const sattn::AttentionInputs &other);
 
 /// Measures candidates on `layers`, attentions of `main`, and on what runs of the dense model gave them. A candidate
 /// that does not fit a layer, or for which there is no code, is refused and says why. Patterns with weights of their

@@ -19,7 +19,10 @@ static constexpr size_t kHeldOut = 4;
 /// What it costs to cut an attention into runs of heads: a copy of the result, read and written, at 10 GB/s, and 2 us
 /// for each kernel more. Estimates, not measured: they only keep small gains from cutting a layer apart.
 static constexpr double kCopySeconds = 2 * sizeof(float) / 10e9, kKernelSeconds = 2e-6;
-/// Pairs of all heads that are looked at to tell what share of them is kept, a few seconds.
+/// A layer reads what the one before selects where it would select this share of it itself. An estimate that says which
+/// layers to try: the error on passages held out decides.
+static constexpr double kOverlap = 0.8;
+/// Pairs of all heads that are looked at to tell what two layers both select, a few seconds.
 static constexpr int64_t kCountedPairs = int64_t(1) << 26;
 
 namespace {
@@ -68,9 +71,9 @@ public:
     for (auto [layer, operands] : llvm::zip_equal(layers, runs->front().attentions))
       results.push_back(operands.query.dims[0] * operands.query.dims[1] *
                         *model::dimsOf(layer->getResult(0).getType()).back().constant());
-    if (failed(search()))
+    if (failed(search()) || failed(share(runs->front())))
       return failure();
-    describe(runs->front());
+    describe();
     return std::move(choice);
   }
 
@@ -176,6 +179,8 @@ private:
       for (size_t candidate : heads)
         if (candidate)
           choice.denseBelow = std::max(choice.denseBelow, choice.candidates[candidate].denseBelow);
+    assignment = chosen;
+    choice.shared.resize(layers.size());
     choice.policy = policyOf(chosen);
     choice.denseSeconds = denseSeconds();
     for (size_t layer = 0; layer < layers.size(); ++layer) {
@@ -190,12 +195,69 @@ private:
     return success();
   }
 
+  /// Tries whether layers may read what the ones before them select.
+  LogicalResult share(const ModelRun &run) {
+    activity("comparing what layers select ...");
+    int64_t left = kCountedPairs;
+    bool any = false;
+    for (size_t layer = 1; layer < layers.size(); ++layer) {
+      const std::vector<size_t> &heads = assignment[layer];
+      const Candidate &candidate = choice.candidates[heads.front()];
+      if (choice.shared[layer - 1] || heads != assignment[layer - 1] || !llvm::all_equal(heads) ||
+          !selects(candidate, layer))
+        continue;
+      sattn::AttentionInputs item = itemsOf(layers[layer], run.attentions[layer]).front();
+      left -= int64_t(heads.size()) * item.queries * item.keys;
+      if (left < 0)
+        break;
+      double overlap =
+          overlapOf(candidate.pattern, item, itemsOf(layers[layer - 1], run.attentions[layer - 1]).front());
+      if (overlap >= kOverlap)
+        choice.shared[layer] = overlap, any = true;
+    }
+    if (!any)
+      return success();
+    activity("checking layers that share on passages held out ...");
+    auto error = check(assignment);
+    if (failed(error))
+      return failure();
+    if (error->cosine <= options.maxError)
+      choice.error = *error;
+    else
+      choice.shared.assign(layers.size(), std::nullopt);
+    choice.policy = policyOf(assignment);
+    return success();
+  }
+
+  /// Whether a candidate selects by numbers, and without weights of its own.
+  bool selects(const Candidate &candidate, size_t layer) {
+    auto op = cast<model::AttentionOp>(layers[layer]);
+    model::Dims query = model::dimsOf(op.getQuery().getType()), result = model::dimsOf(op.getType());
+    int64_t heads = op.getHeads();
+    sattn::AttentionSizes sizes{query[1],
+                                model::dimsOf(op.getKey().getType())[1],
+                                heads,
+                                int64_t(op.getKvHeads()),
+                                *query[2].constant() / heads,
+                                *result[2].constant() / heads,
+                                op.getCausal()};
+    return candidate.pattern && candidate.pattern.readsNumbers() && candidate.pattern.weights(sizes).empty() &&
+           !isa<sattn::LinearAttr>(candidate.pattern);
+  }
+
   std::string policyOf(const Assignment &assignment) const {
     llvm::json::Object rules;
+    size_t lastNumber = 0;
     for (size_t layer = 0, number = 0; number < numbers.size(); ++number) {
       if (numbers[number] < 0)
         continue;
-      const std::vector<size_t> &heads = assignment[layer++];
+      size_t at = layer++;
+      const std::vector<size_t> &heads = assignment[at];
+      if (!choice.shared.empty() && choice.shared[at]) {
+        rules[std::to_string(number)] = "share(" + std::to_string(lastNumber) + ")";
+        continue;
+      }
+      lastNumber = number;
       auto textOf = [&](size_t h) { return choice.candidates[heads[h]].text; };
       if (llvm::all_equal(heads)) {
         if (heads[0])
@@ -263,66 +325,21 @@ private:
     return std::isfinite(error.cosine) ? error : OutputError{2, INFINITY};
   }
 
-  /// What is kept of dense attention, on one passage.
-  void describe(const ModelRun &run) {
+  void describe() {
     choice.maxError = options.maxError;
     choice.passages = seen.size();
     choice.heldOut = heldOut.size();
-    activity("counting what is kept ...");
-    int64_t left = kCountedPairs;
-    for (size_t number = 0; number < layers.size(); ++number) {
-      std::vector<sattn::AttentionInputs> items = itemsOf(layers[number], run.attentions[number]);
+    for (size_t number = 0; number < layers.size(); ++number)
       for (ChosenHeads &heads : choice.layers[number]) {
         const Candidate &candidate = choice.candidates[heads.candidate];
-        heads.pairs = candidate.pairs[number];
-        left -= heads.count * items.front().queries * items.front().keys;
-        // A pattern with weights of its own may read nothing here without them.
-        if (candidate.pattern && left >= 0 && !hasWeights(candidate.pattern, layers[number]))
-          count(items.front(), candidate.pattern, heads);
-      }
-    }
-  }
-
-  static bool hasWeights(sattn::PatternAttrInterface pattern, Operation *layer) {
-    auto op = cast<model::AttentionOp>(layer);
-    model::Dims query = model::dimsOf(op.getQuery().getType());
-    int64_t heads = op.getHeads(), width = *query[2].constant() / heads,
-            valueWidth = *model::dimsOf(op.getType())[2].constant() / heads;
-    return !pattern
-                .weights({query[1], model::dimsOf(op.getKey().getType())[1], heads, int64_t(op.getKvHeads()), width,
-                          valueWidth, op.getCausal()})
-                .empty();
-  }
-
-  static void count(const sattn::AttentionInputs &item, sattn::PatternAttrInterface pattern, ChosenHeads &heads) {
-    double kept = 0, readable = 0, mass = 0, rows = 0;
-    for (int64_t h = heads.first; h < heads.first + heads.count; ++h) {
-      sattn::HeadInputs head(item, h);
-      sattn::KeptPairs pairs(head.queries, head.keys);
-      pattern.keep(head, pairs);
-      for (int64_t q = 0; q < head.queries; ++q) {
-        if (head.sameTokens && !head.isKept(q))
+        if (!candidate.pattern)
           continue;
-        double most = -INFINITY, all = 0, ofKept = 0;
-        std::vector<double> scores(head.keys, -INFINITY);
-        for (int64_t k = 0; k < head.keys; ++k)
-          if (head.mayPick(q, k)) {
-            scores[k] = item.scale * head.product(q, k) + head.added(q, k);
-            most = std::max(most, scores[k]);
-            ++readable;
-            kept += pairs(q, k);
-          }
-        for (int64_t k = 0; k < head.keys && most > -INFINITY; ++k) {
-          double weight = std::exp(scores[k] - most);
-          all += weight;
-          ofKept += pairs(q, k) ? weight : 0;
-        }
-        if (all > 0)
-          mass += ofKept / all, ++rows;
+        auto meanOfHeads = [&](std::optional<double> HeadError::*figure) {
+          return meanOf(candidate.errors[number], figure, heads.first, heads.count);
+        };
+        heads.pairs = meanOfHeads(&HeadError::kept).value_or(candidate.pairs[number]);
+        heads.mass = meanOfHeads(&HeadError::mass);
       }
-    }
-    heads.pairs = readable > 0 ? kept / readable : 1;
-    heads.mass = rows > 0 ? mass / rows : 1;
   }
 
   ModuleOp module;
@@ -333,6 +350,7 @@ private:
   SmallVector<Operation *> layers;
   SmallVector<int64_t> numbers;                ///< of each attention of the model, -1 where it has a pattern
   std::vector<std::vector<npy::Array>> wanted; ///< outputs of the dense model on the passages held out
+  Assignment assignment;                       ///< what is chosen
   std::vector<double> results;                 ///< elements of each layer's result, on the first passage
   AttentionChoice choice;
 };

@@ -15,8 +15,8 @@ struct ChooseOptions {
 struct ChosenHeads {
   int64_t first, count;
   size_t candidate; ///< number in AttentionChoice::candidates
-  double pairs = 1; ///< kept of those that dense attention reads, on the first passage
-  double mass = 1;  ///< the weight that dense attention gives to the pairs that are kept, a mean over queries
+  double pairs = 1; ///< kept of those that dense attention reads, on the first passage; else as many as may be
+  std::optional<double> mass = 1.0; ///< the weight that dense attention gives to the pairs that are kept
 };
 
 /// How far a model's outputs are from the dense model's; the worst of all outputs and passages.
@@ -29,6 +29,8 @@ struct OutputError {
 struct AttentionChoice {
   std::vector<Candidate> candidates;            ///< dense attention first
   std::vector<std::vector<ChosenHeads>> layers; ///< runs of heads
+  std::vector<std::optional<double>> shared;    ///< layer by layer: how much of what the one before selects it would
+                                                ///< select too, if it reads that instead
   std::string policy;                           ///< the same as JSON, which tamis-choose-pattern takes
   double maxError = 0;
   OutputError error;                ///< on the passages held out

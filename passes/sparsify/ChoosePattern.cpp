@@ -7,6 +7,7 @@
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/Verifier.h"
 #include "llvm/ADT/StringExtras.h"
+#include <set>
 
 using namespace mlir;
 
@@ -103,6 +104,12 @@ struct ChoosePattern : impl::ChoosePatternBase<ChoosePattern> {
       }
     if (failed(policy->checkLayers(hasPattern, function.getLoc())))
       return signalPassFailure();
+    std::set<int64_t> selectForOthers;
+    for (size_t layer = 0; layer < layers.size(); ++layer)
+      if (auto shared = policy->sharedBy(layer))
+        selectForOthers.insert(*shared);
+    for (int64_t layer : selectForOthers)
+      isShared[layers[layer]] = layer;
     for (auto [layer, op] : llvm::enumerate(layers))
       if (auto attention = dyn_cast<model::AttentionOp>(op))
         if (failed(choose(attention, *policy, layer)))
@@ -123,11 +130,19 @@ struct ChoosePattern : impl::ChoosePatternBase<ChoosePattern> {
     if (parts.size() > 1)
       parts = cutAtGroups(parts, heads / int64_t(op.getKvHeads()));
     SmallVector<Value> results;
-    for (const HeadRun &part : parts) {
+    for (auto [number, part] : llvm::enumerate(parts)) {
       auto result = attend(builder, op, part, layer);
       if (failed(result))
         return failure();
       results.push_back(*result);
+      auto sparse = result->getDefiningOp<sattn::AttentionOp>();
+      auto mark = [&](StringRef name, int64_t ofLayer) {
+        sparse->setAttr(name, builder.getDenseI64ArrayAttr({ofLayer, int64_t(number)}));
+      };
+      if (sparse && isShared.count(op))
+        mark(kSelectsFor, layer);
+      if (auto shared = policy.sharedBy(layer); sparse && shared)
+        mark(kSharesIndexOf, *shared);
     }
     Value whole = results.front();
     if (results.size() > 1)
@@ -141,6 +156,9 @@ struct ChoosePattern : impl::ChoosePatternBase<ChoosePattern> {
     ++numChosen;
     return success();
   }
+
+  /// Layers whose selection others read.
+  llvm::DenseMap<Operation *, int64_t> isShared;
 
   /// The smallest and largest number of keys, as far as the ranges of the model's sizes tell.
   struct Range {

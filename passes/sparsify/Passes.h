@@ -9,6 +9,10 @@
 
 namespace tamis::sparsify {
 
+/// Marks of tamis-share-index, with the numbers of a layer and of a run of its heads: attention whose indices others
+/// read, and attention that reads those of another.
+inline constexpr llvm::StringLiteral kSelectsFor = "sattn.selects_for", kSharesIndexOf = "sattn.shares_index_of";
+
 #define GEN_PASS_DECL
 #include "passes/sparsify/Passes.h.inc"
 

@@ -95,6 +95,27 @@ def LowerSelection : Pass<"tamis-lower-selection", "::mlir::func::FuncOp"> {
   let statistics = [Statistic<"numLowered", "attentions", "patterns written out">];
 }
 
+def ShareIndex : Pass<"tamis-share-index", "::mlir::func::FuncOp"> {
+  let summary = "let layers read what an earlier one selects";
+  let description = [{
+    A policy's `share(LAYER)` leaves marks on attention (`sattn.selects_for`, `sattn.shares_index_of`: number of the layer and of
+    the run of heads), which tamis-lower-selection hands on. An attention that shares reads the indices of the other, which
+    must have the same types; its own selection is dead. Marks go.
+
+    Requires: tamis-lower-selection. Leaves: attention without a mark.
+
+    ```mlir
+    %o = sattn.attend %q, %k, %v over %i ... {sattn.selects_for = array<i64: 2, 0>} : ...
+    %p = sattn.attend %s, %t, %u over %j ... {sattn.shares_index_of = array<i64: 2, 0>} : ...
+    // becomes
+    %o = sattn.attend %q, %k, %v over %i ... : ...
+    %p = sattn.attend %s, %t, %u over %i ... : ...
+    ```
+  }];
+  let dependentDialects = ["::tamis::sattn::SattnDialect"];
+  let statistics = [Statistic<"numShared", "attentions", "attentions that read the index of another">];
+}
+
 def StoreIndices : Pass<"tamis-store-indices", "::mlir::func::FuncOp"> {
   let summary = "pass indices and partial results from op to op as tensors";
   let description = [{

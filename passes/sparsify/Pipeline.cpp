@@ -31,6 +31,7 @@ void buildSparsifyPipeline(OpPassManager &manager, llvm::StringRef pattern, cons
 void buildSelectionPipeline(OpPassManager &manager, const WeightStore *weights) {
   OpPassManager &functions = manager.nest<func::FuncOp>();
   functions.addPass(createLowerSelection());
+  functions.addPass(createShareIndex());
   // attend reads unions and shared indices by itself, and one partial result is a whole one.
   functions.addPass(createCanonicalizerPass());
   // Two attentions of the same operands select once.

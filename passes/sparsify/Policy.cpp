@@ -79,6 +79,11 @@ private:
       if (const llvm::json::Object *heads = part.getAsObject()) {
         if (failed(readHeads(*heads, where, rule)))
           return failure();
+      } else if (auto text = part.getAsString(); text && text->trim().starts_with("share")) {
+        auto shared = sharedOf(text->trim(), where);
+        if (failed(shared))
+          return failure();
+        rule.shared = *shared;
       } else {
         auto pattern = patternOf(part, where);
         if (failed(pattern))
@@ -121,6 +126,15 @@ private:
         return error() << "found two rules, \"" << other.text << "\" and \"" << text << "\", for " << what << " "
                        << std::max(range.first, other.first) << " but one is wanted";
     return range;
+  }
+
+  FailureOr<int64_t> sharedOf(StringRef text, const std::string &where) {
+    int64_t layer;
+    StringRef number = text;
+    if (!number.consume_front("share(") || !number.consume_back(")") || number.trim().getAsInteger(10, layer) ||
+        layer < 0)
+      return error() << where << ": found '" << text << "' but share(LAYER) is wanted, with the number of a layer";
+    return layer;
   }
 
   FailureOr<sattn::PatternAttrInterface> patternOf(const llvm::json::Value &value, const std::string &where) {
@@ -176,11 +190,30 @@ FailureOr<Policy> Policy::parse(StringRef text, Location loc) {
   return policy;
 }
 
+const Policy::LayerRule *Policy::ruleOf(int64_t layer) const {
+  for (const LayerRule &rule : rules)
+    if (layer >= rule.layers.first && layer <= rule.layers.last)
+      return &rule;
+  return nullptr;
+}
+
+std::optional<int64_t> Policy::sharedBy(int64_t layer) const {
+  const LayerRule *rule = ruleOf(layer);
+  return rule ? rule->shared : std::nullopt;
+}
+
 LogicalResult Policy::checkLayers(ArrayRef<bool> hasPattern, Location loc) const {
   for (const LayerRule &rule : rules) {
     if (rule.layers.last >= int64_t(hasPattern.size()))
       return emitError(loc) << name << ": found a rule for layers " << rule.layers.text << " but the model has "
                             << hasPattern.size() << " layers of attention, counted from 0";
+    if (rule.shared && *rule.shared >= rule.layers.first)
+      return emitError(loc) << name << ": found that layers " << rule.layers.text << " share what layer "
+                            << *rule.shared << " selects but an earlier layer is wanted";
+    if (rule.shared && (sharedBy(*rule.shared) || hasPattern[*rule.shared]))
+      return emitError(loc) << name << ": found that layers " << rule.layers.text << " share what layer "
+                            << *rule.shared << " selects but that one "
+                            << (hasPattern[*rule.shared] ? "has a pattern in the model" : "shares another's");
     for (int64_t layer = rule.layers.first; layer <= rule.layers.last; ++layer)
       if (hasPattern[layer])
         return emitError(loc) << name << ": found a rule for layer " << layer
@@ -191,12 +224,12 @@ LogicalResult Policy::checkLayers(ArrayRef<bool> hasPattern, Location loc) const
 
 FailureOr<std::vector<HeadRun>> Policy::runsOf(int64_t layer, int64_t heads, Location loc) const {
   std::vector<sattn::PatternAttrInterface> patterns(heads, byDefault);
-  for (const LayerRule &rule : rules) {
-    if (layer < rule.layers.first || layer > rule.layers.last)
-      continue;
-    if (rule.heads.empty())
-      patterns.assign(heads, rule.pattern);
-    for (const HeadRule &head : rule.heads) {
+  if (auto shared = sharedBy(layer))
+    return runsOf(*shared, heads, loc);
+  if (const LayerRule *rule = ruleOf(layer)) {
+    if (rule->heads.empty())
+      patterns.assign(heads, rule->pattern);
+    for (const HeadRule &head : rule->heads) {
       if (head.heads.last >= heads)
         return emitError(loc) << name << ": found a rule for heads " << head.heads.text << " of layer " << layer
                               << " but it has " << heads << " heads, counted from 0";

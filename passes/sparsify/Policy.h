@@ -23,6 +23,7 @@ struct HeadRun {
 ///
 /// As JSON: `{"default": PATTERN, "layers": {LAYERS: PATTERN | {HEADS: PATTERN, ...}, ...}}`, where LAYERS and HEADS
 /// are numbers from 0, `"3"`, or ranges with both ends, `"0-3"`. What no rule names has the default, or is dense.
+/// `share(2)` in place of a PATTERN of LAYERS gives them the patterns of layer 2, and what it selects.
 class Policy {
 public:
   /// `text` is a pattern, `dense`, empty for `dense`, `@FILE` of JSON, or JSON itself, which begins with `{`.
@@ -30,6 +31,8 @@ public:
   static mlir::FailureOr<Policy> parse(llvm::StringRef text, mlir::Location loc);
 
   int64_t denseBelow() const { return fewestKeys; }
+  /// The earlier layer whose selection this one reads.
+  std::optional<int64_t> sharedBy(int64_t layer) const;
   bool isDense() const { return !byDefault && rules.empty(); }
   /// Errors: a rule for a layer past those, or for one that `hasPattern` says has its own.
   llvm::LogicalResult checkLayers(llvm::ArrayRef<bool> hasPattern, mlir::Location loc) const;
@@ -50,7 +53,9 @@ private:
     Range layers;
     sattn::PatternAttrInterface pattern; ///< of all heads, where `heads` is empty
     std::vector<HeadRule> heads;
+    std::optional<int64_t> shared = {};
   };
+  const LayerRule *ruleOf(int64_t layer) const;
   friend class PolicyReader;
 
   std::string name; ///< of the file, for messages

@@ -184,10 +184,43 @@ TEST_F(Fit, Focus) {
   EXPECT_NEAR(double(below) / all, 0.63, 0.1);
 }
 
+// Keys that are codewords already are found again, whatever a mask leaves out.
+TEST_F(Fit, Codebook) {
+  AttentionInputs item = sample(60, 2, 2);
+  item.keyKept.assign(60, true);
+  for (int64_t k = 0; k < 60; ++k)
+    for (int64_t part = 0; part < 4; ++part) // of two heads
+      for (int64_t d = 0; d < 2; ++d)
+        item.key[(k * 4 + part) * 2 + d] = k % 3 + 10 * part + 100 * d;
+  item.keyKept[1] = false;
+  item.key[8] = 1e6;
+  auto ann = pattern("#sattn.ann<method = pq, parts = 2, centroids = 3>");
+  std::vector<double> found = ann.fit({item}).front(), wanted;
+  ASSERT_EQ(found.size(), 24u);
+  for (int64_t row = 0; row < 4; ++row) {
+    std::vector<double> first{found[row * 6], found[row * 6 + 2], found[row * 6 + 4]};
+    llvm::sort(first);
+    EXPECT_THAT(first, testing::ElementsAre(10 * row, 10 * row + 1, 10 * row + 2));
+  }
+}
+
+// The branch that is dense attention gets the gate.
+TEST_F(Fit, Branches) {
+  AttentionInputs item = sample(40, 2, 1);
+  item.causal = true;
+  auto nsa =
+      pattern("#sattn.compressed_selected_window<block = 4, k = 1, sinks = 0, local = 1, compress = 4, window = 40>");
+  auto weights = nsa.fit({item});
+  EXPECT_THAT(weights[0], testing::Each(0));
+  double open = std::log(0.99 / 0.01);
+  for (int64_t h = 0; h < 2; ++h)
+    expectNear({weights[1].begin() + 3 * h, weights[1].begin() + 3 * h + 3}, {-open, -open, open}, 1e-6);
+}
+
 TEST_F(Fit, SingularSamples) {
-  for (const char *text :
-       {"#sattn.gate_quantile<>", "#sattn.gate_quantile<per_head = true>", "#sattn.dynamic_gate<>",
-        "#sattn.token_activation<>", "#sattn.focus_aware<>", "#sattn.focus_aware<threshold = 0.5>"}) {
+  for (const char *text : {"#sattn.gate_quantile<>", "#sattn.gate_quantile<per_head = true>", "#sattn.dynamic_gate<>",
+                           "#sattn.token_activation<>", "#sattn.focus_aware<>", "#sattn.focus_aware<threshold = 0.5>",
+                           "#sattn.ann<method = pq, parts = 2>", "#sattn.compressed_selected_window<>"}) {
     SCOPED_TRACE(text);
     for (int kind = 0; kind < 6; ++kind) {
       AttentionInputs item = sample(kind == 0 ? 0 : kind == 1 ? 1 : 9, 4, 2);

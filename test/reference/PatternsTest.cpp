@@ -490,6 +490,44 @@ TEST_F(Patterns, Ann) {
   }
 }
 
+TEST_F(Patterns, AnnByCodewords) {
+  for (int i = 0; i < kRounds; ++i) {
+    Case c = sizes(false);
+    c.width = 4;
+    c.pattern = "#sattn.ann<" + number("k", oneOf({1, 2, 5, 64})) + ", method = pq, " +
+                number("parts", oneOf({1, 2, 4})) + ", " + number("centroids", oneOf({1, 2, 7})) + ", " +
+                number("candidates", oneOf({64, 70, 200})) + ">";
+    expectTheSameMeaning(c);
+  }
+}
+
+TEST_F(Patterns, BlockTopKBySimilarity) {
+  for (int i = 0; i < 2 * kRounds; ++i) {
+    Case c = sizes(false);
+    bool byMass = below(2);
+    c.isContinuous = byMass;
+    int64_t block = oneOf({1, 3, 16, 64}), k = 1 + below(5), sinks = below(k + 1);
+    c.meansOf = byMass ? 0 : block;
+    c.pattern = "#sattn.block_top_k<" + number("block", block) + ", " +
+                (byMass ? std::string("mass = ") + oneOf({"0.0513", "0.5171", "0.9137"}) : number("k", k)) + ", " +
+                number("sinks", sinks) + ", " + number("local", below(k - sinks + 1)) +
+                ", similarity = " + oneOf({"0.0317", "0.2717", "0.6713", "0.9913"}) + ">";
+    expectTheSameMeaning(c);
+  }
+}
+
+TEST_F(Patterns, CompressedSelectedWindow) {
+  for (int i = 0; i < 2 * kRounds; ++i) {
+    Case c = sizes(true);
+    c.isContinuous = true;
+    int64_t compress = oneOf({1, 2, 8}), k = 1 + below(5), sinks = below(k + 1);
+    c.pattern = "#sattn.compressed_selected_window<" + number("block", compress * oneOf({1, 2, 4})) + ", " +
+                number("k", k) + ", " + number("sinks", sinks) + ", " + number("local", below(k - sinks + 1)) + ", " +
+                number("compress", compress) + ", " + number("window", oneOf({1, 5, 64, 200})) + ">";
+    expectTheSameMeaning(c);
+  }
+}
+
 TEST_F(Patterns, WhatKeepsEverythingIsDense) {
   for (int i = 0; i < 2 * kRounds; ++i) {
     const char *everything[] = {"#sattn.window<size = 131>",
@@ -506,6 +544,7 @@ TEST_F(Patterns, WhatKeepsEverythingIsDense) {
                                 "#sattn.block_top_k<block = 16, mass = 0.001, sinks = 9>",
                                 "#sattn.vertical_slash<vertical = 130, slash = 1, local = 0>",
                                 "#sattn.vertical_slash<vertical = 1, slash = 130, sinks = 0, block = 4>",
+                                "#sattn.ann<k = 130, method = pq, parts = 1, candidates = 130>",
                                 "#sattn.dynamic_gate<threshold = -1000.0>"};
     constexpr int count = std::size(everything);
     Case c = sizes(i % count == 2 || i % count == 3);

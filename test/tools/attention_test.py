@@ -35,6 +35,8 @@ PATTERNS = [
     "antidiagonal(block=32, stride=8, mass=0.3171, sinks=0, local=0)",
     "block_top_k(block=16, mass=0.5171, sinks=1)",
     "ann(k=5, tables=4, bits=3)",
+    "block_top_k(block=16, k=1, local=0, similarity=0.06)",
+    "block_top_k(block=16, mass=0.3171, local=0, similarity=0.06)",
     "top_k(k=5)",
     "fraction",
     "linear",
@@ -63,6 +65,8 @@ LEARNT = {
     "token_activation<share = 0.6>": {"gate": (1, 16)},
     "focus_aware<>": {"focus": (3, 32), "bias": (1,)},
     "focus_aware<threshold = 0.6>": {"focus": (3, 32), "bias": (1,)},
+    "ann<k = 5, method = pq, parts = 2, centroids = 4, candidates = 9>": {"codebook": (2, 2, 4, 4)},
+    "compressed_selected_window<block = 16, k = 2, sinks = 0, compress = 8, window = 6>": {"gate": (32, 12), "bias": (12,)},
 }
 
 

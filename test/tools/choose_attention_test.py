@@ -121,6 +121,11 @@ class ChooseAttention(CommandTest):
             ({"layers": {"0": {"4": "dense"}}}, "found a rule for heads 4 of layer 0 but it has 4 heads"),
             ({"layers": {"0": {"0-2": "dense", "2": "dense"}}}, "for heads 2 but one is wanted"),
             ({"layers": {"0": {"0": "top_k(k=0)"}}}, "the rule of layers 0, heads 0: found"),
+            ({"layers": {"1": "share"}}, "the rule of layers 1: found 'share' but share(LAYER) is wanted"),
+            ({"layers": {"1": "share(-1)"}}, "found 'share(-1)' but share(LAYER) is wanted"),
+            ({"layers": {"1": "share(1)"}}, "share what layer 1 selects but an earlier layer is wanted"),
+            ({"layers": {"0-1": "share(0)"}}, "share what layer 0 selects but an earlier layer is wanted"),
+            ({"layers": {"1": "share(0)"}, "default": "linear"}, "shares what another layer selects but #sattn.linear<> selects nothing"),
         ]:
             with self.subTest(policy=policy):
                 self.policy(policy)
@@ -136,6 +141,32 @@ class ChooseAttention(CommandTest):
         report = json.loads((self.folder / "report.json").read_text())
         self.assertIn("passages held out", printed)
         return report
+
+    def test_share(self):
+        self.policy({"layers": {"0": {"0-2": "top_k(k=5)", "3": "window(size=3)"}, "1": "share(0)"}})
+        self.compile("shared.plan", "--attention=@policy.json")
+        self.tamis("compile", "model.mlir", "--attention=@policy.json", "--compile-to=sparsify", "-o", "shared.mlir")
+        self.assertEqual((self.folder / "shared.mlir").read_text().count("sattn.select"), 1)
+        for length in (1, 33, 100):
+            x = np.random.default_rng(length).standard_normal((2, length, 96), np.float32)
+            wanted = self.answers("shared.mlir", x, "--device=reference")
+            for a, b in zip(self.answers("shared.plan", x), wanted):
+                np.testing.assert_allclose(a, b, rtol=0, atol=2e-5)
+        self.policy({"default": "top_k(k=5)"})
+        self.compile("apart.plan", "--attention=@policy.json")
+        self.assertGreater(np.abs(self.answers("apart.plan", x)[1] - wanted[1]).max(), 1e-3)
+
+    def test_auto_shares(self):
+        """The second layer asks nearly the same of the same keys."""
+        text = MODEL.replace("  %y = ", f"""  %c = model.constant dense<1.01> : tensor<f32>
+  %r = model.elementwise mul %q, %c : ({TOKENS}, tensor<f32>) -> {TOKENS}
+  %y = """).replace("%z = model.attention %y", "%z = model.attention %r")
+        (self.folder / "model.mlir").write_text(text)
+        report = self.choose(passages(4), "--candidates=block_top_k(block=16, k=2)")
+        self.assertEqual(report["policy"]["layers"], {"0": "block_top_k(block=16, k=2)", "1": "share(0)"})
+        self.assertGreater(report["layers"][1][0]["shared_overlap"], 0.9)
+        self.assertLess(report["candidates"][1]["kept"], 0.1)
+        self.assertGreater(report["candidates"][1]["mass"], 0.99)
 
     def test_auto(self):
         report = self.choose(passages(8), "--max-error=1%", "--candidates=window(size=4), top_k(k=300)")

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The best keys of each query among those that share a hash with it.
-#include "dialects/sattn/patterns/PatternBuilder.h"
+// The best keys of each query among its approximate nearest neighbours.
+#include "dialects/sattn/patterns/ModelWriter.h"
+#include "dialects/sattn/patterns/ProductQuantization.h"
 
 using namespace mlir;
 using namespace tamis;
@@ -9,13 +10,18 @@ using namespace tamis::sattn;
 // Codes are whole numbers of f32.
 constexpr int64_t kMostBits = 24;
 
-LogicalResult AnnAttr::verify(function_ref<InFlightDiagnostic()> emitError, int64_t k, int64_t tables, int64_t bits,
-                              int64_t seed) {
+LogicalResult AnnAttr::verify(function_ref<InFlightDiagnostic()> emitError, int64_t k, AnnMethod method, int64_t tables,
+                              int64_t bits, int64_t seed, int64_t parts, int64_t centroids, int64_t candidates) {
   if (!isCount(k, 1) || !isCount(tables, 1)) // C1
     return emitError() << "found a k of " << k << " by " << tables
                        << " tables but numbers from 1, below 2^31, are wanted";
   if (bits < 1 || bits > kMostBits) // C2
     return emitError() << "found hashes of " << bits << " bits but 1 to " << kMostBits << " are wanted";
+  if (!isCount(parts, 1) || !isCount(centroids, 1) || !isCount(candidates, 1)) // C4
+    return emitError() << "found " << parts << " parts of " << centroids << " centroids for " << candidates
+                       << " candidates but numbers from 1, below 2^31, are wanted";
+  if (method == AnnMethod::pq && candidates < k)
+    return emitError() << "found " << candidates << " candidates but no less than the k of " << k << " are wanted";
   return success();
 }
 
@@ -23,7 +29,20 @@ LogicalResult AnnAttr::fits(const AttentionSizes &sizes, function_ref<InFlightDi
   auto keys = sizes.keys.constant();
   if (keys && getK() > *keys) // C3
     return emitError() << "found a k of " << getK() << " but there are " << *keys << " keys";
+  if (getMethod() == AnnMethod::pq && sizes.width % getParts()) // C5
+    return emitError() << "found " << getParts() << " parts but a number that divides the " << sizes.width
+                       << " columns of a head is wanted";
   return success();
+}
+
+SmallVector<PatternWeight> AnnAttr::weights(const AttentionSizes &sizes) const {
+  if (getMethod() != AnnMethod::pq || sizes.width % getParts())
+    return {};
+  return {{"codebook", {sizes.kvHeads, getParts(), getCentroids(), sizes.width / getParts()}}};
+}
+
+std::vector<std::vector<double>> AnnAttr::fit(ArrayRef<AttentionInputs> samples) const {
+  return {Codebook{getParts(), getCentroids()}.fit(samples)};
 }
 
 bool AnnAttr::readsNumbers() const {
@@ -46,7 +65,30 @@ std::vector<float> hyperplanes(int64_t seed, int64_t count) {
 }
 } // namespace
 
+/// Keeps for each query the best of its candidates by exact products.
+static void keepBest(const HeadInputs &head, int64_t k, llvm::function_ref<bool(int64_t, int64_t)> isCandidate,
+                     KeptPairs &kept) {
+  for (int64_t q = 0; q < head.queries; ++q) {
+    std::vector<double> scores(head.keys);
+    std::vector<int64_t> candidates;
+    for (int64_t key = 0; key < head.keys; ++key)
+      if (head.mayPick(q, key) && isCandidate(q, key)) {
+        scores[key] = head.product(q, key);
+        candidates.push_back(key);
+      }
+    for (int64_t key : largest(scores, candidates, k))
+      kept.keep(q, key);
+  }
+}
+
 void AnnAttr::keep(const HeadInputs &head, KeptPairs &kept) const {
+  if (getMethod() == AnnMethod::pq) {
+    HeadInputs coded = head;
+    coded.key = Codebook{getParts(), getCentroids()}.decode(head, head.item.weights[0]);
+    KeptPairs proposed(head.queries, head.keys);
+    keepLargest(coded, getCandidates(), proposed);
+    return keepBest(head, getK(), proposed, kept);
+  }
   int64_t planes = getTables() * getBits();
   std::vector<float> normals = hyperplanes(getSeed(), head.width * planes);
   auto sidesOf = [&](llvm::ArrayRef<double> tokens, int64_t count) {
@@ -61,60 +103,51 @@ void AnnAttr::keep(const HeadInputs &head, KeptPairs &kept) const {
     return sides;
   };
   std::vector<bool> ofQueries = sidesOf(head.query, head.queries), ofKeys = sidesOf(head.key, head.keys);
-  for (int64_t q = 0; q < head.queries; ++q) {
-    std::vector<double> scores(head.keys);
-    std::vector<int64_t> candidates;
-    for (int64_t k = 0; k < head.keys; ++k) {
-      bool agrees = false;
-      for (int64_t table = 0; table < getTables(); ++table) {
-        auto query = ofQueries.begin() + q * planes + table * getBits();
-        agrees |= std::equal(query, query + getBits(), ofKeys.begin() + k * planes + table * getBits());
-      }
-      if (!agrees || !head.mayPick(q, k))
-        continue;
-      scores[k] = head.product(q, k);
-      candidates.push_back(k);
-    }
-    for (int64_t k : largest(scores, candidates, getK()))
-      kept.keep(q, k);
-  }
+  keepBest(
+      head, getK(),
+      [&](int64_t q, int64_t k) {
+        bool agrees = false;
+        for (int64_t table = 0; table < getTables(); ++table) {
+          auto query = ofQueries.begin() + q * planes + table * getBits();
+          agrees |= std::equal(query, query + getBits(), ofKeys.begin() + k * planes + table * getBits());
+        }
+        return agrees;
+      },
+      kept);
+}
+
+/// A code is the number whose binary digits say on which sides a token lies, for each table: `B x S x (heads tables)`.
+static Value codesOf(PatternBuilder &b, Value tokens, int64_t heads, int64_t tables, int64_t bits, int64_t seed) {
+  ModelWriter w(b);
+  model::Dims dims = w.dimsOf(tokens);
+  int64_t width = *dims[2].constant() / heads, planes = tables * bits;
+  Type f32 = b.ops().getF32Type();
+  Value vectors = w.reshape(tokens, {dims[0], dims[1], heads, width});
+  auto times = [&](Value x, Value weight, int64_t columns) -> Value {
+    Type type = model::tensorType(f32, {dims[0], dims[1], heads, columns});
+    return model::LinearOp::create(b.ops(), b.loc(), type, x, weight, Value(), false);
+  };
+  Value products = times(vectors, w.numbers(hyperplanes(seed, width * planes), {width, planes}), planes);
+  Value sides = w.cast(w.elementwise(model::ElementwiseKind::greater, {products, w.number(0, f32)}), f32);
+  std::vector<float> digits(planes * tables);
+  for (int64_t plane = 0; plane < planes; ++plane)
+    digits[plane * tables + plane / bits] = float(1 << (plane % bits));
+  return w.reshape(times(sides, w.numbers(digits, {planes, tables}), tables), {dims[0], dims[1], heads * tables});
 }
 
 Value AnnAttr::lower(PatternBuilder &b) const {
-  // A code is the number whose binary digits say on which sides a token lies, for each table.
-  auto constant = [&](std::vector<float> numbers, int64_t rows, int64_t columns) {
-    auto type = RankedTensorType::get({rows, columns}, b.ops().getF32Type());
-    Value value = model::ConstantOp::create(b.ops(), b.loc(), type, DenseElementsAttr::get(type, ArrayRef(numbers)));
-    return value;
-  };
-  int64_t planes = getTables() * getBits();
-  std::vector<float> digits(planes * getTables());
-  for (int64_t plane = 0; plane < planes; ++plane)
-    digits[plane * getTables() + plane / getBits()] = float(1 << (plane % getBits()));
-  auto codesOf = [&](Value tokens, int64_t heads) {
-    model::Dims dims = model::dimsOf(tokens.getType());
-    int64_t width = *dims[2].constant() / heads;
-    Type f32 = b.ops().getF32Type();
-    auto typeOf = [&](int64_t columns, Type element) {
-      return model::tensorType(element, {dims[0], dims[1], heads, columns});
-    };
-    Value vectors = model::ReshapeOp::create(b.ops(), b.loc(), typeOf(width, f32), tokens);
-    Value normals = constant(hyperplanes(getSeed(), width * planes), width, planes);
-    Value products = model::LinearOp::create(b.ops(), b.loc(), typeOf(planes, f32), vectors, normals, Value(), false);
-    auto scalar = RankedTensorType::get({}, f32);
-    Value zero =
-        model::ConstantOp::create(b.ops(), b.loc(), scalar, DenseElementsAttr::get(scalar, b.ops().getF32FloatAttr(0)));
-    Value sides = model::ElementwiseOp::create(b.ops(), b.loc(), typeOf(planes, b.ops().getI1Type()),
-                                               model::ElementwiseKind::greater, ValueRange{products, zero});
-    Value numbers = model::CastOp::create(b.ops(), b.loc(), typeOf(planes, f32), sides);
-    Value codes = model::LinearOp::create(b.ops(), b.loc(), typeOf(getTables(), f32), numbers,
-                                          constant(digits, planes, getTables()), Value(), false);
-    Type flat = model::tensorType(f32, {dims[0], dims[1], heads * getTables()});
-    return model::ReshapeOp::create(b.ops(), b.loc(), flat, codes).getResult();
-  };
-  Value agreements = b.agreement(codesOf(b.query(), b.heads()), codesOf(b.key(), b.kvHeads()));
   PatternBuilder::Selection best{BudgetKind::count, double(getK()), getK()};
-  best.candidates = b.select(agreements, 1, 1, {BudgetKind::threshold, 1, b.keys()});
+  if (getMethod() == AnnMethod::pq) {
+    Value coded = Codebook{getParts(), getCentroids()}.decode(b, b.weight(0));
+    PatternBuilder::Selection near{BudgetKind::count, double(getCandidates()), getCandidates()};
+    best.candidates = b.select(b.score(b.query(), coded), 1, 1, near);
+  } else {
+    auto codes = [&](Value tokens, int64_t heads) {
+      return codesOf(b, tokens, heads, getTables(), getBits(), getSeed());
+    };
+    Value agreements = b.agreement(codes(b.query(), b.heads()), codes(b.key(), b.kvHeads()));
+    best.candidates = b.select(agreements, 1, 1, {BudgetKind::threshold, 1, b.keys()});
+  }
   return b.attend({b.select(b.score(b.query(), b.key()), 1, 1, best)});
 }
 

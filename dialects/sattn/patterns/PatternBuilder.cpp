@@ -57,6 +57,12 @@ Value PatternBuilder::score(Value queries, Value keys) {
   return ScoreOp::create(builder, op.getLoc(), type, queries, keys, Value(), op.getHeads(), op.getKvHeads(), false);
 }
 
+Value PatternBuilder::scoreOfKeyHeads(Value queries, int64_t width) {
+  Value means = summary(SummaryKind::mean, queries, op.getKvHeads(), width), keyMeans = meansOfKeys(width);
+  Type type = model::tensorType(element, {queryDims[0], int64_t(op.getKvHeads()), countOf(means), countOf(keyMeans)});
+  return ScoreOp::create(builder, op.getLoc(), type, means, keyMeans, Value(), op.getKvHeads(), op.getKvHeads(), false);
+}
+
 Value PatternBuilder::agreement(Value queries, Value keys) {
   Type type = model::tensorType(cast<RankedTensorType>(queries.getType()).getElementType(),
                                 {queryDims[0], int64_t(op.getHeads()), countOf(queries), countOf(keys)});

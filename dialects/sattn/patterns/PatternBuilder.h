@@ -20,6 +20,8 @@ public:
   mlir::Value summaryOfKeys(SummaryKind kind, int64_t width);
   /// Products of all vectors of two operands, tokens or summaries.
   mlir::Value score(mlir::Value queries, mlir::Value keys);
+  /// Products of the means of blocks of `width` queries, of as many heads as keys have, and keys.
+  mlir::Value scoreOfKeyHeads(mlir::Value queries, int64_t width);
   /// Numbers of columns in which two operands agree.
   mlir::Value agreement(mlir::Value queries, mlir::Value keys);
   /// Products over `heads` heads of queries and one of keys, summed with weights of each query.

@@ -363,3 +363,46 @@ func.func @focus_aware_c2(%q: tensor<1x8x4xf32>, %k: tensor<1x9x4xf32>, %w: tens
       : tensor<1x8x4xf32>, tensor<1x9x4xf32>, tensor<1x9x4xf32> weights tensor<3x4xf32>, tensor<1xf32> -> tensor<1x8x4xf32>
   return
 }
+
+// -----
+
+// expected-error@+1 {{found a similarity of 1.500000e+00 but a number from 0 to 1 is wanted}}
+func.func private @block_top_k_c3() attributes {of = #sattn.block_top_k<k = 2, similarity = 1.5>}
+
+// -----
+
+// expected-error@+1 {{found 8 parts of 0 centroids for 128 candidates but numbers from 1, below 2^31, are wanted}}
+func.func private @ann_c4() attributes {of = #sattn.ann<centroids = 0>}
+
+// -----
+
+// expected-error@+1 {{found 8 candidates but no less than the k of 32 are wanted}}
+func.func private @ann_c4_candidates() attributes {of = #sattn.ann<method = pq, candidates = 8>}
+
+// -----
+
+func.func @ann_c5(%q: tensor<1x64x10xf32>, %w: tensor<1x4x16x2xf32>) -> tensor<1x64x10xf32> {
+  // expected-error@+1 {{found 4 parts but a number that divides the 10 columns of a head is wanted}}
+  %o = sattn.attention #sattn.ann<method = pq, parts = 4> %q, %q, %q weights %w heads 1 kv_heads 1 scale 1.0
+      : tensor<1x64x10xf32>, tensor<1x64x10xf32>, tensor<1x64x10xf32> weights tensor<1x4x16x2xf32> -> tensor<1x64x10xf32>
+  return %o : tensor<1x64x10xf32>
+}
+
+// -----
+
+// expected-error@+1 {{found 16 blocks of 64, means of 48 and a window of 512 but numbers from 1, below 2^31, are wanted, and blocks of a multiple of what a mean is of}}
+func.func private @compressed_selected_window_c1() attributes {of = #sattn.compressed_selected_window<compress = 48>}
+
+// -----
+
+// expected-error@+1 {{found 1 sinks and 2 local blocks of 2 but numbers from 0 are wanted, together at most k}}
+func.func private @compressed_selected_window_c1_forced() attributes {of = #sattn.compressed_selected_window<k = 2>}
+
+// -----
+
+func.func @compressed_selected_window_c2(%q: tensor<1x5x8xf32>, %k: tensor<1x6x8xf32>, %g: tensor<8x3xf32>, %b: tensor<3xf32>) -> tensor<1x5x8xf32> {
+  // expected-error@+1 {{found 5 queries and 6 keys but compressed_selected_window wants as many of both}}
+  %o = sattn.attention #sattn.compressed_selected_window<> %q, %k, %k weights %g, %b heads 1 kv_heads 1 scale 1.0
+      : tensor<1x5x8xf32>, tensor<1x6x8xf32>, tensor<1x6x8xf32> weights tensor<8x3xf32>, tensor<3xf32> -> tensor<1x5x8xf32>
+  return %o : tensor<1x5x8xf32>
+}

@@ -53,6 +53,8 @@ func.func @block_top_k() {
   "test.of"() {pattern = #sattn.block_top_k<local = 0, sinks = 2, k = 3, block = 16>} : () -> ()
   // CHECK-NEXT: #sattn.block_top_k<sinks = 1, mass = 7.500000e-01>}
   "test.of"() {pattern = #sattn.block_top_k<mass = 0.75, sinks = 1>} : () -> ()
+  // CHECK-NEXT: #sattn.block_top_k<k = 8, similarity = 5.000000e-01>}
+  "test.of"() {pattern = #sattn.block_top_k<similarity = 0.5, k = 8>} : () -> ()
   return
 }
 
@@ -144,9 +146,20 @@ func.func @indexer() {
 // CHECK-LABEL: func.func @ann
 func.func @ann() {
   // CHECK-NEXT: #sattn.ann<>}
-  "test.of"() {pattern = #sattn.ann<k = 32, tables = 16, bits = 8, seed = 0>} : () -> ()
+  "test.of"() {pattern = #sattn.ann<k = 32, method = lsh, tables = 16, bits = 8, seed = 0, parts = 8, centroids = 16, candidates = 128>} : () -> ()
+  // CHECK-NEXT: #sattn.ann<k = 8, method = pq, parts = 4, centroids = 32, candidates = 64>}
+  "test.of"() {pattern = #sattn.ann<method = pq, k = 8, candidates = 64, parts = 4, centroids = 32>} : () -> ()
   // CHECK-NEXT: #sattn.ann<k = 3, tables = 150, bits = 10, seed = -7>}
   "test.of"() {pattern = #sattn.ann<seed = -7, bits = 10, tables = 150, k = 3>} : () -> ()
+  return
+}
+
+// CHECK-LABEL: func.func @compressed_selected_window
+func.func @compressed_selected_window() {
+  // CHECK-NEXT: #sattn.compressed_selected_window<>}
+  "test.of"() {pattern = #sattn.compressed_selected_window<block = 64, k = 16, sinks = 1, local = 2, compress = 32, window = 512>} : () -> ()
+  // CHECK-NEXT: #sattn.compressed_selected_window<block = 16, k = 3, local = 1, compress = 4, window = 7>}
+  "test.of"() {pattern = #sattn.compressed_selected_window<window = 7, compress = 4, local = 1, k = 3, block = 16>} : () -> ()
   return
 }
 

@@ -4,6 +4,7 @@
 !x = tensor<?x?x64xf32, #model.dims<"b", "s", "64">>
 !y = tensor<?x?x64xf32, #model.dims<"b", "t", "64">>
 !z = tensor<?x?x32xf32, #model.dims<"b", "t", "32">>
+!half = tensor<?x?x32xf32, #model.dims<"b", "s", "32">>
 !m = tensor<?x1x1x?xf32, #model.dims<"b", "1", "1", "s">>
 !mb = tensor<?x1x1x?xi1, #model.dims<"b", "1", "1", "s">>
 !mt = tensor<?x1x1x?xi1, #model.dims<"b", "1", "1", "t">>
@@ -293,6 +294,44 @@ func.func @block_top_k_by_mass(%q: !x) -> !x {
 // CHECK: sattn.attend %{{.*}} over %[[I]] heads 4 kv_heads 2
 func.func @ann(%q: !x, %k: !z) -> !x {
   %o = sattn.attention #sattn.ann<k = 5, tables = 2, bits = 3> %q, %k, %k heads 4 kv_heads 2 scale 0.125 : !x, !z, !z -> !x
+  return %o : !x
+}
+
+// Codewords propose; products of the keys themselves pick.
+// CHECK-LABEL: func.func @ann_by_codewords
+// CHECK-SAME: %[[Q:[a-z0-9]+]]: tensor<{{.*}}, %[[K:[a-z0-9]+]]: tensor<{{.*}}, %[[W:[a-z0-9]+]]: tensor<2x4x3x4xf32>
+// CHECK: model.matmul
+// CHECK: %[[D:.*]] = model.reshape %{{.*}} : {{.*}} -> tensor<?x?x32xf32, #model.dims<"b", "t", "32">>
+// CHECK: %[[P:.*]] = sattn.score %[[Q]], %[[D]] heads 4 kv_heads 2 :
+// CHECK: %[[C:.*]] = sattn.select <count 9.000000e+00> %[[P]] queries "s" keys "t" :
+// CHECK: %[[S:.*]] = sattn.score %[[Q]], %[[K]] heads 4 kv_heads 2 :
+// CHECK: sattn.select <count 5.000000e+00> %[[S]] among %[[C]] queries "s" keys "t" :
+func.func @ann_by_codewords(%q: !x, %k: !z, %w: tensor<2x4x3x4xf32>) -> !x {
+  %o = sattn.attention #sattn.ann<k = 5, method = pq, parts = 4, centroids = 3, candidates = 9> %q, %k, %k weights %w heads 4 kv_heads 2 scale 0.125 : !x, !z, !z weights tensor<2x4x3x4xf32> -> !x
+  return %o : !x
+}
+
+// Blocks whose tokens differ are an index of their own.
+// CHECK-LABEL: func.func @block_top_k_by_similarity
+// CHECK: %[[A:.*]] = sattn.select <threshold 1.000000e+00> %{{.*}} queries "s" keys "s" causal :
+// CHECK: %[[I:.*]] = sattn.select <count 2.000000e+00> %{{.*}} queries "s" keys "s" local 1 causal :
+// CHECK: sattn.attend %{{.*}} over %[[I]], %[[A]] heads 4 kv_heads 4
+func.func @block_top_k_by_similarity(%q: !x) -> !x {
+  %o = sattn.attention #sattn.block_top_k<k = 2, similarity = 0.5> %q, %q, %q heads 4 kv_heads 4 scale 0.125 causal : !x, !x, !x -> !x
+  return %o : !x
+}
+
+// Three attentions, of which that to means has a row of queries for each block, and one more.
+// CHECK-LABEL: func.func @compressed_selected_window
+// CHECK: %[[I:.*]] = sattn.select <count 2.000000e+00> %{{.*}} queries "s" keys "s" sinks 1 local 1 causal : {{.*}} -> <64 x 64 block, shape["b", "2",
+// CHECK: model.attention %{{.*}} heads 128 kv_heads 2 {{.*}} causal : {{.*}}#model.dims<"b", "floordiv(s + 31, 32) + 1",
+// CHECK: sattn.attend %{{.*}} over %[[I]] heads 4 kv_heads 2
+// CHECK: %[[W:.*]] = sattn.bands before 9 after 0 sinks 0
+// CHECK: sattn.attend %{{.*}} over %[[W]] heads 4 kv_heads 2
+// CHECK: model.elementwise sigmoid
+// CHECK-COUNT-2: model.elementwise add
+func.func @compressed_selected_window(%q: !x, %k: !half, %g: tensor<64x12xf32>, %b: tensor<12xf32>) -> !x {
+  %o = sattn.attention #sattn.compressed_selected_window<k = 2, local = 1, window = 10> %q, %k, %k weights %g, %b heads 4 kv_heads 2 scale 0.125 causal : !x, !half, !half weights tensor<64x12xf32>, tensor<12xf32> -> !x
   return %o : !x
 }
 
