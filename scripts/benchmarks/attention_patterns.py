@@ -73,7 +73,8 @@ PATTERNS = {
     },
     "linear": {"text": "linear"},
 }
-ATTENDS = ("sparse_attention", "attention", "linear_attention")  # kernels that attend, all others of the plan select
+# Kernels that attend; all others of a plan select.
+ATTENDS = ("sparse_attention", "attention", "attend_at", "linear_attention")
 JUDGED_LENGTH, MOST_SELECTION = 16384, 0.2
 LONGEST = 16384  # of all patterns; those that are judged at a length go beyond
 TRAINED_LENGTH = 256
