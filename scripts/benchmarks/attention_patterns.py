@@ -164,6 +164,27 @@ def print_kept(environment, results):
     table(["pattern", "as", "pairs kept", "mass kept", "relative L1", "article"], rows)
 
 
+TOP_K = """!s = tensor<1x1x4096x4096xf32>
+!i = !sattn.index<1 x 1 token, shape ["1", "1", "4096"], items "4096", capacity "32">
+func.func @main(%s: !s {model.name = "s"}) -> (tensor<1x1x4096x33xi32> {model.name = "i"}) {
+  %i = sattn.select #sattn.budget<count 32.0> %s queries "4096" keys "4096" : !s -> !i
+  %t = sattn.store_index %i : !i -> tensor<1x1x4096x33xi32>
+  return %t : tensor<1x1x4096x33xi32>
+}
+"""
+
+
+def judge_exact_top_k(environment, results, verdicts):
+    """The 32 best of 4096 random scores, exactly."""
+    graph = environment.work / "attention" / "top-k.mlir"
+    graph.parent.mkdir(parents=True, exist_ok=True)
+    graph.write_text(TOP_K)
+    plan = environment.compile(graph, environment.plans / "attention-top-k.plan", "--target=host")
+    microseconds = profile(environment, plan, 1, 15)["median_seconds"] * 1e6 / 4096
+    results.add("top_k", microseconds=microseconds)
+    verdicts.judge("exact top-k of 4096 scores, a row", microseconds <= 5, f"{microseconds:.1f} us", "at most 5 us")
+
+
 def lengths_of(name, lengths):
     return [length for length in lengths if length <= LONGEST or "ahead" in PATTERNS[name]]
 
@@ -194,6 +215,7 @@ def compare(environment, results, verdicts, threads, lengths, dense_peers, repet
     for name, length, figures in found:
         judge(verdicts, name, length, threads, figures)
     if threads == 1:
+        judge_exact_top_k(environment, results, verdicts)
         print_kept(environment, results)
 
 
