@@ -57,14 +57,15 @@ def Sattn_VerticalSlashAttr : Sattn_Pattern<"VerticalSlash", "vertical_slash"> {
                         DefaultValuedParameter<"int64_t", "64">:$block);
 }
 
-def Sattn_IndexerAttr : Sattn_Pattern<"Indexer", "indexer", ["weights"]> {
+def Sattn_IndexerAttr : Sattn_Pattern<"Indexer", "indexer", ["weights", "fit"]> {
   let summary = "the best keys of each query by a small learned indexer";
   let description = [{
     A query t keeps the `k` keys s with the largest index score among those it may read, the same for all heads of attention:
     the sum over `heads` index heads j of w[t, j] ReLU(qI[t, j] . kI[s]), where qI, kI and w are the features of all heads of
     the query, the key and the query times the weights `query`, (heads of attention x its width) x (`heads` `width`), `key`,
-    (key heads x width of attention) x `width`, and `head`, (heads of attention x its width) x `heads`. They come from the
-    model, which was trained with them: there is no `fit`, since scores are not linear in them.
+    (key heads x width of attention) x `width`, and `head`, (heads of attention x its width) x `heads`. They come from a
+    model that was trained with them. Else `fit` brings the products near to those of all heads of attention, summed, by
+    alternating least squares: two index heads with weights of either sign make up for the ReLU, and others have none.
     The lightning indexer of DeepSeek-V3.2 (64 heads of 128, 2048 keys), which rotates positions and quantizes beside.
     - (C1) `k`, `heads` and `width` are positive. - (C2) `k` is no more than there are keys, where their number is fixed.
   }];

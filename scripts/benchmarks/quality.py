@@ -11,8 +11,7 @@ from benchmarks.results import Results, Verdicts, table
 LENGTHS = [256, 512]
 MODEL = "minilm-l6"
 AUTO = "auto"
-# Patterns at their defaults, or as small as these lengths ask for. Without vertical_slash, which wants causal order, and
-# indexer, whose weights a model brings.
+# Patterns at their defaults, or as small as these lengths ask for. Without vertical_slash, which wants causal order.
 PATTERNS = [
     "window(size=64, sinks=4)",
     "local_global",
@@ -26,6 +25,7 @@ PATTERNS = [
     "antidiagonal(block=32, stride=8)",
     "ann",
     "ann(method=pq)",
+    "indexer",
     "compressed_selected_window(block=32, k=3, compress=8, window=32)",
     "gate_quantile",
     "dynamic_gate",

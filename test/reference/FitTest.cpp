@@ -204,6 +204,25 @@ TEST_F(Fit, Codebook) {
   }
 }
 
+// Logits of two columns, of one head: the indexer of as many orders keys as they do.
+TEST_F(Fit, Indexer) {
+  AttentionInputs item = sample(30, 1, 1);
+  for (int64_t t = 0; t < 30; ++t) {
+    item.query[t * 4] = 1; // a constant, of which the weights of index heads can be made
+    item.key[t * 4] = 7;   // and that orders no keys
+    item.key[t * 4 + 3] = item.key[t * 4 + 1] + item.key[t * 4 + 2];
+  }
+  auto indexer = pattern("#sattn.indexer<k = 5, heads = 2, width = 2>"), best = pattern("#sattn.top_k<k = 5>");
+  item.weights = indexer.fit({item});
+  HeadInputs head(item, 0);
+  KeptPairs found(30, 30), wanted(30, 30);
+  indexer.keep(head, found);
+  best.keep(head, wanted);
+  for (int64_t q = 0; q < 30; ++q)
+    for (int64_t k = 0; k < 30; ++k)
+      EXPECT_EQ(found(q, k), wanted(q, k)) << "query " << q << " key " << k;
+}
+
 // The branch that is dense attention gets the gate.
 TEST_F(Fit, Branches) {
   AttentionInputs item = sample(40, 2, 1);
@@ -218,9 +237,10 @@ TEST_F(Fit, Branches) {
 }
 
 TEST_F(Fit, SingularSamples) {
-  for (const char *text : {"#sattn.gate_quantile<>", "#sattn.gate_quantile<per_head = true>", "#sattn.dynamic_gate<>",
-                           "#sattn.token_activation<>", "#sattn.focus_aware<>", "#sattn.focus_aware<threshold = 0.5>",
-                           "#sattn.ann<method = pq, parts = 2>", "#sattn.compressed_selected_window<>"}) {
+  for (const char *text :
+       {"#sattn.gate_quantile<>", "#sattn.gate_quantile<per_head = true>", "#sattn.dynamic_gate<>",
+        "#sattn.token_activation<>", "#sattn.focus_aware<>", "#sattn.focus_aware<threshold = 0.5>",
+        "#sattn.ann<method = pq, parts = 2>", "#sattn.compressed_selected_window<>", "#sattn.indexer<>"}) {
     SCOPED_TRACE(text);
     for (int kind = 0; kind < 6; ++kind) {
       AttentionInputs item = sample(kind == 0 ? 0 : kind == 1 ? 1 : 9, 4, 2);

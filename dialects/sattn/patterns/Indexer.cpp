@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // The best keys of each query by a small learned indexer.
+#include "dialects/sattn/LeastSquares.h"
 #include "dialects/sattn/patterns/PatternBuilder.h"
+#include <cmath>
 
 using namespace mlir;
 using namespace tamis;
@@ -73,4 +75,129 @@ Value IndexerAttr::lower(PatternBuilder &b) const {
 
 int64_t IndexerAttr::pairBound(int64_t queries, int64_t keys, bool) const {
   return queries * std::min(keys, getK());
+}
+
+namespace {
+constexpr int kRounds = 20; // what a further one changes is beyond what samples tell
+
+/// Sums of products of the features of tokens, size x size.
+class Moments {
+public:
+  explicit Moments(int64_t size) : size(size), sums(size * size), mean(size) {}
+
+  void add(llvm::ArrayRef<double> token) {
+    if (!llvm::all_of(token, [](double x) { return std::isfinite(x); }))
+      return;
+    ++count;
+    for (int64_t i = 0; i < size; ++i) {
+      mean[i] += token[i];
+      for (int64_t j = 0; j < size; ++j)
+        sums[i * size + j] += token[i] * token[j];
+    }
+  }
+  /// About the mean: what all tokens have in common orders none of them.
+  void center() {
+    for (int64_t i = 0; count && i < size; ++i)
+      for (int64_t j = 0; j < size; ++j)
+        sums[i * size + j] -= mean[i] * mean[j] / count;
+  }
+  std::vector<double> times(llvm::ArrayRef<double> vector) const {
+    std::vector<double> product(size);
+    for (int64_t i = 0; i < size; ++i)
+      for (int64_t j = 0; j < size; ++j)
+        product[i] += sums[i * size + j] * vector[j];
+    return product;
+  }
+
+private:
+  int64_t size;
+  double count = 0;
+  std::vector<double> sums, mean;
+};
+
+double dot(llvm::ArrayRef<double> x, llvm::ArrayRef<double> y) {
+  double sum = 0;
+  for (auto [a, b] : llvm::zip_equal(x, y))
+    sum += a * b;
+  return sum;
+}
+
+/// Makes vectors orthonormal in the inner product of `moments`; those that depend on others become zeros.
+void orthonormalize(std::vector<std::vector<double>> &vectors, const Moments &moments) {
+  for (size_t n = 0; n < vectors.size(); ++n) {
+    double before = dot(vectors[n], moments.times(vectors[n]));
+    for (int pass = 0; pass < 2; ++pass) // once more against rounding
+      for (size_t m = 0; m < n; ++m) {
+        double part = dot(vectors[m], moments.times(vectors[n]));
+        for (size_t i = 0; i < vectors[n].size(); ++i)
+          vectors[n][i] -= part * vectors[m][i];
+      }
+    double square = dot(vectors[n], moments.times(vectors[n]));
+    double factor = square > 1e-12 * before && std::isfinite(square) ? 1 / std::sqrt(square) : 0;
+    for (double &x : vectors[n])
+      x = factor == 0 ? 0 : x * factor;
+  }
+}
+} // namespace
+
+/// q' M k, where M adds the products of all heads, as a product of `width` columns of each: the best A B' in the mean
+/// over queries and keys.
+std::vector<std::vector<double>> IndexerAttr::fit(ArrayRef<AttentionInputs> samples) const {
+  if (samples.empty())
+    return {{}, {}, {}};
+  const AttentionInputs &any = samples.front();
+  int64_t heads = any.heads, group = heads / any.kvHeads, width = any.width;
+  int64_t queryColumns = heads * width, keyColumns = any.kvHeads * width, rank = std::min(getWidth(), keyColumns);
+  Moments ofQueries(queryColumns), ofKeys(keyColumns);
+  LeastSquares one(queryColumns); // weights of index heads are linear in the query, and wanted the same for all
+  for (const AttentionInputs &item : samples) {
+    bool masked = !item.keyKept.empty();
+    for (int64_t q = 0; q < item.queries; ++q) {
+      llvm::ArrayRef<double> query = llvm::ArrayRef(item.query).slice(q * queryColumns, queryColumns);
+      if (item.sameTokens && masked && !item.keyKept[q])
+        continue;
+      ofQueries.add(query);
+      one.add(query, 1);
+    }
+    for (int64_t k = 0; k < item.keys; ++k)
+      if (!masked || item.keyKept[k])
+        ofKeys.add(llvm::ArrayRef(item.key).slice(k * keyColumns, keyColumns));
+  }
+  ofKeys.center();
+  auto toQuery = [&](llvm::ArrayRef<double> key) { // M k
+    std::vector<double> query(queryColumns);
+    for (int64_t i = 0; i < queryColumns; ++i)
+      query[i] = key[i / width / group * width + i % width];
+    return query;
+  };
+  auto toKey = [&](llvm::ArrayRef<double> query) { // M' q
+    std::vector<double> key(keyColumns);
+    for (int64_t i = 0; i < queryColumns; ++i)
+      key[i / width / group * width + i % width] += query[i];
+    return key;
+  };
+  std::vector<std::vector<double>> ofQuery(rank), ofKey(rank, std::vector<double>(keyColumns));
+  for (int64_t r = 0; r < rank; ++r)
+    for (int64_t i = 0; i < keyColumns; ++i)
+      ofKey[r][i] = std::cos(double(1 + r * keyColumns + i)); // anything that is not in the way of an answer
+  for (int round = 0; round <= kRounds; ++round) {
+    orthonormalize(ofKey, ofKeys);
+    for (int64_t r = 0; r < rank; ++r)
+      ofQuery[r] = toQuery(ofKeys.times(ofKey[r]));
+    for (int64_t r = 0; round < kRounds && r < rank; ++r)
+      ofKey[r] = toKey(ofQueries.times(ofQuery[r]));
+  }
+  std::vector<double> query(queryColumns * getHeads() * getWidth()), key(keyColumns * getWidth()),
+      head(queryColumns * getHeads()), same = one.solve();
+  for (int64_t r = 0; r < rank; ++r) {
+    for (int64_t i = 0; i < keyColumns; ++i)
+      key[i * getWidth() + r] = ofKey[r][i];
+    for (int64_t i = 0; i < queryColumns; ++i)
+      for (int64_t j = 0; j < std::min<int64_t>(2, getHeads()); ++j)
+        query[(i * getHeads() + j) * getWidth() + r] = j ? -ofQuery[r][i] : ofQuery[r][i];
+  }
+  for (int64_t i = 0; i < queryColumns; ++i)
+    for (int64_t j = 0; j < std::min<int64_t>(2, getHeads()); ++j)
+      head[i * getHeads() + j] = j ? -same[i] : same[i];
+  return {query, key, head};
 }
