@@ -2,8 +2,8 @@
 // The metadata of a plan file, from a placed program.
 #include "codegen/plan/PlanMetadata.h"
 
-#include "codegen/plan/ShapeProgram.h"
 #include "dialects/model/ModelShapes.h"
+#include "llvm/BinaryFormat/ELF.h"
 
 using namespace mlir;
 using namespace tamis;
@@ -34,7 +34,9 @@ plan::ElementType elementType(Type type) {
   return plan::ElementType_None;
 }
 
-DimExpr parseSize(StringAttr text) { return *DimExpr::parse(text.getValue()); }
+DimExpr parseSize(StringAttr text) {
+  return *DimExpr::parse(text.getValue());
+}
 
 DimExpr bytesOf(Type type) {
   auto tensor = cast<RankedTensorType>(type);
@@ -57,11 +59,12 @@ llvm::Expected<std::unique_ptr<plan::TensorT>> tensor(StringAttr name, Type type
 /// Where the bytes of a value lie, through views.
 class Places {
 public:
-  Places(func::FuncOp main, ArrayRef<plan::ConstantOp> constants, ShapeProgram &shapes) {
+  /// `constants`: the numbers of the program's constants, in the order of its ops.
+  Places(func::FuncOp main, ArrayRef<unsigned> constants, ShapeProgram &shapes) {
     for (auto [i, argument] : llvm::enumerate(main.getArguments()))
       places[argument] = plan::BufferRef(i, plan::BufferKind_Input);
-    for (auto [i, constant] : llvm::enumerate(constants))
-      places[constant->getResult(0)] = plan::BufferRef(i, plan::BufferKind_Constant);
+    for (auto [number, constant] : llvm::zip_equal(constants, main.getOps<plan::ConstantOp>()))
+      places[constant->getResult(0)] = plan::BufferRef(number, plan::BufferKind_Constant);
     // Slots one after the other, each rounded up to a cache line.
     auto offset = shapes.compile(0);
     for (Attribute slot : main->getAttrOfType<ArrayAttr>(plan::kSlotsAttr)) {
@@ -89,19 +92,33 @@ private:
 
 } // namespace
 
-PlanMetadata::PlanMetadata(ModuleOp program, const PlanOrigin &origin)
-    : main(program.lookupSymbol<func::FuncOp>("main")) {
+PlanMetadata::PlanMetadata(ArrayRef<DeviceProgram> given, const PlanOrigin &origin) {
   data.compiler = origin.compiler;
   data.model = origin.model;
-  llvm::append_range(constantOps, main.getOps<plan::ConstantOp>());
-  for (auto dispatch : main.getOps<plan::DispatchOp>())
-    if (kernelNumbers.try_emplace(dispatch.getKernel(), kernelNumbers.size()).second) {
-      data.kernels.push_back(std::make_unique<plan::KernelT>());
-      data.kernels.back()->name = dispatch.getKernel().str();
+  DenseMap<std::pair<DictionaryAttr, Type>, unsigned> known;
+  for (const DeviceProgram &each : given) {
+    Program &program = programs.emplace_back();
+    ModuleOp module = each.module;
+    program.main = module.lookupSymbol<func::FuncOp>("main");
+    program.given = &each;
+    for (auto constant : program.main.getOps<plan::ConstantOp>()) {
+      std::pair<DictionaryAttr, Type> key{constant->getAttrDictionary(), constant->getResult(0).getType()};
+      auto [it, inserted] = known.try_emplace(key, constantOps.size());
+      if (inserted)
+        constantOps.push_back(constant);
+      program.constants.push_back(it->second);
     }
+    auto entry = std::make_unique<plan::ProgramT>();
+    for (auto dispatch : program.main.getOps<plan::DispatchOp>())
+      if (program.kernelNumbers.try_emplace(dispatch.getKernel(), program.kernelNumbers.size()).second) {
+        entry->kernels.push_back(std::make_unique<plan::KernelT>());
+        entry->kernels.back()->name = dispatch.getKernel().str();
+      }
+    data.programs.push_back(std::move(entry));
+  }
 }
 
-llvm::Error PlanMetadata::addCode(const CodeSection &section, const SectionPlace &place) {
+llvm::Error PlanMetadata::addCode(unsigned program, const CodeSection &section, const SectionPlace &place) {
   auto entry = std::make_unique<plan::SectionT>();
   entry->kind = plan::SectionKind_Code;
   entry->name = section.name;
@@ -111,15 +128,22 @@ llvm::Error PlanMetadata::addCode(const CodeSection &section, const SectionPlace
   entry->size = place.size;
   entry->alignment = place.alignment;
   entry->hash = place.hash;
+  entry->program = program;
+  bool isCuda = section.machine == llvm::ELF::EM_CUDA;
+  if (isCuda)
+    data.programs[program]->device = plan::DeviceKind_Cuda;
   llvm::StringMap<const KernelEntry *> entries;
   for (const KernelEntry &kernel : section.kernels)
     entries[kernel.name] = &kernel;
-  for (auto &kernel : data.kernels) {
+  for (auto &kernel : data.programs[program]->kernels) {
     const KernelEntry *found = entries.lookup(kernel->name);
     if (!found)
       return llvm::createStringError("the code for %s does not hold the kernel '%s'", section.name.c_str(),
                                      kernel->name.c_str());
-    kernel->code.emplace_back(found->entry, found->size, data.sections.size());
+    if (!isCuda)
+      kernel->code.emplace_back(found->entry, found->size, data.sections.size());
+    kernel->threads = found->threads;
+    kernel->shared = found->shared;
   }
   data.sections.push_back(std::move(entry));
   return llvm::Error::success();
@@ -136,18 +160,9 @@ void PlanMetadata::addWeights(const SectionPlace &place) {
   data.sections.push_back(std::move(entry));
 }
 
-llvm::Expected<std::string> PlanMetadata::finish() {
-  if (!main->hasAttr(plan::kSlotsAttr))
-    return llvm::createStringError("the program's buffers are not placed");
-  SmallVector<std::string> names;
-  for (const model::Symbol &symbol : model::symbolsOf(main)) {
-    names.push_back(symbol.name);
-    data.symbols.push_back(std::make_unique<plan::SymbolT>());
-    data.symbols.back()->name = symbol.name;
-    data.symbols.back()->min = symbol.min;
-    data.symbols.back()->max = symbol.max;
-  }
-  ShapeProgram shapes(names);
+/// Inputs and outputs, which are those of every program.
+llvm::Error PlanMetadata::addSignature(ShapeProgram &shapes) {
+  func::FuncOp main = programs.front().main;
   for (unsigned i = 0; i < main.getNumArguments(); ++i) {
     auto input = tensor(main.getArgAttrOfType<StringAttr>(i, "model.name"), main.getArgument(i).getType(), shapes);
     if (!input)
@@ -160,8 +175,39 @@ llvm::Expected<std::string> PlanMetadata::finish() {
       return output.takeError();
     data.outputs.push_back(std::move(*output));
   }
+  return llvm::Error::success();
+}
 
-  Places places(main, constantOps, shapes);
+/// The sizes that kernels of a GPU take, by kernel.
+static llvm::StringMap<ArrayRef<DimExpr>> argumentsOf(const DeviceProgram &program) {
+  llvm::StringMap<ArrayRef<DimExpr>> arguments;
+  for (const CodeSection &section : program.code)
+    for (const KernelEntry &kernel : section.kernels)
+      arguments[kernel.name] = kernel.arguments;
+  return arguments;
+}
+
+/// The buffer of a dispatch's result, alive until the last dispatch that reads it.
+static std::unique_ptr<plan::ArenaBufferT>
+arenaBuffer(Value result, unsigned writer, const DenseMap<Operation *, unsigned> &position, ShapeProgram &shapes) {
+  auto buffer = std::make_unique<plan::ArenaBufferT>();
+  buffer->size = shapes.compile(bytesOf(result.getType()));
+  buffer->first = writer;
+  buffer->last = writer;
+  SmallVector<Value> worklist{result};
+  while (!worklist.empty())
+    for (Operation *user : worklist.pop_back_val().getUsers())
+      if (auto view = dyn_cast<plan::ViewOp>(user))
+        worklist.push_back(view);
+      else if (position.contains(user))
+        buffer->last = std::max(buffer->last, position.lookup(user));
+  return buffer;
+}
+
+llvm::Error PlanMetadata::addDispatches(const Program &program, plan::ProgramT &data, ShapeProgram &shapes) {
+  func::FuncOp main = program.main;
+  Places places(main, program.constants, shapes);
+  auto arguments = argumentsOf(*program.given);
   SmallVector<plan::DispatchOp> dispatches(main.getOps<plan::DispatchOp>());
   DenseMap<Operation *, unsigned> position;
   for (auto [i, dispatch] : llvm::enumerate(dispatches))
@@ -171,11 +217,13 @@ llvm::Expected<std::string> PlanMetadata::finish() {
       return llvm::createStringError("the results of '%s' have no buffers", dispatch.getKernel().str().c_str());
     auto entry = std::make_unique<plan::DispatchT>();
     entry->name = dispatch.getKernel().str();
-    entry->kernel = kernelNumbers.lookup(dispatch.getKernel());
+    entry->kernel = program.kernelNumbers.lookup(dispatch.getKernel());
     entry->grid = shapes.compile(parseSize(dispatch.getGridAttr()));
     entry->scratch = shapes.compile(parseSize(dispatch.getScratchAttr()));
     entry->flops = shapes.compile(parseSize(dispatch.getFlopsAttr()));
     entry->bytes = shapes.compile(parseSize(dispatch.getBytesAttr()));
+    for (const DimExpr &argument : arguments.lookup(dispatch.getKernel()))
+      entry->arguments.push_back(shapes.compile(argument));
     for (Value input : dispatch.getInputs())
       entry->buffers.push_back(places[input]);
     for (auto [result, slot] : llvm::zip_equal(dispatch.getResults(), *dispatch.getSlots())) {
@@ -183,19 +231,9 @@ llvm::Expected<std::string> PlanMetadata::finish() {
       entry->buffers.push_back(places[result]);
       if (slot < 0)
         continue;
-      auto buffer = std::make_unique<plan::ArenaBufferT>();
+      auto buffer = arenaBuffer(result, i, position, shapes);
       buffer->name = entry->name;
       buffer->offset = places[result].index();
-      buffer->size = shapes.compile(bytesOf(result.getType()));
-      buffer->first = i;
-      buffer->last = i;
-      SmallVector<Value> worklist{result};
-      while (!worklist.empty())
-        for (Operation *user : worklist.pop_back_val().getUsers())
-          if (auto view = dyn_cast<plan::ViewOp>(user))
-            worklist.push_back(view);
-          else if (position.contains(user))
-            buffer->last = std::max(buffer->last, position.lookup(user));
       data.arena.push_back(std::move(buffer));
     }
     for (Attribute source : dispatch.getSources())
@@ -203,6 +241,27 @@ llvm::Expected<std::string> PlanMetadata::finish() {
     data.dispatches.push_back(std::move(entry));
   }
   data.arena_size = places.arenaSize;
+  return llvm::Error::success();
+}
+
+llvm::Expected<std::string> PlanMetadata::finish() {
+  for (const Program &program : programs)
+    if (!func::FuncOp(program.main)->hasAttr(plan::kSlotsAttr))
+      return llvm::createStringError("the program's buffers are not placed");
+  SmallVector<std::string> names;
+  for (const model::Symbol &symbol : model::symbolsOf(programs.front().main)) {
+    names.push_back(symbol.name);
+    data.symbols.push_back(std::make_unique<plan::SymbolT>());
+    data.symbols.back()->name = symbol.name;
+    data.symbols.back()->min = symbol.min;
+    data.symbols.back()->max = symbol.max;
+  }
+  ShapeProgram shapes(names);
+  if (auto error = addSignature(shapes))
+    return std::move(error);
+  for (auto [program, entry] : llvm::zip_equal(programs, data.programs))
+    if (auto error = addDispatches(program, *entry, shapes))
+      return std::move(error);
   data.sizes = shapes.instructions();
 
   flatbuffers::FlatBufferBuilder builder(64 * 1024);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "codegen/plan/PlanWriter.h"
+#include "codegen/plan/ShapeProgram.h"
 #include "dialects/plan/PlanDialect.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "runtime/plan/Plan_generated.h"
@@ -17,13 +18,13 @@ struct SectionPlace {
 /// Collects what the file is made of while it is written, then gives the serialised form. Not thread-safe.
 class PlanMetadata {
 public:
-  PlanMetadata(mlir::ModuleOp program, const PlanOrigin &origin);
+  PlanMetadata(llvm::ArrayRef<DeviceProgram> programs, const PlanOrigin &origin);
 
-  /// The program's constants, in the order in which they are to be written and added.
+  /// The constants of all programs, equal ones once, in the order in which they are to be written and added.
   llvm::ArrayRef<plan::ConstantOp> constants() const { return constantOps; }
 
-  /// Errors: a kernel of the program that the image does not hold.
-  llvm::Error addCode(const CodeSection &section, const SectionPlace &place);
+  /// Code of program `program`. Errors: a kernel of it that the code does not hold.
+  llvm::Error addCode(unsigned program, const CodeSection &section, const SectionPlace &place);
   void addWeights(const SectionPlace &place);
   void addConstant(uint64_t offset, uint64_t size) { data.constants.emplace_back(offset, size); }
 
@@ -31,10 +32,18 @@ public:
   llvm::Expected<std::string> finish();
 
 private:
+  struct Program {
+    mlir::func::FuncOp main;
+    const DeviceProgram *given;
+    llvm::SmallVector<unsigned> constants; ///< numbers of its constants in the plan, in the order of its ops
+    llvm::StringMap<unsigned> kernelNumbers;
+  };
+  llvm::Error addSignature(ShapeProgram &shapes);
+  llvm::Error addDispatches(const Program &program, plan::ProgramT &entry, ShapeProgram &shapes);
+
   plan::PlanT data;
-  mlir::func::FuncOp main;
+  std::vector<Program> programs;
   llvm::SmallVector<plan::ConstantOp> constantOps;
-  llvm::StringMap<unsigned> kernelNumbers;
 };
 
 } // namespace tamis

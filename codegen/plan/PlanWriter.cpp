@@ -19,7 +19,9 @@ namespace {
 constexpr uint64_t kHeaderSize = 64;
 constexpr uint64_t kConstantAlignment = 64;
 // Pages of both targets: x86-64 maps at 4 KiB, AArch64 may use 64 KiB.
-uint64_t sectionAlignment(uint16_t machine) { return machine == 183 ? 65536 : 4096; }
+uint64_t sectionAlignment(uint16_t machine) {
+  return machine == 183 ? 65536 : 4096;
+}
 
 void put(std::string &bytes, uint64_t value, unsigned width) {
   for (unsigned i = 0; i < width; ++i)
@@ -30,19 +32,20 @@ void padTo(llvm::raw_ostream &out, uint64_t alignment) {
   out.write_zeros(llvm::alignTo(out.tell(), alignment) - out.tell());
 }
 
-llvm::Error writeFile(ModuleOp program, const WeightStore &weights, ArrayRef<CodeSection> code, const PlanOrigin &origin,
+llvm::Error writeFile(ArrayRef<DeviceProgram> programs, const WeightStore &weights, const PlanOrigin &origin,
                       llvm::raw_fd_ostream &out) {
-  PlanMetadata metadata(program, origin);
+  PlanMetadata metadata(programs, origin);
   out.write_zeros(kHeaderSize);
 
-  for (const CodeSection &section : code) {
-    padTo(out, sectionAlignment(section.machine));
-    SectionPlace place{out.tell(), section.image.size(), sectionAlignment(section.machine),
-                       XXH3_64bits(section.image.data(), section.image.size())};
-    if (auto error = metadata.addCode(section, place))
-      return error;
-    out << section.image;
-  }
+  for (auto [number, program] : llvm::enumerate(programs))
+    for (const CodeSection &section : program.code) {
+      padTo(out, sectionAlignment(section.machine));
+      SectionPlace place{out.tell(), section.image.size(), sectionAlignment(section.machine),
+                         XXH3_64bits(section.image.data(), section.image.size())};
+      if (auto error = metadata.addCode(number, section, place))
+        return error;
+      out << section.image;
+    }
 
   padTo(out, 4096);
   SectionPlace place{out.tell(), 0, 4096, 0};
@@ -92,8 +95,8 @@ llvm::Error writeFile(ModuleOp program, const WeightStore &weights, ArrayRef<Cod
 }
 } // namespace
 
-llvm::Error tamis::writePlan(ModuleOp program, const WeightStore &weights, ArrayRef<CodeSection> code,
-                             const PlanOrigin &origin, StringRef path) {
+llvm::Error tamis::writePlan(ArrayRef<DeviceProgram> programs, const WeightStore &weights, const PlanOrigin &origin,
+                             StringRef path) {
   int file;
   SmallString<128> temporary;
   if (std::error_code error = llvm::sys::fs::createUniqueFile(path + ".%%%%%%.part", file, temporary))
@@ -105,7 +108,7 @@ llvm::Error tamis::writePlan(ModuleOp program, const WeightStore &weights, Array
   });
   {
     llvm::raw_fd_ostream out(file, /*shouldClose=*/true);
-    llvm::Error error = writeFile(program, weights, code, origin, out);
+    llvm::Error error = writeFile(programs, weights, origin, out);
     out.close();
     if (out.has_error()) {
       std::error_code code = out.error();

@@ -2,6 +2,7 @@
 // Writes a placed program, its code and its weights to one plan file.
 #pragma once
 
+#include "lib/support/DimExpr.h"
 #include "lib/support/Weights.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/Support/Error.h"
@@ -10,19 +11,29 @@
 
 namespace tamis {
 
-/// Where a kernel lies in an image, in bytes from its base.
+/// A kernel of a target's code: on a CPU where it lies in the image, in bytes from its base; on a GPU how it is
+/// launched.
 struct KernelEntry {
   std::string name;
-  uint64_t entry, size;
+  uint64_t entry = 0, size = 0;
+  uint32_t threads = 0, shared = 0; ///< of a block: threads, bytes of dynamic shared memory
+  std::vector<DimExpr> arguments;   ///< the sizes that it takes after its buffers
 };
 
-/// Linked code for one target.
+/// Code for one target: a linked image, or PTX text that ends in NUL.
 struct CodeSection {
-  std::string name; ///< "x86-64-v4"
+  std::string name; ///< "x86-64-v4", "sm_80"
   uint16_t machine; ///< ELF e_machine
   std::vector<std::string> features;
   std::string image;
   std::vector<KernelEntry> kernels; ///< all kernels of the program
+};
+
+/// A placed program (after tamis-place-buffers) and its code, ordered from the most to the least demanding target. All
+/// CPU targets share a program; each GPU target has its own, since grids and layouts of weights differ.
+struct DeviceProgram {
+  mlir::ModuleOp module;
+  std::vector<CodeSection> code;
 };
 
 /// What the file says of its origin.
@@ -31,10 +42,10 @@ struct PlanOrigin {
   std::string model;    ///< name of the source, no path
 };
 
-/// Writes `program` (after tamis-place-buffers) to `path`, under a temporary name that is renamed at the end; on an error
-/// nothing is left. The same arguments give the same bytes. `code` is ordered from the most to the least demanding target.
-/// Errors: a missing weight, a kernel that an image does not hold, a file that cannot be written.
-llvm::Error writePlan(mlir::ModuleOp program, const WeightStore &weights, llvm::ArrayRef<CodeSection> code,
-                      const PlanOrigin &origin, llvm::StringRef path);
+/// Writes `programs`, one at least and all of one model, to `path`, under a temporary name that is renamed at the end;
+/// on an error nothing is left. The same arguments give the same bytes. Errors: a missing weight, a kernel that the
+/// code does not hold, a file that cannot be written.
+llvm::Error writePlan(llvm::ArrayRef<DeviceProgram> programs, const WeightStore &weights, const PlanOrigin &origin,
+                      llvm::StringRef path);
 
 } // namespace tamis

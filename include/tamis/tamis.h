@@ -53,7 +53,12 @@ typedef enum tamis_status {
   /// Memory could not be allocated. Use smaller inputs, or free memory and try again.
   TAMIS_OUT_OF_MEMORY = 8,
   /// The system refused something the runtime cannot do without: executable memory, a thread. See the message.
-  TAMIS_SYSTEM_REFUSED = 9
+  TAMIS_SYSTEM_REFUSED = 9,
+  /// The device that was asked for is not there: no driver, a driver that is too old, no such device. See the message.
+  TAMIS_NO_DEVICE = 10,
+  /// The device's driver reported a failure; the message has its name and text. After a failed kernel nothing of this
+  /// process can use the device again.
+  TAMIS_DEVICE_FAILED = 11
 } tamis_status;
 
 /// The name of a status, as "TAMIS_DAMAGED_PLAN". Never NULL.
@@ -109,14 +114,26 @@ typedef enum tamis_code_mapping {
   TAMIS_CODE_COPY = 2  ///< copy it, then make the copy read-execute: later writes to the file cannot reach it
 } tamis_code_mapping;
 
+/// Where a plan runs. Inputs and outputs are in the host's memory for all of them.
+typedef enum tamis_device {
+  TAMIS_DEVICE_CPU = 0,
+  TAMIS_DEVICE_CUDA = 1,     ///< an NVIDIA GPU, through its driver, which is opened when a plan is loaded for it
+  TAMIS_DEVICE_EMULATED = 2, ///< the plan's PTX, interpreted and checked on the CPU: slow, and strict
+  TAMIS_DEVICE_NONE = 3      ///< none: the plan can be asked and contexts prepared, but nothing can be run
+} tamis_device;
+
 /// Set `struct_size` to sizeof(tamis_load_options) and zero the rest for the defaults.
 typedef struct tamis_load_options {
   size_t struct_size;
   int32_t verify_weights; ///< non-zero: also check the hash of the weights, which reads them all once
   tamis_code_mapping code;
-  const char *level;          ///< use only the code section of this name ("x86-64-v3"); NULL: the first that fits
+  const char *level; ///< use only the code section of this name ("x86-64-v3", "sm_80"); NULL: the best that fits
   int32_t hide_from_debugger; ///< non-zero: do not register the code with gdb's JIT interface
   int32_t perf_map;           ///< non-zero: copy the code and name its kernels in /tmp/perf-PID.map for `perf`
+  tamis_device device;
+  int32_t device_number; ///< of a CUDA device, as the driver counts
+  const char *driver;    ///< path of the CUDA driver library; NULL: TAMIS_CUDA_DRIVER of the environment, else
+                         ///< libcuda.so.1; for the emulated device libtamis_emulated_cuda.so beside this library
 } tamis_load_options;
 
 /// Maps and checks the plan at `path`. Header, metadata and code are always checked by hash and by content; weights by
@@ -175,7 +192,9 @@ typedef struct tamis_dispatch_info {
   const char *const *sources; ///< nodes of the source model it computes
   size_t source_count;
   size_t buffer_count;
-  size_t code_bytes; ///< of the kernel, in the code section in use
+  size_t code_bytes; ///< of the kernel, in the code section in use; 0 on a GPU
+  uint32_t group_threads;      ///< of a work group on a GPU; 0 on a CPU
+  uint32_t group_shared_bytes; ///< of its dynamic shared memory
 } tamis_dispatch_info;
 
 TAMIS_API size_t tamis_plan_dispatch_count(const tamis_plan *plan);
@@ -190,10 +209,10 @@ typedef enum tamis_section_kind {
 
 typedef struct tamis_section_info {
   tamis_section_kind kind;
-  const char *name;            ///< of code: the level it was built for, "x86-64-v4"
+  const char *name;            ///< of code: the level or target it was built for, "x86-64-v4", "sm_80"
   const void *data;            ///< the section's bytes, in the mapped file; valid as long as the plan
   uint64_t offset, size;       ///< bytes, from the start of the file
-  const char *machine;         ///< of code: "x86-64", "aarch64" or "unknown"; else NULL
+  const char *machine;         ///< of code: "x86-64", "aarch64", "cuda" or "unknown"; else NULL
   const char *const *features; ///< of code: the CPU features it needs, by LLVM's names
   size_t feature_count;
   int32_t in_use;     ///< 1 for the code that runs and for weights, else 0
@@ -204,13 +223,19 @@ TAMIS_API size_t tamis_plan_section_count(const tamis_plan *plan);
 TAMIS_API tamis_status tamis_plan_section(const tamis_plan *plan, size_t index, tamis_section_info *info,
                                           tamis_error *error);
 
+/// The device the plan was loaded for.
+TAMIS_API tamis_device tamis_plan_device(const tamis_plan *plan);
+/// What it is: "NVIDIA A100-SXM4-80GB, compute capability 8.0"; "cpu"; "none".
+TAMIS_API const char *tamis_plan_device_text(const tamis_plan *plan);
+
 /// Whether the code in use was copied to anonymous memory (1) or is mapped from the file (0).
 TAMIS_API int32_t tamis_plan_code_copied(const tamis_plan *plan);
 
 // Contexts. One thread at a time may use a context.
 
 /// Makes a context of `threads` threads, the calling one included; 0 means one for each CPU this process may use. With
-/// one thread nothing is synchronised and no thread is made. The context keeps the plan alive.
+/// one thread nothing is synchronised and no thread is made. The context keeps the plan alive. On a GPU `threads` says
+/// nothing, and a context has a stream of its own.
 TAMIS_API tamis_status tamis_context_create(const tamis_plan *plan, int32_t threads, tamis_context **context,
                                             tamis_error *error);
 
@@ -233,7 +258,8 @@ TAMIS_API tamis_status tamis_context_prepare_sizes(tamis_context *context, const
 /// context own every output, or as many tensors as the plan has outputs: one with non-NULL data is written in place
 /// (its element type and dims must be the right ones, and it must not overlap an input or another output); one with
 /// NULL data has all its fields filled in and points into the context. Memory of the context is valid until its next
-/// run or prepare. After the first run of a shape, and of any smaller one, a run allocates nothing. On failure the
+/// run or prepare. After the first run of a shape, and of any smaller one, a run allocates nothing (on a GPU: no memory
+/// for tensors). On failure the
 /// contents of outputs are undefined; the context stays usable.
 TAMIS_API tamis_status tamis_run(tamis_context *context, const tamis_tensor *inputs, size_t input_count,
                                  tamis_tensor *outputs, size_t output_count, tamis_error *error);
@@ -251,7 +277,7 @@ typedef struct tamis_memory_info {
   int64_t arena_bytes;   ///< intermediate values
   int64_t scratch_bytes; ///< of all threads together
   int64_t output_bytes;  ///< of all outputs together
-  int64_t weight_bytes;  ///< of the plan, mapped and shared by all its contexts
+  int64_t weight_bytes;  ///< of the plan, mapped (on a GPU: there) and shared by all its contexts
 } tamis_memory_info;
 
 TAMIS_API tamis_status tamis_context_memory(const tamis_context *context, tamis_memory_info *info, tamis_error *error);
@@ -268,7 +294,7 @@ typedef struct tamis_dispatch_cost {
 TAMIS_API tamis_status tamis_context_dispatch(const tamis_context *context, size_t index, tamis_dispatch_cost *cost,
                                               tamis_error *error);
 
-/// Non-zero: time each dispatch of the runs to come, at two clock reads a dispatch.
+/// Non-zero: time each dispatch of the runs to come, at two clock reads a dispatch; on a GPU by its events.
 TAMIS_API void tamis_context_set_profiling(tamis_context *context, int32_t on);
 
 /// A buffer of the arena at the prepared sizes: alive from dispatch `first` to dispatch `last`, both included.

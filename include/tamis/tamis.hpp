@@ -152,11 +152,21 @@ struct LoadOptions {
   std::string level; ///< empty: the first that fits
   bool hideFromDebugger = false;
   bool perfMap = false;
+  tamis_device device = TAMIS_DEVICE_CPU;
+  int32_t deviceNumber = 0;
+  std::string driver; ///< empty: the device's own
 
   /// Valid as long as this object.
   tamis_load_options view() const {
-    return {sizeof(tamis_load_options), verifyWeights, code, level.empty() ? nullptr : level.c_str(),
-            hideFromDebugger,           perfMap};
+    return {sizeof(tamis_load_options),
+            verifyWeights,
+            code,
+            level.empty() ? nullptr : level.c_str(),
+            hideFromDebugger,
+            perfMap,
+            device,
+            deviceNumber,
+            driver.empty() ? nullptr : driver.c_str()};
   }
 };
 
@@ -291,6 +301,8 @@ public:
   std::string compiler() const { return tamis_plan_compiler(handle.get()); }
   std::string model() const { return tamis_plan_model(handle.get()); }
   size_t fileBytes() const { return tamis_plan_file_bytes(handle.get()); }
+  tamis_device device() const { return tamis_plan_device(handle.get()); }
+  std::string deviceText() const { return tamis_plan_device_text(handle.get()); }
   bool codeCopied() const { return tamis_plan_code_copied(handle.get()); }
 
   std::vector<tamis_symbol_info> symbols() const {

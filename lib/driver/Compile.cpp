@@ -134,7 +134,8 @@ private:
     if (options.output.empty())
       return success();
     PlanOrigin origin{compilerVersion(), llvm::sys::path::filename(options.model).str()};
-    if (auto error = writePlan(*result.module, weights, code, origin, options.output))
+    DeviceProgram program{*result.module, std::move(code)};
+    if (auto error = writePlan(program, weights, origin, options.output))
       return this->error(llvm::toString(std::move(error)));
     return success();
   }

@@ -21,15 +21,15 @@ FailureOr<Plan> tamis::planForHost(ModuleOp module, const WeightStore &weights) 
     return emitError(UnknownLoc::get(module.getContext())) << llvm::toString(host.takeError());
   std::vector<CpuTarget> targets;
   targets.push_back(std::move(*host));
-  std::vector<CodeSection> code;
+  DeviceProgram program{module, {}};
   if (failed(runPasses(module, [&](OpPassManager &manager) { addTilePhase(manager, targets); })) ||
-      failed(runTargetPhase(module, targets, code)) || failed(runPasses(module, addPlanPhase)))
+      failed(runTargetPhase(module, targets, program.code)) || failed(runPasses(module, addPlanPhase)))
     return failure();
   llvm::SmallString<128> path;
   if (std::error_code error = llvm::sys::fs::createTemporaryFile("tamis", "plan", path))
     return emitError(UnknownLoc::get(module.getContext())) << "cannot make a temporary file: " << error.message();
   llvm::FileRemover remover(path);
-  if (auto error = writePlan(module, weights, code, {"", ""}, path))
+  if (auto error = writePlan(program, weights, {"", ""}, path))
     return emitError(UnknownLoc::get(module.getContext())) << llvm::toString(std::move(error));
   auto plan = Plan::load(path.str().str());
   if (!plan)

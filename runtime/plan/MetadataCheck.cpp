@@ -5,6 +5,7 @@
 #include "runtime/plan/MetadataCheck.h"
 #include "runtime/memory/Block.h"
 #include "runtime/status/Status.h"
+#include <cstring>
 
 namespace tamis::runtime {
 
@@ -18,15 +19,20 @@ public:
   tamis_status run();
 
 private:
+  tamis_status devices();
   tamis_status sections();
+  tamis_status codeSection(const plan::Section &section);
   tamis_status symbols();
   tamis_status sizes();
   tamis_status tensors(const flatbuffers::Vector<flatbuffers::Offset<plan::Tensor>> &list, const char *kind);
   tamis_status constants();
-  tamis_status kernels();
-  tamis_status dispatches();
+  tamis_status programs();
+  tamis_status kernels(const plan::Program &program, uint32_t number);
+  tamis_status kernelLaunch(const plan::Kernel &kernel, bool isCuda);
+  tamis_status dispatches(const plan::Program &program);
+  tamis_status arguments(const plan::Dispatch &dispatch, bool isCuda);
   tamis_status buffer(const plan::BufferRef &reference, const char *dispatch);
-  tamis_status arena();
+  tamis_status arena(const plan::Program &program);
 
   /// Fails unless `number` is a register; `what` and `name` say whose.
   tamis_status isRegister(uint32_t number, const char *what, const char *name) {
@@ -88,12 +94,30 @@ tamis_status Checker::sections() {
     for (uint32_t j = 0; j < i; ++j)
       if (overlap(section.offset(), section.size(), list[j]->offset(), list[j]->size()))
         return damaged("sections '%s' and '%s' overlap", list[j]->name()->c_str(), name);
+    if (section.kind() == plan::SectionKind_Code)
+      TAMIS_TRY(codeSection(section));
     if (section.kind() != plan::SectionKind_Weights)
       continue;
     if (weights)
       return damaged("the plan has two sections of weights");
     weights = &section;
   }
+  return TAMIS_OK;
+}
+
+/// Which program the section serves.
+tamis_status Checker::codeSection(const plan::Section &section) {
+  const char *name = section.name()->c_str();
+  if (section.program() >= plan.programs()->size())
+    return damaged("section '%s' is code of program %u of %u", name, section.program(), plan.programs()->size());
+  bool isCuda = section.machine() == kCudaMachine;
+  if (isCuda != (plan.programs()->Get(section.program())->device() == plan::DeviceKind_Cuda))
+    return damaged("section '%s' is code for machine %d in a program for %s", name, int(section.machine()),
+                   isCuda ? "a CPU" : "CUDA");
+  bool isCubin = section.name()->size() > strlen(kCubinEnding) &&
+                 !strcmp(name + section.name()->size() - strlen(kCubinEnding), kCubinEnding);
+  if (isCuda && !isCubin && !section.size())
+    return damaged("section '%s' holds no PTX", name);
   return TAMIS_OK;
 }
 
@@ -133,7 +157,7 @@ tamis_status Checker::sizes() {
     TAMIS_TRY(isRegister(check->left(), "check", check->message()->c_str()));
     TAMIS_TRY(isRegister(check->right(), "check", check->message()->c_str()));
   }
-  return isRegister(plan.arena_size(), "plan", plan.model()->c_str());
+  return TAMIS_OK;
 }
 
 tamis_status Checker::tensors(const flatbuffers::Vector<flatbuffers::Offset<plan::Tensor>> &list, const char *kind) {
@@ -183,13 +207,61 @@ tamis_status Checker::constants() {
   return TAMIS_OK;
 }
 
-tamis_status Checker::kernels() {
-  for (const plan::Kernel *kernel : *plan.kernels()) {
+tamis_status Checker::devices() {
+  const auto &list = *plan.programs();
+  constexpr uint32_t most = 64;
+  if (!list.size() || list.size() > most)
+    return damaged("the plan has %u programs, 1 to %u are allowed", list.size(), most);
+  for (uint32_t i = 0; i < list.size(); ++i)
+    if (list[i]->device() < plan::DeviceKind_MIN || list[i]->device() > plan::DeviceKind_MAX)
+      return damaged("program %u is for a device of unknown kind %d", i, int(list[i]->device()));
+  return TAMIS_OK;
+}
+
+tamis_status Checker::programs() {
+  for (uint32_t i = 0; i < plan.programs()->size(); ++i) {
+    const plan::Program &program = *plan.programs()->Get(i);
+    TAMIS_TRY(isRegister(program.arena_size(), "plan", plan.model()->c_str()));
+    TAMIS_TRY(kernels(program, i));
+    TAMIS_TRY(dispatches(program));
+    TAMIS_TRY(arena(program));
+  }
+  return TAMIS_OK;
+}
+
+/// What every CUDA device can launch; what one of them lacks is for its driver to say.
+tamis_status Checker::kernelLaunch(const plan::Kernel &kernel, bool isCuda) {
+  const char *name = kernel.name()->c_str();
+  constexpr uint32_t warp = 32, mostThreads = 1024, mostShared = 1 << 20;
+  if (!isCuda) {
+    if (kernel.threads() || kernel.shared())
+      return damaged("kernel '%s' is for a CPU and has %u threads and %u bytes of shared memory", name,
+                     kernel.threads(), kernel.shared());
+    return TAMIS_OK;
+  }
+  if (kernel.code()->size())
+    return damaged("kernel '%s' is for CUDA and has a place in an image", name);
+  if (!kernel.threads() || kernel.threads() % warp || kernel.threads() > mostThreads)
+    return damaged("kernel '%s' has %u threads, wanted is a multiple of %u up to %u", name, kernel.threads(), warp,
+                   mostThreads);
+  if (kernel.shared() > mostShared)
+    return damaged("kernel '%s' has %u bytes of shared memory, at most %u are allowed", name, kernel.shared(),
+                   mostShared);
+  return TAMIS_OK;
+}
+
+tamis_status Checker::kernels(const plan::Program &program, uint32_t number) {
+  for (const plan::Kernel *kernel : *program.kernels()) {
+    TAMIS_TRY(kernelLaunch(*kernel, program.device() == plan::DeviceKind_Cuda));
     TAMIS_TRY(isAligned(*kernel->code()));
-    for (const plan::KernelCode *code : *kernel->code())
+    for (const plan::KernelCode *code : *kernel->code()) {
       if (code->section() >= plan.sections()->size() ||
           plan.sections()->Get(code->section())->kind() != plan::SectionKind_Code)
         return damaged("kernel '%s' lies in section %u, which is no code", kernel->name()->c_str(), code->section());
+      if (plan.sections()->Get(code->section())->program() != number)
+        return damaged("kernel '%s' lies in section %u, which is code of another program", kernel->name()->c_str(),
+                       code->section());
+    }
   }
   return TAMIS_OK;
 }
@@ -218,13 +290,33 @@ tamis_status Checker::buffer(const plan::BufferRef &reference, const char *dispa
   return TAMIS_OK;
 }
 
-tamis_status Checker::dispatches() {
-  for (const plan::Dispatch *dispatch : *plan.dispatches()) {
+tamis_status Checker::arguments(const plan::Dispatch &dispatch, bool isCuda) {
+  const char *name = dispatch.name()->c_str();
+  constexpr uint32_t most = 512; // 4096 bytes of parameters
+  uint32_t count = dispatch.arguments() ? dispatch.arguments()->size() : 0;
+  if (!isCuda && count)
+    return damaged("dispatch '%s' is for a CPU and has %u arguments", name, count);
+  if (!isCuda)
+    return TAMIS_OK;
+  if (count > most || dispatch.buffers()->size() > most - count)
+    return damaged("dispatch '%s' has %u buffers and %u arguments, at most %u together are allowed", name,
+                   dispatch.buffers()->size(), count, most);
+  const plan::SizeInst &scratch = *plan.sizes()->Get(dispatch.scratch());
+  if (scratch.op() != plan::SizeOp_Constant || scratch.imm())
+    return damaged("dispatch '%s' is for CUDA and wants scratch", name);
+  for (uint32_t i = 0; i < count; ++i)
+    TAMIS_TRY(isRegister(dispatch.arguments()->Get(i), "dispatch", name));
+  return TAMIS_OK;
+}
+
+tamis_status Checker::dispatches(const plan::Program &program) {
+  for (const plan::Dispatch *dispatch : *program.dispatches()) {
     const char *name = dispatch->name()->c_str();
-    if (dispatch->kernel() >= plan.kernels()->size())
-      return damaged("dispatch '%s' names kernel %u of %u", name, dispatch->kernel(), plan.kernels()->size());
+    if (dispatch->kernel() >= program.kernels()->size())
+      return damaged("dispatch '%s' names kernel %u of %u", name, dispatch->kernel(), program.kernels()->size());
     for (uint32_t number : {dispatch->grid(), dispatch->scratch(), dispatch->flops(), dispatch->bytes()})
       TAMIS_TRY(isRegister(number, "dispatch", name));
+    TAMIS_TRY(arguments(*dispatch, program.device() == plan::DeviceKind_Cuda));
     TAMIS_TRY(isAligned(*dispatch->buffers()));
     for (const plan::BufferRef *reference : *dispatch->buffers())
       TAMIS_TRY(buffer(*reference, name));
@@ -232,28 +324,27 @@ tamis_status Checker::dispatches() {
   return TAMIS_OK;
 }
 
-tamis_status Checker::arena() {
-  for (const plan::ArenaBuffer *buffer : *plan.arena()) {
+tamis_status Checker::arena(const plan::Program &program) {
+  for (const plan::ArenaBuffer *buffer : *program.arena()) {
     const char *name = buffer->name()->c_str();
     TAMIS_TRY(isRegister(buffer->offset(), "arena buffer", name));
     TAMIS_TRY(isRegister(buffer->size(), "arena buffer", name));
-    if (buffer->first() > buffer->last() || buffer->last() >= plan.dispatches()->size())
+    if (buffer->first() > buffer->last() || buffer->last() >= program.dispatches()->size())
       return damaged("arena buffer '%s' lives from dispatch %u to %u of %u", name, buffer->first(), buffer->last(),
-                     plan.dispatches()->size());
+                     program.dispatches()->size());
   }
   return TAMIS_OK;
 }
 
 tamis_status Checker::run() {
+  TAMIS_TRY(devices());
   TAMIS_TRY(sections());
   TAMIS_TRY(sizes());
   TAMIS_TRY(tensors(*plan.inputs(), "input"));
   TAMIS_TRY(tensors(*plan.outputs(), "output"));
   TAMIS_TRY(symbols());
   TAMIS_TRY(constants());
-  TAMIS_TRY(kernels());
-  TAMIS_TRY(dispatches());
-  return arena();
+  return programs();
 }
 
 tamis_status checkMetadata(const plan::Plan &plan, const FileFrame &frame, tamis_error *error) {

@@ -10,6 +10,11 @@
 
 namespace tamis::runtime {
 
+/// Section.machine of PTX and cubins: ELF's EM_CUDA.
+inline constexpr uint16_t kCudaMachine = 190;
+/// Ends the name of a section that holds a cubin.
+inline constexpr char kCubinEnding[] = "-cubin";
+
 /// Where the parts of a file are that are no sections, in bytes; all in bounds.
 struct FileFrame {
   uint64_t fileSize, headerSize, metadataOffset, metadataSize;
@@ -20,6 +25,8 @@ struct FileFrame {
 /// - there is at most one Weights section, every constant lies in it, at a multiple of 64 bytes from the file's start;
 /// - every register operand is below its instruction's number, every other register number below their count;
 /// - every symbol has 0 <= min <= max and is the dim of an input, or has min = max;
+/// - there are programs, each code section is of one for its machine, and kernels and dispatches have what their
+///   program's kind of device needs and nothing of the other's;
 /// - every other index is in range, every enumerator known, every tensor has as many dim names as dims.
 /// Otherwise TAMIS_DAMAGED_PLAN. It cannot know whether sizes are those the kernels were compiled for.
 tamis_status checkMetadata(const plan::Plan &plan, const FileFrame &frame, tamis_error *error);

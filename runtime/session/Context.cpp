@@ -12,18 +12,23 @@ namespace tamis::runtime {
 alignas(Block::kAlignment) static char emptyTensor[Block::kAlignment];
 
 Context::Context(const LoadedPlan &plan, int32_t threads)
-    : plan(plan), metadata(plan.metadata()), threads(threads), inputCount(metadata.inputs()->size()),
-      tensorCount(inputCount + metadata.outputs()->size()) {
+    : plan(plan), metadata(plan.metadata()), program(plan.program()), threads(threads),
+      inputCount(metadata.inputs()->size()), tensorCount(inputCount + metadata.outputs()->size()) {
   plan.retain();
 }
 
 Context::~Context() {
   destroy(pool);
+  destroy(cudaRun);
   plan.release();
 }
 
 tamis_status Context::create(tamis_error *error) {
   TAMIS_TRY(allocateTables(error));
+  if (const cuda::CudaProgram *code = plan.cudaProgram()) {
+    cudaRun = make<cuda::CudaRun>(*code, metadata, program);
+    return cudaRun ? cudaRun->create(error) : fail(error, TAMIS_OUT_OF_MEMORY, "no memory for a context");
+  }
   if (threads == 1)
     return TAMIS_OK;
   pool = make<ThreadPool>(threads);
@@ -34,28 +39,28 @@ tamis_status Context::create(tamis_error *error) {
 
 tamis_status Context::allocateTables(tamis_error *error) {
   size_t bufferCount = 0, userCount = 0, dimCount = 0;
-  for (const plan::Dispatch *dispatch : *metadata.dispatches()) {
+  for (const plan::Dispatch *dispatch : *program.dispatches()) {
     bufferCount += dispatch->buffers()->size();
     for (const plan::BufferRef *buffer : *dispatch->buffers())
       userCount += buffer->kind() == plan::BufferKind_Input || buffer->kind() == plan::BufferKind_Output;
   }
   for (uint32_t i = 0; i < tensorCount; ++i)
     dimCount += tensor(i).dims()->size();
-  size_t symbolCount = metadata.symbols()->size(), dispatchCount = metadata.dispatches()->size();
+  size_t symbolCount = metadata.symbols()->size(), dispatchCount = program.dispatches()->size();
   if (!symbols.allocate(symbolCount) || !newSymbols.allocate(symbolCount) || !binder.allocate(symbolCount) ||
-      !registers.allocate(metadata.sizes()->size()) || !dims.allocate(dimCount) || !tensors.allocate(tensorCount) ||
-      !data.allocate(tensorCount) || !buffers.allocate(bufferCount) || !firstBuffer.allocate(dispatchCount) ||
-      !userBuffers.allocate(userCount) || !dispatches.allocate(dispatchCount) || !nanoseconds.allocate(dispatchCount) ||
-      !outputBlocks.allocate(tensorCount - inputCount))
+      !registers.allocate(metadata.sizes()->size()) || !dims.allocate(dimCount) || !firstDim.allocate(tensorCount) ||
+      !bytes.allocate(tensorCount) || !data.allocate(tensorCount) || !buffers.allocate(bufferCount) ||
+      !firstBuffer.allocate(dispatchCount) || !userBuffers.allocate(userCount) || !dispatches.allocate(dispatchCount) ||
+      !nanoseconds.allocate(dispatchCount) || !outputBlocks.allocate(tensorCount - inputCount))
     return fail(error, TAMIS_OUT_OF_MEMORY, "no memory for a context of %zu dispatches", dispatchCount);
 
-  uint32_t firstDim = 0, slot = 0, user = 0;
+  uint32_t nextDim = 0, slot = 0, user = 0;
   for (uint32_t i = 0; i < tensorCount; ++i) {
-    tensors[i].firstDim = firstDim;
-    firstDim += tensor(i).dims()->size();
+    firstDim[i] = nextDim;
+    nextDim += tensor(i).dims()->size();
   }
   for (uint32_t i = 0; i < dispatchCount; ++i) {
-    const plan::Dispatch &dispatch = *metadata.dispatches()->Get(i);
+    const plan::Dispatch &dispatch = *program.dispatches()->Get(i);
     firstBuffer[i] = slot;
     dispatches[i] = {plan.kernel(dispatch.kernel()), buffers.data() + slot, 0};
     for (const plan::BufferRef *buffer : *dispatch.buffers()) {
@@ -77,6 +82,8 @@ const plan::Tensor &Context::tensor(uint32_t number) const {
 
 tamis_status Context::run(const tamis_tensor *inputs, size_t count, tamis_tensor *outputs, size_t outputCount,
                           tamis_error *error) {
+  if (plan.device() == TAMIS_DEVICE_NONE)
+    return fail(error, TAMIS_INVALID_ARGUMENT, "the plan was loaded for no device, so that it cannot run");
   TAMIS_TRY(prepare(inputs, count, error));
   if (outputCount && outputCount != tensorCount - inputCount)
     return fail(error, TAMIS_INVALID_ARGUMENT, "%zu outputs were given, the plan has %u", outputCount,
@@ -107,7 +114,7 @@ static tamis_status checkData(const tamis_tensor &given, const plan::Tensor &wan
 
 tamis_status Context::placeInputs(const tamis_tensor *inputs, tamis_error *error) {
   for (uint32_t i = 0; i < inputCount; ++i) {
-    TAMIS_TRY(checkData(inputs[i], tensor(i), "input", tensors[i].bytes, error));
+    TAMIS_TRY(checkData(inputs[i], tensor(i), "input", bytes[i], error));
     data[i] = inputs[i].data ? inputs[i].data : emptyTensor;
   }
   return TAMIS_OK;
@@ -122,12 +129,12 @@ tamis_status Context::placeOutputs(const tamis_tensor *outputs, tamis_error *err
   }
   TAMIS_TRY(checkOverlap(error));
   for (uint32_t i = inputCount; i < tensorCount; ++i) {
-    if (data[i])
+    if (data[i] || cudaRun) // there they are placed with the rest
       continue;
     Block &block = outputBlocks[i - inputCount];
-    if (!block.reserve(size_t(tensors[i].bytes)))
+    if (!block.reserve(size_t(bytes[i])))
       return fail(error, TAMIS_OUT_OF_MEMORY, "no memory for output '%s' of %lld bytes", tensor(i).name()->c_str(),
-                  static_cast<long long>(tensors[i].bytes));
+                  static_cast<long long>(bytes[i]));
     data[i] = block.data();
   }
   return TAMIS_OK;
@@ -150,7 +157,7 @@ tamis_status Context::checkOutput(const tamis_tensor &given, uint32_t number, ta
                   "output '%s': dimension %d (%s) was given as %lld, this run writes %lld", name, int(d),
                   dimName(wanted, uint32_t(d)), static_cast<long long>(given.dims[d]),
                   static_cast<long long>(shape.dims[d]));
-  return checkData(given, wanted, "output", tensors[number].bytes, error);
+  return checkData(given, wanted, "output", bytes[number], error);
 }
 
 /// Kernels write outputs while they read inputs, in any order: shared bytes would be silently wrong results. An output
@@ -158,11 +165,13 @@ tamis_status Context::checkOutput(const tamis_tensor &given, uint32_t number, ta
 tamis_status Context::checkOverlap(tamis_error *error) const {
   for (uint32_t i = inputCount; i < tensorCount; ++i) {
     const Block &block = outputBlocks[i - inputCount];
-    auto begin = reinterpret_cast<uintptr_t>(data[i] ? data[i] : block.data());
-    uintptr_t end = begin + (data[i] ? size_t(tensors[i].bytes) : block.capacity());
+    const char *owned = cudaRun ? cudaRun->pinnedMemory().data() : block.data();
+    size_t ownedBytes = cudaRun ? cudaRun->pinnedMemory().size() : block.capacity();
+    auto begin = reinterpret_cast<uintptr_t>(data[i] ? data[i] : owned);
+    uintptr_t end = begin + (data[i] ? size_t(bytes[i]) : ownedBytes);
     for (uint32_t j = 0; j < i; ++j) {
       auto other = reinterpret_cast<uintptr_t>(data[j]);
-      if (begin < other + size_t(tensors[j].bytes) && other < end && data[j])
+      if (begin < other + size_t(bytes[j]) && other < end && data[j])
         return fail(error, TAMIS_INVALID_ARGUMENT, "%s '%s' overlaps the memory of output '%s'",
                     j < inputCount ? "input" : "output", tensor(j).name()->c_str(), tensor(i).name()->c_str());
     }
@@ -170,8 +179,20 @@ tamis_status Context::checkOverlap(tamis_error *error) const {
   return TAMIS_OK;
 }
 
+tamis_status Context::reserveOnGpu(tamis_error *error) {
+  if (!arenaPlaced)
+    TAMIS_TRY(cudaRun->place({registers.data(), bytes.data(), symbols.data()}, error));
+  arenaPlaced = true;
+  for (uint32_t i = inputCount; i < tensorCount; ++i)
+    if (!data[i])
+      data[i] = cudaRun->staging(i);
+  return TAMIS_OK;
+}
+
 tamis_status Context::reserve(tamis_error *error) {
-  int64_t arenaBytes = value(metadata.arena_size());
+  if (cudaRun)
+    return reserveOnGpu(error);
+  int64_t arenaBytes = value(program.arena_size());
   const char *before = arena.data();
   if (!arena.reserve(size_t(arenaBytes)))
     return fail(error, TAMIS_OUT_OF_MEMORY, "no memory for an arena of %lld bytes", static_cast<long long>(arenaBytes));
@@ -181,7 +202,7 @@ tamis_status Context::reserve(tamis_error *error) {
   if (before == arena.data() && arenaPlaced)
     return TAMIS_OK;
   for (uint32_t i = 0; i < dispatches.size(); ++i) {
-    const auto &references = *metadata.dispatches()->Get(i)->buffers();
+    const auto &references = *program.dispatches()->Get(i)->buffers();
     for (uint32_t j = 0; j < references.size(); ++j)
       if (references.Get(j)->kind() == plan::BufferKind_Arena)
         buffers[firstBuffer[i] + j] = arena.data() + value(references.Get(j)->index());
@@ -191,6 +212,10 @@ tamis_status Context::reserve(tamis_error *error) {
 }
 
 tamis_status Context::execute(tamis_error *error) {
+  if (cudaRun) {
+    memset(nanoseconds.data(), 0, nanoseconds.size() * sizeof(int64_t));
+    return cudaRun->run(data.data(), profiling ? nanoseconds.data() : nullptr, error);
+  }
   for (const UserBuffer &user : userBuffers)
     buffers[user.slot] = data[user.tensor];
   for (int64_t &time : nanoseconds)
@@ -200,7 +225,7 @@ tamis_status Context::execute(tamis_error *error) {
   RunResult result = pool ? pool->run(list) : runSerially(list);
   if (result.dispatch < 0)
     return TAMIS_OK;
-  const plan::Dispatch &dispatch = *metadata.dispatches()->Get(uint32_t(result.dispatch));
+  const plan::Dispatch &dispatch = *program.dispatches()->Get(uint32_t(result.dispatch));
   char nodes[512] = {};
   for (const flatbuffers::String *source : *dispatch.sources()) {
     size_t used = strlen(nodes), length = source->size();
@@ -221,8 +246,7 @@ tamis_status Context::execute(tamis_error *error) {
 
 tamis_tensor Context::view(uint32_t number, void *where) const {
   const plan::Tensor &wanted = tensor(number);
-  return {where, dims.data() + tensors[number].firstDim, int32_t(wanted.dims()->size()),
-          tamis_element_type(wanted.element())};
+  return {where, dims.data() + firstDim[number], int32_t(wanted.dims()->size()), tamis_element_type(wanted.element())};
 }
 
 tamis_tensor Context::input(size_t index) const {
@@ -237,19 +261,19 @@ tamis_tensor Context::output(size_t index) const {
 tamis_memory_info Context::memory() const {
   int64_t outputBytes = 0;
   for (uint32_t i = inputCount; i < tensorCount; ++i)
-    if (__builtin_add_overflow(outputBytes, tensors[i].bytes, &outputBytes))
+    if (__builtin_add_overflow(outputBytes, bytes[i], &outputBytes))
       outputBytes = INT64_MAX;
-  return {value(metadata.arena_size()), scratchBytes * threads, outputBytes, int64_t(plan.weightBytes())};
+  return {value(program.arena_size()), scratchBytes * threads, outputBytes, int64_t(plan.weightBytes())};
 }
 
 tamis_dispatch_cost Context::cost(size_t index) const {
-  const plan::Dispatch &dispatch = *metadata.dispatches()->Get(uint32_t(index));
+  const plan::Dispatch &dispatch = *program.dispatches()->Get(uint32_t(index));
   return {value(dispatch.grid()), value(dispatch.scratch()), value(dispatch.flops()), value(dispatch.bytes()),
           nanoseconds[index]};
 }
 
 tamis_arena_buffer Context::arenaBuffer(size_t index) const {
-  const plan::ArenaBuffer &buffer = *metadata.arena()->Get(uint32_t(index));
+  const plan::ArenaBuffer &buffer = *program.arena()->Get(uint32_t(index));
   return {buffer.name()->c_str(), value(buffer.offset()), value(buffer.size()), buffer.first(), buffer.last()};
 }
 

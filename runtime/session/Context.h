@@ -5,6 +5,7 @@
 #ifndef TAMIS_RUNTIME_SESSION_CONTEXT_H
 #define TAMIS_RUNTIME_SESSION_CONTEXT_H
 
+#include "runtime/device/cuda/CudaRun.h"
 #include "runtime/memory/Block.h"
 #include "runtime/session/LoadedPlan.h"
 
@@ -47,10 +48,6 @@ private:
     uint32_t slot;
     uint32_t tensor; ///< inputs, then outputs
   };
-  struct TensorSize {
-    uint32_t firstDim; ///< into dims
-    int64_t bytes;
-  };
 
   tamis_status allocateTables(tamis_error *error);
   tamis_status checkInputs(const tamis_tensor *inputs, size_t count, tamis_error *error);
@@ -65,6 +62,7 @@ private:
   tamis_status checkOutput(const tamis_tensor &given, uint32_t number, tamis_error *error) const;
   tamis_status checkOverlap(tamis_error *error) const;
   tamis_status reserve(tamis_error *error);
+  tamis_status reserveOnGpu(tamis_error *error);
   tamis_status execute(tamis_error *error);
 
   const plan::Tensor &tensor(uint32_t number) const;
@@ -74,17 +72,20 @@ private:
 
   const LoadedPlan &plan;
   const plan::Plan &metadata;
+  const plan::Program &program;
   const int32_t threads;
   const uint32_t inputCount, tensorCount; ///< tensors: inputs, then outputs
   ThreadPool *pool = nullptr;
+  cuda::CudaRun *cudaRun = nullptr; ///< on a GPU, in place of pool, buffers, arena, scratch and output blocks
 
   bool prepared = false, profiling = false;
   bool arenaPlaced = false;           ///< the buffer table points into the arena at the prepared sizes
   Array<int64_t> symbols, newSymbols; ///< of the prepared sizes; of the call under way
   Array<int32_t> binder;              ///< for each symbol the input that binds it in the call under way, or -1
   Array<int64_t> registers, dims;
-  Array<TensorSize> tensors;
-  Array<void *> data; ///< where each tensor is in the current run; of outputs afterwards too
+  Array<uint32_t> firstDim; ///< of each tensor, into dims
+  Array<int64_t> bytes;     ///< of each tensor
+  Array<void *> data;       ///< where each tensor is in the current run; of outputs afterwards too
   int64_t scratchBytes = 0;
 
   Array<void *> buffers; ///< of all dispatches, one after the other

@@ -19,6 +19,8 @@ tamis_status tamis_context_create(const tamis_plan *plan, int32_t threads, tamis
     threads = availableCpus();
     threads = threads < ThreadPool::kMaxThreads ? threads : ThreadPool::kMaxThreads;
   }
+  if (plan->device() != TAMIS_DEVICE_CPU)
+    threads = 1;
   auto *made = make<tamis_context>(*plan, threads);
   if (!made)
     return fail(error, TAMIS_OUT_OF_MEMORY, "no memory for a context");
@@ -92,7 +94,7 @@ tamis_status tamis_context_memory(const tamis_context *context, tamis_memory_inf
 
 tamis_status tamis_context_dispatch(const tamis_context *context, size_t index, tamis_dispatch_cost *cost,
                                     tamis_error *error) {
-  size_t count = context->loadedPlan().metadata().dispatches()->size();
+  size_t count = context->loadedPlan().program().dispatches()->size();
   TAMIS_TRY(checkQuery(context, index, count, cost, "dispatch", error));
   *cost = context->cost(index);
   return TAMIS_OK;
@@ -100,7 +102,7 @@ tamis_status tamis_context_dispatch(const tamis_context *context, size_t index, 
 
 tamis_status tamis_context_arena_buffer(const tamis_context *context, size_t index, tamis_arena_buffer *buffer,
                                         tamis_error *error) {
-  size_t count = context->loadedPlan().metadata().arena()->size();
+  size_t count = context->loadedPlan().program().arena()->size();
   TAMIS_TRY(checkQuery(context, index, count, buffer, "arena buffer", error));
   *buffer = context->arenaBuffer(index);
   return TAMIS_OK;

@@ -97,7 +97,7 @@ tamis_status Context::checkDims(const tamis_tensor *inputs, tamis_error *error) 
   for (uint32_t i = 0; i < inputCount; ++i) {
     const plan::Tensor &wanted = tensor(i);
     for (uint32_t d = 0; d < wanted.dims()->size(); ++d) {
-      int64_t size = dims[tensors[i].firstDim + d];
+      int64_t size = dims[firstDim[i] + d];
       if (inputs[i].dims[d] == size)
         continue;
       bool isNumber = metadata.sizes()->Get(wanted.dims()->Get(d))->op() == plan::SizeOp_Constant;
@@ -111,8 +111,8 @@ tamis_status Context::checkDims(const tamis_tensor *inputs, tamis_error *error) 
 
 /// Everything that follows from newSymbols, unless it is known from the last time.
 tamis_status Context::prepareBound(tamis_error *error) {
-  size_t bytes = symbols.size() * sizeof(int64_t);
-  if (prepared && !memcmp(symbols.data(), newSymbols.data(), bytes))
+  size_t symbolBytes = symbols.size() * sizeof(int64_t);
+  if (prepared && !memcmp(symbols.data(), newSymbols.data(), symbolBytes))
     return TAMIS_OK;
   prepared = arenaPlaced = false;
   for (uint32_t i = inputCount; i < tensorCount; ++i)
@@ -127,7 +127,7 @@ tamis_status Context::prepareBound(tamis_error *error) {
   TAMIS_TRY(sizeTensors(error));
   TAMIS_TRY(sizeArena(error));
   TAMIS_TRY(sizeDispatches(error));
-  memcpy(symbols.data(), newSymbols.data(), bytes);
+  memcpy(symbols.data(), newSymbols.data(), symbolBytes);
   prepared = true;
   return TAMIS_OK;
 }
@@ -135,11 +135,11 @@ tamis_status Context::prepareBound(tamis_error *error) {
 tamis_status Context::sizeTensors(tamis_error *error) {
   for (uint32_t i = 0; i < tensorCount; ++i) {
     const plan::Tensor &wanted = tensor(i);
-    int64_t *sizes = dims.data() + tensors[i].firstDim;
+    int64_t *sizes = dims.data() + firstDim[i];
     for (uint32_t d = 0; d < wanted.dims()->size(); ++d)
       sizes[d] = value(wanted.dims()->Get(d));
     if (!tensorBytes(sizes, int32_t(wanted.dims()->size()), tamis_element_size(tamis_element_type(wanted.element())),
-                     tensors[i].bytes))
+                     bytes[i]))
       return fail(error, TAMIS_SHAPE_MISMATCH, "%s '%s' would have a negative dimension or more bytes than memory",
                   i < inputCount ? "input" : "output", wanted.name()->c_str());
   }
@@ -147,10 +147,10 @@ tamis_status Context::sizeTensors(tamis_error *error) {
 }
 
 tamis_status Context::sizeArena(tamis_error *error) {
-  int64_t total = value(metadata.arena_size());
+  int64_t total = value(program.arena_size());
   if (total < 0)
     return fail(error, TAMIS_DAMAGED_PLAN, "the arena would have %lld bytes", Wide(total));
-  for (const plan::ArenaBuffer *buffer : *metadata.arena()) {
+  for (const plan::ArenaBuffer *buffer : *program.arena()) {
     int64_t offset = value(buffer->offset()), size = value(buffer->size());
     if (offset < 0 || size < 0 || offset > total || size > total - offset)
       return fail(error, TAMIS_DAMAGED_PLAN, "arena buffer '%s' would leave the arena: offset %lld, size %lld of %lld",
@@ -161,14 +161,17 @@ tamis_status Context::sizeArena(tamis_error *error) {
 
 tamis_status Context::sizeDispatches(tamis_error *error) {
   constexpr int64_t mostScratch = int64_t(1) << 40;
-  int64_t arenaBytes = value(metadata.arena_size());
+  int64_t arenaBytes = value(program.arena_size());
   scratchBytes = 0;
   for (uint32_t i = 0; i < dispatches.size(); ++i) {
-    const plan::Dispatch &dispatch = *metadata.dispatches()->Get(i);
+    const plan::Dispatch &dispatch = *program.dispatches()->Get(i);
     int64_t groups = value(dispatch.grid()), scratchWanted = value(dispatch.scratch());
     if (groups < 0 || scratchWanted < 0 || scratchWanted > mostScratch)
       return fail(error, TAMIS_DAMAGED_PLAN, "dispatch '%s' would have %lld groups and %lld bytes of scratch",
                   dispatch.name()->c_str(), Wide(groups), Wide(scratchWanted));
+    if (program.device() == plan::DeviceKind_Cuda && groups > cuda::kMostBlocks)
+      return fail(error, TAMIS_SHAPE_MISMATCH, "dispatch '%s' would have %lld groups, a GPU can have %lld",
+                  dispatch.name()->c_str(), Wide(groups), Wide(cuda::kMostBlocks));
     for (const plan::BufferRef *buffer : *dispatch.buffers()) {
       if (buffer->kind() != plan::BufferKind_Arena)
         continue;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Opening a plan: file, choice of the code section, kernels.
+// Opening a plan: file, kernels, texts. Which code is used is in ChooseCode.cpp.
 
 #include "runtime/session/LoadedPlan.h"
 #include "runtime/device/cpu/CpuFeatures.h"
+#include "runtime/plan/MetadataCheck.h"
 #include "runtime/status/Status.h"
-#include <cstdio>
 #include <cstring>
 
 namespace tamis::runtime {
@@ -23,64 +23,19 @@ tamis_status LoadedPlan::open(const char *path, const void *data, size_t size, c
       weightSection = section;
   if (options.verify_weights && weightSection)
     TAMIS_TRY(reader.checkHash(*weightSection, error));
-  TAMIS_TRY(chooseCode(options.level, error));
-  TAMIS_TRY(loadCode(options, error));
+  where = options.device;
+  TAMIS_TRY(chooseCode(options, error));
+  if (!kernels.allocate(program().kernels()->size()))
+    return fail(error, TAMIS_OUT_OF_MEMORY, "no memory for %u kernels", program().kernels()->size());
+  if (gpu)
+    TAMIS_TRY(gpu->load(metadata(), program(), weights(), error));
+  else if (codeSection)
+    TAMIS_TRY(loadCode(options, error));
   return collectTexts(error);
 }
 
-bool LoadedPlan::fits(const plan::Section &section, SectionChoice &choice) const {
-  char *reason = choice.reason;
-  size_t room = sizeof choice.reason;
-  if (section.machine() != hostMachine()) {
-    snprintf(reason, room, "is for %s (ELF machine %d), this is %s", machineName(section.machine()),
-             int(section.machine()), machineName(hostMachine()));
-    return false;
-  }
-  size_t used = 0;
-  if (section.features())
-    for (const flatbuffers::String *feature : *section.features()) {
-      if (hasCpuFeature(feature->c_str()))
-        continue;
-      int length = snprintf(reason + used, room - used, "%s%s", used ? ", " : "needs ", feature->c_str());
-      used += length > 0 ? size_t(length) : 0;
-      if (used >= room) { // a long list ends in an ellipsis
-        memcpy(reason + room - 4, "...", 4);
-        return false;
-      }
-    }
-  if (used && room - used > strlen(", which this CPU lacks"))
-    strcpy(reason + used, ", which this CPU lacks");
-  return !used;
-}
-
-tamis_status LoadedPlan::chooseCode(const char *level, tamis_error *error) {
-  const auto &sections = *metadata().sections();
-  if (!choices.allocate(sections.size()))
-    return fail(error, TAMIS_OUT_OF_MEMORY, "no memory to load the plan");
-  char held[512] = {};
-  for (uint32_t i = 0; i < sections.size(); ++i) {
-    const plan::Section &section = *sections[i];
-    SectionChoice &choice = choices[i];
-    if (section.kind() == plan::SectionKind_Weights)
-      choice.inUse = true;
-    if (section.kind() != plan::SectionKind_Code)
-      continue;
-    bool runs = fits(section, choice);
-    if (level && strcmp(level, section.name()->c_str()))
-      snprintf(choice.reason, sizeof choice.reason, "level '%s' was asked for", level);
-    else if (runs && !codeSection)
-      codeSection = &section, codeIndex = i, choice.inUse = true;
-    else if (runs)
-      snprintf(choice.reason, sizeof choice.reason, "'%s' comes first and fits", codeSection->name()->c_str());
-    size_t used = strlen(held);
-    snprintf(held + used, sizeof held - used, "%s'%s' %s", used ? "; " : "", section.name()->c_str(), choice.reason);
-  }
-  if (codeSection)
-    return TAMIS_OK;
-  if (!*held)
-    return fail(error, TAMIS_NO_CODE_FOR_MACHINE, "the plan holds no code");
-  return fail(error, TAMIS_NO_CODE_FOR_MACHINE, "no code of the plan is for %s%s%s: %s",
-              level ? "level '" : "this machine", level ? level : "", level ? "'" : "", held);
+const char *LoadedPlan::deviceText() const {
+  return gpu ? gpu->device().text() : where == TAMIS_DEVICE_NONE ? "none" : "cpu";
 }
 
 tamis_status LoadedPlan::loadCode(const tamis_load_options &options, tamis_error *error) {
@@ -95,11 +50,8 @@ tamis_status LoadedPlan::loadCode(const tamis_load_options &options, tamis_error
 }
 
 tamis_status LoadedPlan::findKernels(bool perfMap, tamis_error *error) {
-  const plan::Plan &plan = metadata();
-  if (!kernels.allocate(plan.kernels()->size()))
-    return fail(error, TAMIS_OUT_OF_MEMORY, "no memory for %u kernels", plan.kernels()->size());
   for (uint32_t i = 0; i < kernels.size(); ++i) {
-    const plan::Kernel &kernel = *plan.kernels()->Get(i);
+    const plan::Kernel &kernel = *program().kernels()->Get(i);
     const char *name = kernel.name()->c_str();
     for (const plan::KernelCode *place : *kernel.code()) {
       if (place->section() != codeIndex)
@@ -118,10 +70,10 @@ tamis_status LoadedPlan::findKernels(bool perfMap, tamis_error *error) {
         addToPerfMap(address, bytes, name);
     }
   }
-  for (const plan::Dispatch *dispatch : *plan.dispatches())
+  for (const plan::Dispatch *dispatch : *program().dispatches())
     if (!kernels[dispatch->kernel()].function)
       return fail(error, TAMIS_DAMAGED_PLAN, "kernel '%s' of dispatch '%s' has no code in '%s'",
-                  plan.kernels()->Get(dispatch->kernel())->name()->c_str(), dispatch->name()->c_str(),
+                  program().kernels()->Get(dispatch->kernel())->name()->c_str(), dispatch->name()->c_str(),
                   codeSection->name()->c_str());
   return TAMIS_OK;
 }
@@ -140,12 +92,12 @@ tamis_status LoadedPlan::collectTexts(tamis_error *error) {
     for (const plan::Tensor *tensor : *list)
       dimCount += tensor->dims()->size();
   total = dimCount;
-  for (const plan::Dispatch *dispatch : *plan.dispatches())
+  for (const plan::Dispatch *dispatch : *program().dispatches())
     total += textCount(dispatch->sources());
   for (const plan::Section *section : *plan.sections())
     total += textCount(section->features());
   if (!texts.allocate(total) || !dims.allocate(dimCount) || !tensorStart.allocate(size_t(inputs) + outputs) ||
-      !dispatchStart.allocate(plan.dispatches()->size()) || !sectionStart.allocate(plan.sections()->size()))
+      !dispatchStart.allocate(program().dispatches()->size()) || !sectionStart.allocate(plan.sections()->size()))
     return fail(error, TAMIS_OUT_OF_MEMORY, "no memory to load the plan");
 
   uint32_t next = 0;
@@ -163,8 +115,8 @@ tamis_status LoadedPlan::collectTexts(tamis_error *error) {
       dims[tensorStart[i] + d] = inst.op() == plan::SizeOp_Constant ? inst.imm() : -1;
     }
   }
-  for (uint32_t i = 0; i < plan.dispatches()->size(); ++i)
-    dispatchStart[i] = append(plan.dispatches()->Get(i)->sources());
+  for (uint32_t i = 0; i < dispatchStart.size(); ++i)
+    dispatchStart[i] = append(program().dispatches()->Get(i)->sources());
   for (uint32_t i = 0; i < plan.sections()->size(); ++i)
     sectionStart[i] = append(plan.sections()->Get(i)->features());
   return TAMIS_OK;
@@ -185,13 +137,16 @@ tamis_tensor_info LoadedPlan::outputInfo(size_t index) const {
 }
 
 tamis_dispatch_info LoadedPlan::dispatchInfo(size_t index) const {
-  const plan::Dispatch &dispatch = *metadata().dispatches()->Get(uint32_t(index));
+  const plan::Dispatch &dispatch = *program().dispatches()->Get(uint32_t(index));
+  const plan::Kernel &kernel = *program().kernels()->Get(dispatch.kernel());
   return {dispatch.name()->c_str(),
-          metadata().kernels()->Get(dispatch.kernel())->name()->c_str(),
+          kernel.name()->c_str(),
           texts.data() + dispatchStart[index],
           dispatch.sources()->size(),
           dispatch.buffers()->size(),
-          size_t(kernelBytes(dispatch.kernel()))};
+          size_t(kernelBytes(dispatch.kernel())),
+          kernel.threads(),
+          kernel.shared()};
 }
 
 tamis_section_info LoadedPlan::sectionInfo(size_t index) const {

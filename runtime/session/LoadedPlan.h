@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// A plan ready to run: checked, with its code mapped. What tamis_plan points to.
+// A plan ready to run: checked, with its code mapped or on its device. What tamis_plan points to.
 
 #ifndef TAMIS_RUNTIME_SESSION_LOADEDPLAN_H
 #define TAMIS_RUNTIME_SESSION_LOADEDPLAN_H
@@ -8,6 +8,7 @@
 #include "runtime/device/cpu/CodeImage.h"
 #include "runtime/device/cpu/DebuggerInterface.h"
 #include "runtime/device/cpu/ThreadPool.h"
+#include "runtime/device/cuda/CudaProgram.h"
 #include "runtime/memory/Array.h"
 #include "runtime/plan/PlanReader.h"
 #include <atomic>
@@ -20,6 +21,7 @@ public:
   LoadedPlan() = default;
   LoadedPlan(const LoadedPlan &) = delete;
   LoadedPlan &operator=(const LoadedPlan &) = delete;
+  ~LoadedPlan() { destroy(gpu); }
 
   /// `path` or `data`, as the C API has them. After a failure the object may only be released.
   tamis_status open(const char *path, const void *data, size_t size, const tamis_load_options &options,
@@ -32,7 +34,15 @@ public:
   const PlanReader &file() const { return reader; }
   const CodeImage &code() const { return image; }
 
-  /// The function of kernel `index`; null for a kernel no dispatch uses that has no code at this level.
+  /// The program in use: what is dispatched on the device.
+  const plan::Program &program() const { return *metadata().programs()->Get(programIndex); }
+  uint32_t programNumber() const { return programIndex; }
+  tamis_device device() const { return where; }
+  const char *deviceText() const;
+  /// The program on its GPU; null on any other device.
+  const cuda::CudaProgram *cudaProgram() const { return gpu; }
+
+  /// The function of kernel `index`; null on a GPU and for a kernel no dispatch uses that has no code at this level.
   KernelFunction kernel(size_t index) const { return kernels[index].function; }
   uint64_t kernelBytes(size_t index) const { return kernels[index].bytes; }
   /// Base of the Weights section; null if the plan has none.
@@ -51,16 +61,24 @@ private:
     uint64_t bytes = 0;
   };
   struct SectionChoice {
-    bool inUse = false;
-    char reason[160] = {};
+    bool inUse = false, refused = false;
+    char reason[400] = {};
   };
 
-  tamis_status chooseCode(const char *level, tamis_error *error);
+  // ChooseCode.cpp
+  tamis_status chooseCode(const tamis_load_options &options, tamis_error *error);
+  void chooseForCpu(const char *level);
+  tamis_status chooseForNone(const char *level, tamis_error *error);
+  tamis_status chooseForCuda(const tamis_load_options &options, tamis_error *error);
+  /// Why the device cannot run a code section, in its choice's reason; true if it can.
+  bool fits(const plan::Section &section, SectionChoice &choice) const;
+  bool fitsGpu(const plan::Section &section, SectionChoice &choice) const;
+  bool isAskedFor(const plan::Section &section, const char *level, SectionChoice &choice) const;
+  tamis_status refuseAll(const char *level, tamis_error *error) const;
+
   tamis_status loadCode(const tamis_load_options &options, tamis_error *error);
   tamis_status findKernels(bool perfMap, tamis_error *error);
   tamis_status collectTexts(tamis_error *error);
-  /// Why the machine cannot run a code section, in choice.reason; true if it can.
-  bool fits(const plan::Section &section, SectionChoice &choice) const;
 
   mutable std::atomic<uint32_t> holders{1};
   PlanReader reader;
@@ -68,7 +86,9 @@ private:
   DebuggerInterface debugger;
   const plan::Section *codeSection = nullptr;
   const plan::Section *weightSection = nullptr;
-  uint32_t codeIndex = 0;
+  uint32_t codeIndex = 0, programIndex = 0;
+  tamis_device where = TAMIS_DEVICE_CPU;
+  cuda::CudaProgram *gpu = nullptr;
   Array<KernelPlace> kernels;
   Array<SectionChoice> choices; ///< one a section
 

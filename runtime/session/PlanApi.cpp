@@ -29,6 +29,9 @@ static tamis_status readOptions(const tamis_load_options *given, tamis_load_opti
   if (options.code < TAMIS_CODE_AUTO || options.code > TAMIS_CODE_COPY)
     return fail(error, TAMIS_INVALID_ARGUMENT, "tamis_load_options: code is %d, no tamis_code_mapping",
                 int(options.code));
+  if (options.device < TAMIS_DEVICE_CPU || options.device > TAMIS_DEVICE_NONE)
+    return fail(error, TAMIS_INVALID_ARGUMENT, "tamis_load_options: device is %d, no tamis_device",
+                int(options.device));
   if (options.perf_map && options.code == TAMIS_CODE_MAP)
     return fail(error, TAMIS_INVALID_ARGUMENT, "tamis_load_options: perf_map needs the code to be copied");
   return TAMIS_OK;
@@ -83,6 +86,12 @@ const char *tamis_plan_model(const tamis_plan *plan) {
 size_t tamis_plan_file_bytes(const tamis_plan *plan) {
   return plan->file().size();
 }
+tamis_device tamis_plan_device(const tamis_plan *plan) {
+  return plan->device();
+}
+const char *tamis_plan_device_text(const tamis_plan *plan) {
+  return plan->deviceText();
+}
 int32_t tamis_plan_code_copied(const tamis_plan *plan) {
   return plan->code().isCopied();
 }
@@ -97,13 +106,13 @@ size_t tamis_plan_output_count(const tamis_plan *plan) {
   return plan->metadata().outputs()->size();
 }
 size_t tamis_plan_dispatch_count(const tamis_plan *plan) {
-  return plan->metadata().dispatches()->size();
+  return plan->program().dispatches()->size();
 }
 size_t tamis_plan_section_count(const tamis_plan *plan) {
   return plan->metadata().sections()->size();
 }
 size_t tamis_plan_arena_buffer_count(const tamis_plan *plan) {
-  return plan->metadata().arena()->size();
+  return plan->program().arena()->size();
 }
 
 /// Whether entry `index` of `count` can be told.

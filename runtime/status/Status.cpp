@@ -47,6 +47,10 @@ const char *tamis_status_name(tamis_status status) {
     return "TAMIS_OUT_OF_MEMORY";
   case TAMIS_SYSTEM_REFUSED:
     return "TAMIS_SYSTEM_REFUSED";
+  case TAMIS_NO_DEVICE:
+    return "TAMIS_NO_DEVICE";
+  case TAMIS_DEVICE_FAILED:
+    return "TAMIS_DEVICE_FAILED";
   }
   return "invalid status";
 }

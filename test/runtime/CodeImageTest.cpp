@@ -247,7 +247,7 @@ struct Level {
 static Bytes planOf(const std::vector<Level> &levels) {
   PlanBuilder builder = gatherPlan();
   builder.plan.sections.clear();
-  for (auto &kernel : builder.plan.kernels) {
+  for (auto &kernel : builder.program().kernels) {
     tamis::plan::KernelCode place = kernel->code[0];
     kernel->code.clear();
     for (uint32_t i = 0; i < levels.size(); ++i)

@@ -5,6 +5,7 @@
 
 #include "tamis/tamis.hpp"
 #include "test/runtime/PlanBuilder.h"
+#include "test/runtime/cuda/CudaPlans.h"
 #include <cstring>
 #include <fstream>
 #include <functional>
@@ -113,38 +114,86 @@ static std::string messageAfter(const std::function<void(PlanBuilder &)> &change
   return error.message();
 }
 
+/// The same of a plan with a second program, for CUDA.
+static std::string cudaMessageAfter(const std::function<void(PlanBuilder &)> &change) {
+  PlanBuilder builder = cudaGatherPlan();
+  change(builder);
+  Error error = errorOf(builder.build());
+  EXPECT_EQ(error.status(), TAMIS_DAMAGED_PLAN);
+  return error.message();
+}
+
+TEST(Metadata, programsHaveWhatTheirDeviceNeeds) {
+  EXPECT_EQ(messageAfter([](PlanBuilder &b) { b.plan.programs.clear(); }),
+            "the plan has 0 programs, 1 to 64 are allowed");
+  EXPECT_EQ(messageAfter([](PlanBuilder &b) { b.plan.sections[0]->program = 1; }),
+            "section 'host' is code of program 1 of 1");
+  EXPECT_EQ(messageAfter([](PlanBuilder &b) { b.program().device = tamis::plan::DeviceKind(5); }),
+            "program 0 is for a device of unknown kind 5");
+  EXPECT_NE(messageAfter([](PlanBuilder &b) {
+              b.program().device = tamis::plan::DeviceKind_Cuda;
+            }).find("in a program for CUDA"),
+            std::string::npos);
+  EXPECT_EQ(cudaMessageAfter([](PlanBuilder &b) { b.plan.sections[1]->program = 0; }),
+            "section 'sm_80' is code for machine 190 in a program for a CPU");
+  EXPECT_EQ(messageAfter([](PlanBuilder &b) { b.program().kernels[0]->threads = 32; }),
+            "kernel 'gather' is for a CPU and has 32 threads and 0 bytes of shared memory");
+  EXPECT_EQ(messageAfter([](PlanBuilder &b) { b.program().dispatches[0]->arguments = {0, 0}; }),
+            "dispatch 'gather' is for a CPU and has 2 arguments");
+  for (uint32_t threads : {0u, 33u, 1056u})
+    EXPECT_EQ(cudaMessageAfter([&](PlanBuilder &b) { b.program().kernels[0]->threads = threads; }),
+              "kernel 'gather' has " + std::to_string(threads) + " threads, wanted is a multiple of 32 up to 1024");
+  EXPECT_EQ(cudaMessageAfter([](PlanBuilder &b) { b.program().kernels[1]->shared = (1 << 20) + 1; }),
+            "kernel 'scale' has 1048577 bytes of shared memory, at most 1048576 are allowed");
+  EXPECT_EQ(cudaMessageAfter([](PlanBuilder &b) { b.program().kernels[1]->code.emplace_back(0, 0, 1); }),
+            "kernel 'scale' is for CUDA and has a place in an image");
+  EXPECT_EQ(cudaMessageAfter([](PlanBuilder &b) { b.plan.programs[0]->kernels[0]->code[0].mutate_section(1); }),
+            "kernel 'gather' lies in section 1, which is code of another program");
+  EXPECT_EQ(cudaMessageAfter([](PlanBuilder &b) {
+              b.program().dispatches[0]->arguments = {1u << 20};
+            }).rfind("dispatch 'gather' names register 1048576 of ", 0),
+            0u);
+  EXPECT_EQ(cudaMessageAfter([](PlanBuilder &b) { b.program().dispatches[0]->arguments.resize(510); }),
+            "dispatch 'gather' has 3 buffers and 510 arguments, at most 512 together are allowed");
+  EXPECT_EQ(cudaMessageAfter([](PlanBuilder &b) { b.program().dispatches[0]->scratch = b.constant(8); }),
+            "dispatch 'gather' is for CUDA and wants scratch");
+  EXPECT_EQ(cudaMessageAfter([](PlanBuilder &b) { b.cudaCode["sm_80"].clear(); }), "section 'sm_80' holds no PTX");
+}
+
 TEST(Metadata, indicesAreHeldAgainstTheirTables) {
   const size_t registers = gatherPlan().plan.sizes.size();
   const std::string of = " of " + std::to_string(registers), past = std::to_string(registers);
   auto last = uint32_t(registers);
-  EXPECT_EQ(messageAfter([&](PlanBuilder &b) { b.plan.arena_size = last; }), "plan 'test' names register " + past + of);
+  EXPECT_EQ(messageAfter([&](PlanBuilder &b) { b.program().arena_size = last; }),
+            "plan 'test' names register " + past + of);
   EXPECT_EQ(messageAfter([&](PlanBuilder &b) { b.plan.inputs[0]->dims[1] = last; }),
             "input 'ids' names register " + past + of);
   EXPECT_EQ(messageAfter([&](PlanBuilder &b) { b.plan.outputs[0]->dims[0] = ~0u; }),
             "output 'out' names register 4294967295" + of);
   for (auto field : {&tamis::plan::DispatchT::grid, &tamis::plan::DispatchT::scratch, &tamis::plan::DispatchT::flops,
                      &tamis::plan::DispatchT::bytes})
-    EXPECT_EQ(messageAfter([&](PlanBuilder &b) { (*b.plan.dispatches[1]).*field = last; }),
+    EXPECT_EQ(messageAfter([&](PlanBuilder &b) { (*b.program().dispatches[1]).*field = last; }),
               "dispatch 'scale' names register " + past + of);
-  EXPECT_EQ(messageAfter([](PlanBuilder &b) { b.plan.dispatches[0]->kernel = 2; }),
+  EXPECT_EQ(messageAfter([](PlanBuilder &b) { b.program().dispatches[0]->kernel = 2; }),
             "dispatch 'gather' names kernel 2 of 2");
   using tamis::plan::BufferRef;
-  EXPECT_EQ(messageAfter([](PlanBuilder &b) { b.plan.dispatches[0]->buffers[0].mutate_index(2); }),
+  EXPECT_EQ(messageAfter([](PlanBuilder &b) { b.program().dispatches[0]->buffers[0].mutate_index(2); }),
             "dispatch 'gather' names input 2 of 2");
-  EXPECT_EQ(messageAfter([](PlanBuilder &b) { b.plan.dispatches[0]->buffers[1].mutate_index(1); }),
+  EXPECT_EQ(messageAfter([](PlanBuilder &b) { b.program().dispatches[0]->buffers[1].mutate_index(1); }),
             "dispatch 'gather' names constant 1 of 1");
-  EXPECT_EQ(messageAfter([&](PlanBuilder &b) { b.plan.dispatches[0]->buffers[2].mutate_index(last); }),
+  EXPECT_EQ(messageAfter([&](PlanBuilder &b) { b.program().dispatches[0]->buffers[2].mutate_index(last); }),
             "dispatch 'gather' names register " + past + of);
-  EXPECT_EQ(messageAfter([](PlanBuilder &b) { b.plan.dispatches[1]->buffers[2].mutate_index(1); }),
+  EXPECT_EQ(messageAfter([](PlanBuilder &b) { b.program().dispatches[1]->buffers[2].mutate_index(1); }),
             "dispatch 'scale' names output 1 of 1");
-  EXPECT_EQ(
-      messageAfter([](PlanBuilder &b) { b.plan.dispatches[1]->buffers[2] = BufferRef(0, tamis::plan::BufferKind(9)); }),
-      "dispatch 'scale' has a buffer of unknown kind 9");
-  EXPECT_EQ(messageAfter([](PlanBuilder &b) { b.plan.arena[0]->last = 2; }),
+  EXPECT_EQ(messageAfter([](PlanBuilder &b) {
+              b.program().dispatches[1]->buffers[2] = BufferRef(0, tamis::plan::BufferKind(9));
+            }),
+            "dispatch 'scale' has a buffer of unknown kind 9");
+  EXPECT_EQ(messageAfter([](PlanBuilder &b) { b.program().arena[0]->last = 2; }),
             "arena buffer 'rows' lives from dispatch 0 to 2 of 2");
-  EXPECT_EQ(messageAfter([](PlanBuilder &b) { b.plan.kernels[0]->code[0].mutate_section(1); }),
+  EXPECT_EQ(messageAfter([](PlanBuilder &b) { b.program().kernels[0]->code[0].mutate_section(1); }),
             "kernel 'gather' lies in section 1, which is no code");
-  EXPECT_EQ(messageAfter([](PlanBuilder &b) { b.plan.kernels[0]->code[0].mutate_section(77); }),
+  EXPECT_EQ(messageAfter([](PlanBuilder &b) { b.program().kernels[0]->code[0].mutate_section(77); }),
             "kernel 'gather' lies in section 77, which is no code");
 }
 
@@ -210,13 +259,14 @@ TEST(Metadata, sectionsLieApartInTheFile) {
 
 TEST(Metadata, kernelsAreWhereTheImageHasThem) {
   const std::string moved = "kernel 'gather' is not where the symbols of 'host' have it";
-  auto entry = gatherPlan().plan.kernels[0]->code[0].entry(), size = gatherPlan().plan.kernels[0]->code[0].size();
-  EXPECT_EQ(messageAfter([&](PlanBuilder &b) { b.plan.kernels[0]->code[0].mutate_entry(entry + 1); }), moved);
-  EXPECT_EQ(messageAfter([&](PlanBuilder &b) { b.plan.kernels[0]->code[0].mutate_entry(~uint64_t(0)); }), moved);
-  EXPECT_EQ(messageAfter([&](PlanBuilder &b) { b.plan.kernels[0]->code[0].mutate_size(size + 1); }), moved);
-  EXPECT_EQ(messageAfter([](PlanBuilder &b) { b.plan.kernels[0]->name = "absent"; }),
+  auto entry = gatherPlan().program().kernels[0]->code[0].entry(),
+       size = gatherPlan().program().kernels[0]->code[0].size();
+  EXPECT_EQ(messageAfter([&](PlanBuilder &b) { b.program().kernels[0]->code[0].mutate_entry(entry + 1); }), moved);
+  EXPECT_EQ(messageAfter([&](PlanBuilder &b) { b.program().kernels[0]->code[0].mutate_entry(~uint64_t(0)); }), moved);
+  EXPECT_EQ(messageAfter([&](PlanBuilder &b) { b.program().kernels[0]->code[0].mutate_size(size + 1); }), moved);
+  EXPECT_EQ(messageAfter([](PlanBuilder &b) { b.program().kernels[0]->name = "absent"; }),
             "kernel 'absent' is not where the symbols of 'host' have it");
-  EXPECT_EQ(messageAfter([](PlanBuilder &b) { b.plan.kernels[0]->code.clear(); }),
+  EXPECT_EQ(messageAfter([](PlanBuilder &b) { b.program().kernels[0]->code.clear(); }),
             "kernel 'gather' of dispatch 'gather' has no code in 'host'");
 }
 
@@ -229,16 +279,16 @@ TEST(Metadata, impossibleSizesFailWhenPrepared) {
     EXPECT_TRUE(plan) << plan.error().message();
     return plan->context(1)->prepareSizes({2, 3}).error().message();
   };
-  EXPECT_EQ(message([](PlanBuilder &b) { b.plan.arena_size = b.constant(-1); }), "the arena would have -1 bytes");
-  EXPECT_EQ(message([](PlanBuilder &b) { b.plan.arena_size = b.constant(64); }),
+  EXPECT_EQ(message([](PlanBuilder &b) { b.program().arena_size = b.constant(-1); }), "the arena would have -1 bytes");
+  EXPECT_EQ(message([](PlanBuilder &b) { b.program().arena_size = b.constant(64); }),
             "arena buffer 'rows' would leave the arena: offset 0, size 96 of 64");
-  EXPECT_EQ(message([](PlanBuilder &b) { b.plan.dispatches[0]->grid = b.constant(-5); }),
+  EXPECT_EQ(message([](PlanBuilder &b) { b.program().dispatches[0]->grid = b.constant(-5); }),
             "dispatch 'gather' would have -5 groups and 0 bytes of scratch");
-  EXPECT_EQ(message([](PlanBuilder &b) { b.plan.dispatches[0]->scratch = b.constant(INT64_MAX); }),
+  EXPECT_EQ(message([](PlanBuilder &b) { b.program().dispatches[0]->scratch = b.constant(INT64_MAX); }),
             "dispatch 'gather' would have 6 groups and 9223372036854775807 bytes of scratch");
-  EXPECT_EQ(message([](PlanBuilder &b) { b.plan.dispatches[0]->buffers[2].mutate_index(b.constant(192)); }),
+  EXPECT_EQ(message([](PlanBuilder &b) { b.program().dispatches[0]->buffers[2].mutate_index(b.constant(192)); }),
             "dispatch 'gather' would use byte 192 of an arena of 128");
-  EXPECT_EQ(message([](PlanBuilder &b) { b.plan.dispatches[0]->buffers[2].mutate_index(b.constant(8)); }),
+  EXPECT_EQ(message([](PlanBuilder &b) { b.program().dispatches[0]->buffers[2].mutate_index(b.constant(8)); }),
             "dispatch 'gather' would use byte 8 of an arena of 128");
   EXPECT_EQ(message([](PlanBuilder &b) { b.plan.outputs[0]->dims[0] = b.constant(INT64_MAX); }),
             "output 'out' would have a negative dimension or more bytes than memory");
@@ -248,7 +298,7 @@ TEST(Metadata, impossibleSizesFailWhenPrepared) {
 
 TEST(Metadata, hugeArenasAreRefusedNotTried) {
   PlanBuilder builder = idlePlan();
-  builder.plan.arena_size = builder.constant(int64_t(1) << 50);
+  builder.program().arena_size = builder.constant(int64_t(1) << 50);
   Bytes file = builder.build();
   Result<Plan> plan = loadBytes(file);
   ASSERT_TRUE(plan);

@@ -27,7 +27,8 @@ PlanBuilder::PlanBuilder() : code(readImage()) {
   section->name = "host";
   section->machine = reinterpret_cast<const Elf64_Ehdr *>(code.data())->e_machine;
   plan.sections.push_back(std::move(section));
-  plan.arena_size = constant(0);
+  plan.programs.push_back(std::make_unique<plan::ProgramT>());
+  program().arena_size = constant(0);
 }
 
 uint32_t PlanBuilder::op(plan::SizeOp op, uint32_t a, uint32_t b, int64_t imm) {
@@ -73,6 +74,23 @@ uint32_t PlanBuilder::weights(const std::vector<float> &values) {
   return uint32_t(plan.constants.size() - 1);
 }
 
+void PlanBuilder::startCuda(const std::string &target, const std::string &ptx) {
+  plan.programs.push_back(std::make_unique<plan::ProgramT>());
+  program().device = plan::DeviceKind_Cuda;
+  cudaSection(target, ptx);
+}
+
+void PlanBuilder::cudaSection(const std::string &name, const std::string &text) {
+  auto section = std::make_unique<plan::SectionT>();
+  section->kind = plan::SectionKind_Code;
+  section->name = name;
+  section->machine = 190;
+  section->program = uint32_t(plan.programs.size() - 1);
+  plan.sections.push_back(std::move(section));
+  cudaCode[name] = Bytes(text.begin(), text.end());
+  cudaCode[name].push_back(0);
+}
+
 /// Finds a function by the section headers, which the runtime does not look at.
 static plan::KernelCode findFunction(const Bytes &elf, const std::string &name) {
   auto *header = reinterpret_cast<const Elf64_Ehdr *>(elf.data());
@@ -91,14 +109,15 @@ static plan::KernelCode findFunction(const Bytes &elf, const std::string &name) 
 }
 
 uint32_t PlanBuilder::kernel(const std::string &name) {
-  for (size_t i = 0; i < plan.kernels.size(); ++i)
-    if (plan.kernels[i]->name == name)
+  for (size_t i = 0; i < program().kernels.size(); ++i)
+    if (program().kernels[i]->name == name)
       return uint32_t(i);
   auto kernel = std::make_unique<plan::KernelT>();
   kernel->name = name;
-  kernel->code.push_back(findFunction(code, name));
-  plan.kernels.push_back(std::move(kernel));
-  return uint32_t(plan.kernels.size() - 1);
+  if (program().device == plan::DeviceKind_Cpu)
+    kernel->code.push_back(findFunction(code, name));
+  program().kernels.push_back(std::move(kernel));
+  return uint32_t(program().kernels.size() - 1);
 }
 
 plan::DispatchT &PlanBuilder::dispatch(const std::string &name, const std::string &kernelName, uint32_t grid,
@@ -110,8 +129,8 @@ plan::DispatchT &PlanBuilder::dispatch(const std::string &name, const std::strin
   dispatch->scratch = dispatch->flops = dispatch->bytes = 0; // register 0 holds 0
   dispatch->buffers = std::move(buffers);
   dispatch->sources = {"/" + name};
-  plan.dispatches.push_back(std::move(dispatch));
-  return *plan.dispatches.back();
+  program().dispatches.push_back(std::move(dispatch));
+  return *program().dispatches.back();
 }
 
 template <typename T> static void store(Bytes &file, size_t at, T value) {
@@ -153,7 +172,10 @@ Bytes PlanBuilder::build() const {
   uint64_t next = (64 + pack().size() + unit - 1) / unit * unit;
   std::vector<std::pair<uint64_t, const Bytes *>> contents;
   for (auto &section : copy.sections) {
-    const Bytes &bytes = section->kind == plan::SectionKind_Weights ? weightBytes : code;
+    auto cuda = cudaCode.find(section->name);
+    const Bytes &bytes = section->kind == plan::SectionKind_Weights ? weightBytes
+                         : cuda == cudaCode.end()                   ? code
+                                                                    : cuda->second;
     section->offset = next, section->size = bytes.size(), section->alignment = unit;
     section->hash = hashOf(bytes.data(), bytes.size());
     contents.emplace_back(next, &bytes);
@@ -205,8 +227,8 @@ static PlanBuilder makeGatherPlan(bool idle) {
   scale.flops = tokens;
   auto rows = std::make_unique<plan::ArenaBufferT>();
   rows->name = "rows", rows->offset = zero, rows->size = rowBytes, rows->first = 0, rows->last = 1;
-  b.plan.arena.push_back(std::move(rows));
-  b.plan.arena_size = arenaBytes;
+  b.program().arena.push_back(std::move(rows));
+  b.program().arena_size = arenaBytes;
   return b;
 }
 
@@ -223,7 +245,7 @@ PlanBuilder chainPlan(int count, int64_t max, const std::string &kernel) {
   uint32_t aligned = b.op(plan::SizeOp_AlignUp, bytes, 0, 64);
   uint32_t x = b.input("x", plan::ElementType_I64, {n}, {"n"});
   uint32_t y = b.output("y", plan::ElementType_I64, {n}, {"n"});
-  b.plan.arena_size = b.op(plan::SizeOp_Add, aligned, aligned);
+  b.program().arena_size = b.op(plan::SizeOp_Add, aligned, aligned);
   const uint32_t places[2] = {0, aligned};
   for (int i = 0; i < count; ++i) {
     plan::BufferRef from = i == 0 ? ref(plan::BufferKind_Input, x) : ref(plan::BufferKind_Arena, places[i % 2]);

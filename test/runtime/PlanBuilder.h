@@ -7,6 +7,7 @@
 
 #include "runtime/plan/Plan_generated.h"
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -32,7 +33,12 @@ public:
   /// Appends `values` to the weights.
   uint32_t weights(const std::vector<float> &values);
 
-  /// Number of the kernel of this name in Kernels.c.
+  /// Starts a program for CUDA: what is added from now on is of it. `ptx` is its section `target`.
+  void startCuda(const std::string &target, const std::string &ptx);
+  /// Adds a section with code of the program that is being built.
+  void cudaSection(const std::string &name, const std::string &text);
+
+  /// Number of the kernel of this name in Kernels.c, or of the name in a program for CUDA.
   uint32_t kernel(const std::string &name);
   plan::DispatchT &dispatch(const std::string &name, const std::string &kernelName, uint32_t grid,
                             std::vector<plan::BufferRef> buffers);
@@ -40,8 +46,12 @@ public:
   /// The file. Code, then weights, at multiples of 64 KiB, so that it maps on any page size.
   Bytes build() const;
 
+  /// The one that is being built: the last.
+  plan::ProgramT &program() { return *plan.programs.back(); }
+
   plan::PlanT plan;
-  Bytes code; ///< the ELF image
+  Bytes code;                            ///< the ELF image
+  std::map<std::string, Bytes> cudaCode; ///< by section
   Bytes weightBytes;
 };
 

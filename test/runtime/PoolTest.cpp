@@ -61,8 +61,8 @@ TEST(Pool, keepsOrderWhenGroupsAreUneven) {
 
 TEST(Pool, givesEveryThreadItsOwnScratch) {
   PlanBuilder builder = chainPlan(1, 4096);
-  builder.plan.dispatches[0]->kernel = builder.kernel("own_scratch");
-  builder.plan.dispatches[0]->scratch = builder.constant(64 * sizeof(int64_t));
+  builder.program().dispatches[0]->kernel = builder.kernel("own_scratch");
+  builder.program().dispatches[0]->scratch = builder.constant(64 * sizeof(int64_t));
   Bytes file = builder.build();
   Plan plan = load(file);
   Result<Context> context = plan.context(4);

@@ -252,7 +252,7 @@ TEST_F(GatherTest, checksTheCallItself) {
 
 TEST_F(GatherTest, blamesThePlanForAnUnknownResult) {
   PlanBuilder builder = gatherPlan();
-  builder.plan.dispatches[1]->kernel = builder.kernel("invalid_result");
+  builder.program().dispatches[1]->kernel = builder.kernel("invalid_result");
   load(builder);
   EXPECT_EQ(messageOf(inputs(2, 3), TAMIS_DAMAGED_PLAN), "dispatch 'scale' returned 7, which no kernel does");
 }

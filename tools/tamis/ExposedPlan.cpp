@@ -13,13 +13,14 @@ namespace {
 /// Turns the arena's values into outputs.
 class Exposer {
 public:
-  explicit Exposer(plan::PlanT &data) : data(data), outputOfBuffer(data.arena.size(), kNone) {}
+  Exposer(plan::PlanT &data, plan::ProgramT &program)
+      : data(data), program(program), outputOfBuffer(program.arena.size(), kNone) {}
 
   /// The output of each dispatch's result; empty when the plan does not say where a value lies.
   std::vector<size_t> run() {
     std::vector<size_t> results;
-    for (uint32_t i = 0; i < data.dispatches.size(); ++i) {
-      std::vector<plan::BufferRef> &references = data.dispatches[i]->buffers;
+    for (uint32_t i = 0; i < program.dispatches.size(); ++i) {
+      std::vector<plan::BufferRef> &references = program.dispatches[i]->buffers;
       for (size_t j = 0; j < references.size(); ++j)
         if (references[j].kind() == plan::BufferKind_Arena && !expose(references[j], i, j + 1 == references.size()))
           return {};
@@ -35,8 +36,8 @@ private:
 
   /// `reference` is of dispatch `now`, which writes it (`isResult`) or reads it.
   bool expose(plan::BufferRef &reference, uint32_t now, bool isResult) {
-    for (size_t i = 0; i < data.arena.size(); ++i) {
-      const plan::ArenaBufferT &buffer = *data.arena[i];
+    for (size_t i = 0; i < program.arena.size(); ++i) {
+      const plan::ArenaBufferT &buffer = *program.arena[i];
       bool alive = isResult ? buffer.first == now : buffer.first < now && now <= buffer.last;
       if (buffer.offset != reference.index() || !alive)
         continue;
@@ -57,6 +58,7 @@ private:
   }
 
   plan::PlanT &data;
+  plan::ProgramT &program;
   std::vector<uint32_t> outputOfBuffer;
 };
 } // namespace
@@ -105,8 +107,9 @@ static std::string seal(plan::PlanT &data, const std::vector<tamis_section_info>
 
 Result<ExposedPlan> ExposedPlan::make(const Plan &plan, const LoadOptions &options) {
   std::unique_ptr<plan::PlanT> data(plan.get()->metadata().UnPack());
-  std::vector<size_t> outputs = Exposer(*data).run();
-  if (outputs.size() != data->dispatches.size())
+  plan::ProgramT &program = *data->programs[plan.get()->programNumber()];
+  std::vector<size_t> outputs = Exposer(*data, program).run();
+  if (outputs.size() != program.dispatches.size())
     return Error(TAMIS_INVALID_ARGUMENT, "the plan does not say where its intermediate values lie");
   auto bytes = std::make_unique<std::string>(seal(*data, plan.sections()));
   Result<Plan> loaded = Plan::loadMemory(*bytes, options);

@@ -17,7 +17,7 @@
 namespace tamis::runtime {
 
 const char *machineName(uint16_t machine) {
-  return machine == EM_X86_64 ? "x86-64" : machine == EM_AARCH64 ? "aarch64" : "unknown";
+  return machine == EM_X86_64 ? "x86-64" : machine == EM_AARCH64 ? "aarch64" : machine == EM_CUDA ? "cuda" : "unknown";
 }
 
 #if defined(__x86_64__)
