@@ -55,6 +55,10 @@ class Inspect(CommandTest):
             self.assertNotEqual(section["in_use"], bool(section["reason"]))
         self.assertEqual("avx512f" in sections[0]["features"], True)
         self.assertEqual("avx512f" in sections[1]["features"], False)
+        image = self.tamis("inspect", self.small_plan(), "--code=x86-64-v4", binary=True).stdout
+        self.assertEqual((len(image), image[:4]), (sections[0]["bytes"], b"\x7fELF"))
+        self.assertIn("it holds: x86-64-v4, x86-64-v3",
+                      self.fails("inspect", self.small_plan(), "--code=sm_80", code=2))
         lower = self.json("--level=x86-64-v3")["sections"]
         self.assertEqual([s["in_use"] for s in lower], [False, True, True])
 

@@ -90,6 +90,17 @@ class Run(CommandTest):
             with self.subTest(words=words):
                 self.assertIn(message, self.fails("run", *words, code=code))
 
+    def test_devices(self):
+        """What is said where there is no such device; that they run is for test/runtime and test/end_to_end."""
+        plan, driver = self.small_plan(), {"TAMIS_CUDA_DRIVER": "/nowhere/libcuda.so.1"}
+        message = self.fails("run", plan, "--device=cuda", "--input", IDS, environment=driver)
+        self.assertIn("no NVIDIA driver was found: cannot open '/nowhere/libcuda.so.1'", message)
+        for command in ("run", "bench", "verify"):
+            words = [plan, self.small_model()] if command == "verify" else [plan]
+            self.assertIn("no NVIDIA driver", self.fails(command, *words, "--device=cuda:1", environment=driver))
+            message = self.fails(command, *words, "--device=gpu", code=2)
+            self.assertIn("'gpu' is none of cpu|cuda|cuda:N|emulated", message)
+
 
 if __name__ == "__main__":
     unittest.main()

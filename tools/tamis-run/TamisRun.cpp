@@ -3,6 +3,7 @@
 // tamis-run: runs a plan with the runtime alone. Nothing of the compiler is in it.
 
 #include "tamis/tamis.hpp"
+#include "tools/tamis-run/DeviceOption.h"
 #include "tools/tamis-run/Inputs.h"
 #include "tools/tamis-run/Outputs.h"
 #include "tools/tamis-run/Report.h"
@@ -14,7 +15,7 @@ using namespace tamis;
 
 namespace {
 struct Options {
-  std::string plan, level;
+  std::string plan, level, device = "cpu";
   std::vector<std::string> inputs, dims, outputs;
   int threads = 0, repeat = 1;
   bool list = false, check = false, profile = false, copyCode = false, perfMap = false;
@@ -38,6 +39,7 @@ static void addOptions(CLI::App &app, Options &options) {
       ->allow_extra_args(false);
   app.add_option("--threads", options.threads, "threads; 0 means one for each CPU")->check(CLI::Range(0, 1024));
   app.add_option("--level", options.level, "use the code of this name only");
+  tool::addDevice(app, options.device);
   app.add_option("--repeat", options.repeat, "run this many times and print times")->check(CLI::Range(1, 1000000000));
   app.add_flag("--list", options.list, "print inputs, outputs, sizes and sections, and do not run");
   app.add_flag("--check", options.check, "check the hash of every section, and do not run");
@@ -85,7 +87,9 @@ static int runPlan(const Plan &plan, const Options &options) {
   if (Result<void> written = tool::writeOutputs(named, options.outputs); !written)
     return fail(written.error());
   if (options.repeat > 1)
-    printf("%s, %d threads\n", tool::timesText(times).c_str(), int(context->threads()));
+    printf("%s, %s\n", tool::timesText(times).c_str(),
+           plan.device() == TAMIS_DEVICE_CPU ? (std::to_string(context->threads()) + " threads").c_str()
+                                             : plan.deviceText().c_str());
   fputs(profile.text(*context).c_str(), stdout);
   return 0;
 }
@@ -101,6 +105,7 @@ int main(int argc, char **argv) {
   load.level = options.level;
   load.code = options.copyCode ? TAMIS_CODE_COPY : TAMIS_CODE_AUTO;
   load.perfMap = options.perfMap;
+  tool::parseDevice(options.device, load);
   Result<Plan> plan = Plan::load(options.plan, load);
   if (!plan)
     return fail(Error(plan.error().status(), options.plan + ": " + plan.error().message()));

@@ -2,6 +2,7 @@
 //
 // tamis bench: how long a plan takes, and which dispatches take it.
 
+#include "tools/tamis-run/DeviceOption.h"
 #include "tools/tamis/Command.h"
 #include "tools/tamis/OpenPlan.h"
 #include "tools/tamis/Sizes.h"
@@ -18,7 +19,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 struct Options {
-  std::string path, level;
+  std::string path, level, device = "cpu";
   std::vector<std::string> inputs, dims;
   std::vector<int> threads = {0};
   int repetitions = 0, warmup = 3;
@@ -136,7 +137,11 @@ static std::string rate(double amount, double seconds) {
 }
 
 static void printText(const Plan &plan, const std::string &sizes, const std::vector<Measurement> &measurements) {
-  printf("%s%s%s\n", plan.model().c_str(), sizes.empty() ? "" : " at ", sizes.c_str());
+  bool isGpu = plan.device() != TAMIS_DEVICE_CPU;
+  printf("%s%s%s%s%s\n", plan.model().c_str(), sizes.empty() ? "" : " at ", sizes.c_str(), isGpu ? " on " : "",
+         isGpu ? plan.deviceText().c_str() : "");
+  if (plan.device() == TAMIS_DEVICE_EMULATED)
+    printf("times are those of the interpreter and say nothing of a GPU\n");
   Table table({{"threads", Table::right},
                {"median", Table::right},
                {"p10", Table::right},
@@ -174,7 +179,8 @@ static void printText(const Plan &plan, const std::string &sizes, const std::vec
 
 static void printJson(const Plan &plan, const std::vector<int64_t> &sizes,
                       const std::vector<Measurement> &measurements) {
-  Json document = {{"model", plan.model()}, {"compiler", plan.compiler()}, {"sizes", Json::object()}};
+  Json document = {
+      {"model", plan.model()}, {"compiler", plan.compiler()}, {"device", plan.deviceText()}, {"sizes", Json::object()}};
   std::vector<tamis_symbol_info> symbols = plan.symbols();
   for (size_t i = 0; i < symbols.size(); ++i)
     document["sizes"][symbols[i].name] = sizes[i];
@@ -200,6 +206,7 @@ static void printJson(const Plan &plan, const std::vector<int64_t> &sizes,
 static int bench(const Options &options) {
   LoadOptions load;
   load.level = options.level;
+  parseDevice(options.device, load);
   Result<Plan> plan = openPlan(options.path, load);
   if (!plan)
     return fail(plan.error());
@@ -254,6 +261,7 @@ Command addBenchCommand(CLI::App &parent) {
       ->option_text("N [3]");
   app->add_option("--level", options->level, "use the plan's code of this name alone, such as x86-64-v3")
       ->option_text("NAME");
+  addDevice(*app, options->device);
   app->add_flag("--profile", options->profile, "time, share and rates of each dispatch, from as many further runs");
   app->add_flag("--json", options->json, "print JSON");
   return {app, [options] { return bench(*options); }};

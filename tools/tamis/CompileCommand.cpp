@@ -51,12 +51,14 @@ private:
 };
 } // namespace
 
-/// "x86-64-v4" and the like, from "cpu", "host", "cpu:znver4,x86-64-v3".
+/// "x86-64-v4", "cuda:sm_80" and the like, from "cpu", "host", "cpu:znver4,x86-64-v3", "cuda:sm_80,sm_90a".
 static std::vector<std::string> parseTargets(const std::string &text) {
   std::vector<std::string> targets;
   for (std::string &part : CLI::detail::split(text, ',')) {
     if (part == "cpu")
       targets.insert(targets.end(), {"x86-64-v4", "x86-64-v3"});
+    else if (part.rfind("sm_", 0) == 0)
+      targets.push_back("cuda:" + part);
     else
       targets.push_back(part.substr(0, 4) == "cpu:" ? part.substr(4) : part);
   }
@@ -195,9 +197,10 @@ Command addCompileCommand(CLI::App &parent) {
   app->allow_extras(); // MLIR's flags
   app->add_option("MODEL", options->model, "ONNX file, Hugging Face folder, or textual graph (.mlir)")->required();
   app->add_option("-o,--output", options->output, "the plan; with --compile-to the IR")->option_text("FILE");
-  app->add_option("--target", options->targets,
-                  "what to generate code for, separated by commas: cpu (x86-64-v4 and x86-64-v3 in one plan), host, "
-                  "x86-64-v2, x86-64-v3, x86-64-v4, cpu:NAME such as cpu:znver4")
+  app->add_option(
+         "--target", options->targets,
+         "what to generate code for, separated by commas: cpu (x86-64-v4 and x86-64-v3 in one plan), host, "
+         "x86-64-v2, x86-64-v3, x86-64-v4, cpu:NAME such as cpu:znver4; cuda:sm_80 and other NVIDIA GPUs, as PTX")
       ->option_text("LIST [cpu]");
   addList(*app, "--dim", options->dims, "range of a named size, or the size itself; may be repeated")
       ->option_text("NAME=LOW..HIGH | NAME=NUMBER");

@@ -29,7 +29,7 @@ Result<Compiler *> loadCompiler() {
   return compiler = open();
 }
 
-Result<Plan> compileForHost(const std::string &model, const LoadOptions &options) {
+Result<Plan> compileForDevice(const std::string &model, const LoadOptions &options) {
   Result<Compiler *> compiler = loadCompiler();
   if (!compiler)
     return compiler.error();
@@ -39,7 +39,7 @@ Result<Plan> compileForHost(const std::string &model, const LoadOptions &options
   CompileRequest request;
   request.model = model;
   request.output = folder->path("model.plan");
-  request.targets = {"host"};
+  request.targets = {options.device == TAMIS_DEVICE_CPU ? "host" : "cuda:sm_80"};
   CompileSummary summary;
   if (!(*compiler)->compile(request, summary))
     return reported();

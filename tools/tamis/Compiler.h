@@ -23,7 +23,7 @@ struct DimRange {
 struct CompileRequest {
   std::string model;                ///< a file or folder
   std::string output;               ///< the plan, or the IR with `lastPhase`; "-" is standard output (IR alone)
-  std::vector<std::string> targets; ///< names of CPUs
+  std::vector<std::string> targets; ///< names of CPUs and, as "cuda:sm_80", of GPUs
   std::vector<DimRange> dims;
   std::string attention;                ///< a pattern, "@FILE" of a policy, or "auto"; empty for dense
   std::string attentionWeights;         ///< .safetensors; empty for none
@@ -88,8 +88,9 @@ public:
 /// Loads the compiler, once a process. An error when it is not installed beside this program.
 Result<Compiler *> loadCompiler();
 
-/// Compiles `model` for this machine alone into a temporary file and loads it; the file is gone afterwards.
-Result<Plan> compileForHost(const std::string &model, const LoadOptions &options);
+/// Compiles `model` for the device of `options` alone (this machine; sm_80, which later GPUs run, too) into a temporary
+/// file and loads it; the file is gone afterwards.
+Result<Plan> compileForDevice(const std::string &model, const LoadOptions &options);
 
 /// Whether the file at `path` is a plan, by its first bytes or by its name's ending.
 bool isPlan(const std::string &path);

@@ -88,7 +88,7 @@ private:
 } // namespace
 
 Result<Departure> firstDeparture(const Case &given) {
-  Result<ExposedPlan> exposed = ExposedPlan::make(given.plan, {});
+  Result<ExposedPlan> exposed = ExposedPlan::make(given.plan, given.load);
   if (!exposed)
     return exposed.error();
   Result<Context> context = exposed->plan().context(given.threads);

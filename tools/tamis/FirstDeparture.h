@@ -19,6 +19,7 @@ struct Case {
   const std::vector<Tensor> &inputs; ///< in the plan's order, which is the model's
   int threads;
   double tolerance; ///< of a difference, over the larger of 1 and the right value's size
+  LoadOptions load; ///< of the plan
 };
 
 /// What was found: two or three lines for people, without a line feed at the end.

@@ -79,21 +79,24 @@ std::string Inspection::sectionsText() const {
 }
 
 std::string Inspection::dispatchesText() const {
+  std::vector<tamis_dispatch_info> infos = plan.dispatches();
+  bool isGpu = !infos.empty() && infos[0].group_threads;
   Table table({{"#", Table::right},
                {"dispatch"},
                {"groups", Table::right},
                {"flops", Table::right},
                {"bytes", Table::right},
-               {"scratch", Table::right},
-               {"code", Table::right},
+               {isGpu ? "threads" : "scratch", Table::right},
+               {isGpu ? "shared" : "code", Table::right},
                {"nodes"}});
-  std::vector<tamis_dispatch_info> infos = plan.dispatches();
   double flops = 0, bytes = 0;
   for (size_t i = 0; i < infos.size(); ++i) {
     const tamis_dispatch_cost &cost = costs[i];
     table.add({std::to_string(i), infos[i].name, std::to_string(cost.groups), countText(double(cost.flops)),
-               bytesText(double(cost.bytes)), bytesText(double(cost.scratch_bytes)),
-               bytesText(double(infos[i].code_bytes)), nodesText(infos[i].sources, infos[i].source_count)});
+               bytesText(double(cost.bytes)),
+               isGpu ? std::to_string(infos[i].group_threads) : bytesText(double(cost.scratch_bytes)),
+               bytesText(double(isGpu ? infos[i].group_shared_bytes : infos[i].code_bytes)),
+               nodesText(infos[i].sources, infos[i].source_count)});
     flops += double(cost.flops), bytes += double(cost.bytes);
   }
   table.add({"", "in all", "", countText(flops), bytesText(bytes), "", "", ""});
@@ -188,7 +191,9 @@ std::string Inspection::json() const {
          {"flops", costs[i].flops},
          {"bytes", costs[i].bytes},
          {"scratch_bytes", costs[i].scratch_bytes},
-         {"code_bytes", infos[i].code_bytes}});
+         {"code_bytes", infos[i].code_bytes},
+         {"group_threads", infos[i].group_threads},
+         {"group_shared_bytes", infos[i].group_shared_bytes}});
   Json arena = Json::array();
   for (const tamis_arena_buffer &buffer : buffers)
     arena.push_back({{"name", buffer.name},

@@ -2,6 +2,7 @@
 //
 // tamis run: a plan, or a model on its way through one, or a model on the reference evaluator.
 
+#include "tools/tamis-run/DeviceOption.h"
 #include "tools/tamis-run/Outputs.h"
 #include "tools/tamis/Command.h"
 #include "tools/tamis/Compiler.h"
@@ -70,9 +71,10 @@ static int runReference(const Options &options) {
 static int runPlan(const Options &options) {
   LoadOptions load;
   load.level = options.level;
+  parseDevice(options.device, load);
   std::error_code ignored;
   bool isModel = !isPlan(options.path) && std::filesystem::exists(options.path, ignored);
-  Result<Plan> plan = isModel ? compileForHost(options.path, load) : openPlan(options.path, load);
+  Result<Plan> plan = isModel ? compileForDevice(options.path, load) : openPlan(options.path, load);
   if (!plan)
     return fail(plan.error());
   std::vector<std::string> names = namesOf(plan->outputs());
@@ -93,7 +95,7 @@ static int runPlan(const Options &options) {
 Command addRunCommand(CLI::App &parent) {
   CLI::App *app = parent.add_subcommand("run", "Run a plan, or a model");
   auto options = std::make_shared<Options>();
-  app->add_option("PLAN|MODEL", options->path, "a plan; or a model, which is compiled for this machine first")
+  app->add_option("PLAN|MODEL", options->path, "a plan; or a model, which is compiled for the device first")
       ->required();
   addList(*app, "--input", options->inputs,
           "an input's values; may be repeated. One value fills the tensor; random values lie in [-1, 1), integers in "
@@ -103,9 +105,7 @@ Command addRunCommand(CLI::App &parent) {
       ->option_text("NAME=NUMBER");
   addList(*app, "--output", options->outputs, "where results go; without it a line of each is printed")
       ->option_text("FILE.npz | NAME=@FILE.npy");
-  app->add_option("--device", options->device, "cpu; or reference, the slow evaluator that says what is right (models)")
-      ->check(CLI::IsMember({"cpu", "reference"}))
-      ->option_text("cpu|reference [cpu]");
+  addDevice(*app, options->device, "|reference");
   app->add_option("--threads", options->threads, "0 means one for each CPU")
       ->check(CLI::Range(0, 1024))
       ->option_text("N [0]");

@@ -2,6 +2,7 @@
 //
 // tamis verify: does a plan compute what its model says, by someone else's word?
 
+#include "tools/tamis-run/DeviceOption.h"
 #include "tools/tamis/Command.h"
 #include "tools/tamis/Comparison.h"
 #include "tools/tamis/Compiler.h"
@@ -19,7 +20,7 @@ namespace tamis::tool {
 
 namespace {
 struct Options {
-  std::string plan, model, attention, against = "auto", level;
+  std::string plan, model, attention, against = "auto", level, device = "cpu";
   std::vector<std::string> inputs, dims;
   double tolerance = 1e-4;
   uint64_t seed = 1;
@@ -33,7 +34,8 @@ constexpr DefaultSizes kSizes{2, 19};
 /// One verification, step by step.
 class Verification {
 public:
-  Verification(const Options &options, const Plan &plan) : options(options), plan(plan) {}
+  Verification(const Options &options, const LoadOptions &load, const Plan &plan)
+      : options(options), load(load), plan(plan) {}
 
   Result<bool> run();
 
@@ -47,6 +49,7 @@ private:
   Result<void> findDeparture();
 
   const Options &options;
+  const LoadOptions &load;
   const Plan &plan;
   ProgressLine progress;
   std::optional<Context> context;
@@ -224,7 +227,7 @@ Result<void> Verification::findDeparture() {
   progress.show("looking for the first dispatch that departs ...");
   if (Result<void> read = readModel(); !read)
     return read;
-  Case given{plan, *model, inputs, options.threads, options.tolerance};
+  Case given{plan, *model, inputs, options.threads, options.tolerance, load};
   Result<Departure> departure = firstDeparture(given);
   if (!departure)
     return departure.error();
@@ -244,10 +247,11 @@ Result<void> Verification::findDeparture() {
 static int verify(const Options &options) {
   LoadOptions load;
   load.level = options.level;
+  parseDevice(options.device, load);
   Result<Plan> plan = openPlan(options.plan, load);
   if (!plan)
     return fail(plan.error());
-  Result<bool> agrees = Verification(options, *plan).run();
+  Result<bool> agrees = Verification(options, load, *plan).run();
   if (!agrees)
     return fail(agrees.error());
   if (!*agrees)
@@ -284,6 +288,7 @@ Command addVerifyCommand(CLI::App &parent) {
       ->option_text("N [0]");
   app->add_option("--level", options->level, "use the plan's code of this name alone, such as x86-64-v3")
       ->option_text("NAME");
+  addDevice(*app, options->device);
   app->add_flag("-q,--quiet", options->quiet, "print nothing when all agrees");
   return {app, [options] { return verify(*options); }};
 }
