@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// What GPU kernels are written with.
+#include "codegen/nvptx/GpuBuilder.h"
+
+#include "codegen/nvptx/Lower.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+
+using namespace mlir;
+using namespace tamis;
+
+static Value callIntrinsic(KernelBuilder &b, StringRef name, TypeRange results, ValueRange operands) {
+  auto call = LLVM::CallIntrinsicOp::create(b, results, b.getStringAttr(name), operands, LLVM::FastmathFlagsAttr{});
+  return results.empty() ? Value() : call.getResults();
+}
+
+GpuBuilder::GpuBuilder(KernelBuilder &b)
+    : b(b), threadId(b, callIntrinsic(b, "llvm.nvvm.read.ptx.sreg.tid.x", b.getI32Type(), {})) {}
+
+Number GpuBuilder::i32(int64_t value) {
+  return {b, arith::ConstantIntOp::create(b, value, 32)};
+}
+
+Value GpuBuilder::pointer(Value buffer, Type element, Number offset) {
+  Value base = pointerOf(b, buffer);
+  Value number = arith::IndexCastOp::create(b, b.getI64Type(), offset.as(b.getIndexType()));
+  return LLVM::GEPOp::create(b, base.getType(), element, base, ArrayRef<LLVM::GEPArg>{number});
+}
+
+Value GpuBuilder::load(Type type, Value pointer, unsigned bytes) {
+  return LLVM::LoadOp::create(b, type, pointer, bytes);
+}
+
+void GpuBuilder::store(Value value, Value pointer, unsigned bytes) {
+  LLVM::StoreOp::create(b, value, pointer, bytes);
+}
+
+SmallVector<Value> GpuBuilder::assembly(StringRef text, StringRef constraints, TypeRange results, ValueRange operands,
+                                        bool hasEffects) {
+  Type type;
+  if (results.size() == 1)
+    type = results[0];
+  else if (results.size() > 1)
+    type = LLVM::LLVMStructType::getLiteral(b.getContext(), llvm::to_vector(results));
+  auto op = LLVM::InlineAsmOp::create(b, type, operands, text, constraints, hasEffects, /*is_align_stack=*/false,
+                                      LLVM::tailcallkind::TailCallKind::None, LLVM::AsmDialectAttr(), ArrayAttr());
+  SmallVector<Value> values;
+  if (results.size() == 1)
+    values.push_back(op->getResult(0));
+  for (size_t i = 0; results.size() > 1 && i < results.size(); ++i)
+    values.push_back(LLVM::ExtractValueOp::create(b, op->getResult(0), int64_t(i)));
+  return values;
+}
+
+void GpuBuilder::barrier() {
+  callIntrinsic(b, "llvm.nvvm.barrier.cta.sync.aligned.all", {}, ValueRange{i32(0).value()});
+}
+
+Value GpuBuilder::shuffleXor(Value value, unsigned mask) {
+  std::string text = "shfl.sync.bfly.b32 $0, $1, " + std::to_string(mask) + ", 31, -1;";
+  return assembly(text, "=f,f", value.getType(), value, /*hasEffects=*/true)[0];
+}
+
+Value GpuBuilder::acrossLanes(Value value, unsigned lanes, function_ref<Value(Value, Value)> combine) {
+  for (unsigned distance = lanes / 2; distance > 0; distance /= 2)
+    value = combine(value, shuffleXor(value, distance));
+  return value;
+}
+
+// Shared memory.
+
+Number GpuBuilder::sharedBase() {
+  auto pointer = LLVM::LLVMPointerType::get(b.getContext(), 3);
+  Value address = LLVM::AddressOfOp::create(b, pointer, kSharedMemory);
+  return {b, LLVM::PtrToIntOp::create(b, b.getI32Type(), address)};
+}
+
+static std::string at(unsigned operand, int64_t offset) {
+  return "[$" + std::to_string(operand) + "+" + std::to_string(offset) + "]";
+}
+
+static std::string braced(unsigned first, unsigned count) {
+  std::string text = "{";
+  for (unsigned i = 0; i < count; ++i)
+    text += (i ? ", $" : "$") + std::to_string(first + i);
+  return text + "}";
+}
+
+static const char *const kWidths[] = {"", "", ".v2", "", ".v4"};
+
+void GpuBuilder::storeShared(Number address, int64_t offset, ArrayRef<Value> words) {
+  std::string constraints = "r";
+  SmallVector<Value> operands{address};
+  for (Value word : words) {
+    constraints += word.getType().isF32() ? ",f" : ",r";
+    operands.push_back(word);
+  }
+  std::string list = words.size() == 1 ? "$1" : braced(1, words.size());
+  assembly(std::string("st.shared") + kWidths[words.size()] + ".b32 " + at(0, offset) + ", " + list + ";", constraints,
+           {}, operands, /*hasEffects=*/true);
+}
+
+SmallVector<Value> GpuBuilder::loadShared(Number address, int64_t offset, unsigned words, Type type) {
+  std::string constraints;
+  for (unsigned i = 0; i < words; ++i)
+    constraints += type.isF32() ? "=f," : "=r,";
+  std::string list = words == 1 ? "$0" : braced(0, words);
+  return assembly(std::string("ld.shared") + kWidths[words] + ".b32 " + list + ", " + at(words, offset) + ";",
+                  constraints + "r", SmallVector<Type>(words, type), address.value(), /*hasEffects=*/true);
+}
+
+void GpuBuilder::copyAsync(Number address, int64_t offset, Value pointer, Value valid) {
+  auto global = LLVM::LLVMPointerType::get(b.getContext(), 1);
+  SmallVector<Value> operands{address, LLVM::AddrSpaceCastOp::create(b, global, pointer)};
+  if (valid)
+    operands.push_back(valid);
+  assembly("cp.async.cg.shared.global " + at(0, offset) + ", [$1], 16" + (valid ? ", $2;" : ";"),
+           valid ? "r,l,r" : "r,l", {}, operands, /*hasEffects=*/true);
+}
+
+void GpuBuilder::commitCopies() {
+  assembly("cp.async.commit_group;", "", {}, {}, /*hasEffects=*/true);
+}
+
+void GpuBuilder::waitCopies(unsigned openGroups) {
+  assembly("cp.async.wait_group " + std::to_string(openGroups) + ";", "", {}, {}, /*hasEffects=*/true);
+}
+
+// Matrices.
+
+template <typename Range> static std::array<Value, 4> fourOf(const Range &values) {
+  return {values[0], values[1], values[2], values[3]};
+}
+
+std::array<Value, 4> GpuBuilder::loadMatrices(Number address, int64_t offset, bool transposed) {
+  std::string text = "ldmatrix.sync.aligned.m8n8.x4" + std::string(transposed ? ".trans" : "") + ".shared.b16 " +
+                     braced(0, 4) + ", " + at(4, offset) + ";";
+  return fourOf(assembly(text, "=r,=r,=r,=r,r", SmallVector<Type>(4, b.getI32Type()), address.value(),
+                         /*hasEffects=*/true));
+}
+
+std::array<Value, 4> GpuBuilder::multiply(ArrayRef<Value> a, ArrayRef<Value> bm, ArrayRef<Value> c) {
+  SmallVector<Value> operands(a);
+  llvm::append_range(operands, bm);
+  llvm::append_range(operands, c);
+  std::string text = "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 " + braced(0, 4) + ", " + braced(4, 4) + ", " +
+                     braced(8, 2) + ", " + braced(10, 4) + ";";
+  // With effects, or LLVM may move it behind a branch that not all lanes take.
+  return fourOf(assembly(text, "=f,=f,=f,=f,r,r,r,r,r,r,f,f,f,f", SmallVector<Type>(4, b.getF32Type()), operands,
+                         /*hasEffects=*/true));
+}
+
+Value GpuBuilder::pack(Value low, Value high) {
+  return assembly("cvt.rn.f16x2.f32 $0, $1, $2;", "=r,f,f", b.getI32Type(), ValueRange{high, low},
+                  /*hasEffects=*/false)[0];
+}
+
+// Arithmetic of f32.
+
+Value GpuBuilder::exp2(Value x) {
+  return assembly("ex2.approx.ftz.f32 $0, $1;", "=f,f", b.getF32Type(), x, /*hasEffects=*/false)[0];
+}
+Value GpuBuilder::f32(double value) {
+  return arith::ConstantOp::create(b, b.getF32FloatAttr(float(value)));
+}
+Value GpuBuilder::add(Value x, Value y) {
+  return arith::AddFOp::create(b, x, y);
+}
+Value GpuBuilder::sub(Value x, Value y) {
+  return arith::SubFOp::create(b, x, y);
+}
+Value GpuBuilder::mul(Value x, Value y) {
+  return arith::MulFOp::create(b, x, y);
+}
+Value GpuBuilder::div(Value x, Value y) {
+  return arith::DivFOp::create(b, x, y);
+}
+Value GpuBuilder::fma(Value x, Value y, Value z) {
+  return math::FmaOp::create(b, x, y, z);
+}
+Value GpuBuilder::larger(Value x, Value y) {
+  return arith::MaxNumFOp::create(b, x, y);
+}
+Value GpuBuilder::select(Value condition, Value yes, Value no) {
+  return arith::SelectOp::create(b, condition, yes, no);
+}

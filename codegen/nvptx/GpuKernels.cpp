@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// From kernels in model form to tiled GPU kernels, by kind.
+#include "codegen/nvptx/GpuKernels.h"
+
+#include "dialects/plan/PlanDialect.h"
+
+using namespace mlir;
+using namespace tamis;
+
+FailureOr<GpuLaunch> tamis::tileForGpu(func::FuncOp kernel, const GpuTarget &target) {
+  auto attribute = kernel->getAttrOfType<plan::KernelAttr>(plan::kKernelAttr);
+  if (!attribute)
+    return kernel.emitError("expected a kernel that carries plan.kernel");
+  switch (attribute.getKind()) {
+  case plan::KernelKind::linear:
+    return tileGpuLinear(kernel, target);
+  case plan::KernelKind::rows:
+    return tileGpuRows(kernel, target);
+  case plan::KernelKind::map:
+    return tileGpuMap(kernel, target);
+  default:
+    return kernel.emitError() << "is a kernel of kind " << plan::stringifyKernelKind(attribute.getKind())
+                              << ", for which there is no code for " << target.name;
+  }
+}

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// From kernels in model form to tiled GPU kernels, by kind.
+#pragma once
+
+#include "codegen/schedule/GpuTarget.h"
+#include "lib/support/DimExpr.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
+namespace tamis {
+
+/// How a GPU kernel is launched.
+struct GpuLaunch {
+  DimExpr grid;            ///< work groups, an expression over the kernel's symbols
+  unsigned threads = 0;    ///< of a work group
+  int64_t sharedBytes = 0; ///< of a work group
+  std::string schedule;    ///< what the cost model chose, for people
+};
+
+/// Replaces a kernel in model form by its form for GPUs: KernelBuilder's function, of which every thread of a work
+/// group runs the code, `begin` is the work group and scratch is not used. Fails with a diagnostic on kinds and forms
+/// that there is no GPU kernel for.
+llvm::FailureOr<GpuLaunch> tileForGpu(mlir::func::FuncOp kernel, const GpuTarget &target);
+
+// One function a kind; what each takes is what the CPU's tile function of the same name takes.
+llvm::FailureOr<GpuLaunch> tileGpuMap(mlir::func::FuncOp kernel, const GpuTarget &target);
+llvm::FailureOr<GpuLaunch> tileGpuRows(mlir::func::FuncOp kernel, const GpuTarget &target);
+llvm::FailureOr<GpuLaunch> tileGpuLinear(mlir::func::FuncOp kernel, const GpuTarget &target);
+
+} // namespace tamis
