@@ -70,11 +70,12 @@ LogicalResult compileKernel(func::FuncOp source, const GpuTarget &target, Module
   std::vector<std::string> sizes;
   for (const model::Symbol &symbol : model::symbolsOf(kernel))
     sizes.push_back(symbol.name);
-  KernelFrame frame{kernel.getNumArguments(), 0, indexWidthOf(kernel)};
+  KernelFrame frame{kernel.getNumArguments(), 0, 1, indexWidthOf(kernel)};
   auto launch = tileForGpu(kernel, target);
   if (failed(launch) || failed(verify(*module)))
     return failure();
   frame.threads = launch->threads;
+  frame.groups = launch->groups;
   if (failed(lowerKernel(*module, frame)))
     return failure();
   for (auto function : llvm::to_vector(module->getOps<LLVM::LLVMFuncOp>()))

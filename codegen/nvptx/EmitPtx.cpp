@@ -6,6 +6,8 @@
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/NVVM/NVVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Export.h"
+#include "llvm/IR/InlineAsm.h"
+#include "llvm/IR/InstIterator.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
 #include "llvm/MC/TargetRegistry.h"
@@ -36,6 +38,14 @@ llvm::Expected<std::unique_ptr<llvm::TargetMachine>> createMachine(const GpuTarg
   if (!machine)
     return llvm::createStringError("no code generator for '%s'", target.name.c_str());
   return machine;
+}
+
+/// Instructions of a whole warp must not be moved or copied to where only some of its lanes are.
+void markWarpInstructions(llvm::Function &function) {
+  for (llvm::Instruction &instruction : llvm::instructions(function))
+    if (auto *call = llvm::dyn_cast<llvm::CallInst>(&instruction); call && call->isInlineAsm())
+      if (llvm::cast<llvm::InlineAsm>(call->getCalledOperand())->hasSideEffects())
+        call->setConvergent();
 }
 
 void optimise(llvm::Module &module, llvm::TargetMachine &machine) {
@@ -71,6 +81,7 @@ llvm::Expected<std::string> tamis::emitPtx(mlir::ModuleOp module, const GpuTarge
     function.addFnAttr(llvm::Attribute::NoUnwind);
     if (function.hasInternalLinkage())
       function.addFnAttr(llvm::Attribute::AlwaysInline);
+    markWarpInstructions(function);
   }
   optimise(*llvmModule, **machine);
   // The back end would declare what is missing, and only the driver would refuse it.

@@ -31,6 +31,22 @@ Value GpuBuilder::load(Type type, Value pointer, unsigned bytes) {
   return LLVM::LoadOp::create(b, type, pointer, bytes);
 }
 
+SmallVector<Value> GpuBuilder::loadParts(VectorType type, Value pointer, unsigned bytes) {
+  Value loaded = load(type, pointer, bytes);
+  SmallVector<Value> parts;
+  for (int64_t i = 0; i < type.getNumElements(); ++i)
+    parts.push_back(LLVM::ExtractElementOp::create(b, loaded, i32(i).value()));
+  return parts;
+}
+
+Value GpuBuilder::vector(ArrayRef<Value> parts) {
+  auto type = VectorType::get({int64_t(parts.size())}, parts[0].getType());
+  Value result = LLVM::PoisonOp::create(b, type);
+  for (auto [i, part] : llvm::enumerate(parts))
+    result = LLVM::InsertElementOp::create(b, result, part, i32(i).value());
+  return result;
+}
+
 void GpuBuilder::store(Value value, Value pointer, unsigned bytes) {
   LLVM::StoreOp::create(b, value, pointer, bytes);
 }
@@ -179,7 +195,7 @@ Value GpuBuilder::fma(Value x, Value y, Value z) {
   return math::FmaOp::create(b, x, y, z);
 }
 Value GpuBuilder::larger(Value x, Value y) {
-  return arith::MaxNumFOp::create(b, x, y);
+  return LLVM::MaxNumOp::create(b, x, y); // one instruction; what arith has is expanded
 }
 Value GpuBuilder::select(Value condition, Value yes, Value no) {
   return arith::SelectOp::create(b, condition, yes, no);

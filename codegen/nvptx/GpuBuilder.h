@@ -33,6 +33,10 @@ public:
   mlir::Value load(mlir::Type type, mlir::Value pointer, unsigned bytes);
   void store(mlir::Value value, mlir::Value pointer, unsigned bytes);
 
+  /// The elements of a vector that is loaded at once.
+  llvm::SmallVector<mlir::Value> loadParts(mlir::VectorType type, mlir::Value pointer, unsigned bytes);
+  mlir::Value vector(llvm::ArrayRef<mlir::Value> parts);
+
   void barrier();
   /// The value of the lane whose number differs in the bits of `mask`; f32. All lanes of the warp take part.
   mlir::Value shuffleXor(mlir::Value value, unsigned mask);

@@ -3,7 +3,6 @@
 #include "codegen/nvptx/GpuEpilogue.h"
 
 #include "codegen/tile/LinearEpilogue.h"
-#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "llvm/ADT/DenseMap.h"
 
 using namespace mlir;
@@ -73,9 +72,8 @@ GpuEpilogue::Pair GpuEpilogue::loadPair(Value buffer, Type element, Number offse
     return {widen(gpu.load(element, pointer, bytes)),
             widen(gpu.load(element, gpu.pointer(buffer, element, next), bytes))};
   }
-  Value both = gpu.load(VectorType::get({2}, element), pointer, 2 * bytes);
-  auto half = [&](int64_t i) { return widen(LLVM::ExtractElementOp::create(b, both, gpu.i32(i).value())); };
-  return {half(0), half(1)};
+  auto both = gpu.loadParts(VectorType::get({2}, element), pointer, 2 * bytes);
+  return {widen(both[0]), widen(both[1])};
 }
 
 GpuEpilogue::Pair GpuEpilogue::operand(Value value, Number row, Number column) {
@@ -135,14 +133,6 @@ void GpuEpilogue::write(Pair sums, Number row, Number column) {
     });
     return;
   }
-  Value both;
-  if (element.isF32()) {
-    auto type = VectorType::get({2}, element);
-    both = LLVM::PoisonOp::create(b, type);
-    for (unsigned i = 0; i < 2; ++i)
-      both = LLVM::InsertElementOp::create(b, both, last[i], gpu.i32(i).value());
-  } else {
-    both = gpu.pack(last[0], last[1]);
-  }
+  Value both = element.isF32() ? gpu.vector(last) : gpu.pack(last[0], last[1]);
   gpu.store(both, pointer, 2 * bytes);
 }

@@ -14,6 +14,8 @@ FailureOr<GpuLaunch> tamis::tileForGpu(func::FuncOp kernel, const GpuTarget &tar
   switch (attribute.getKind()) {
   case plan::KernelKind::linear:
     return tileGpuLinear(kernel, target);
+  case plan::KernelKind::attention:
+    return tileGpuAttention(kernel, target);
   case plan::KernelKind::rows:
     return tileGpuRows(kernel, target);
   case plan::KernelKind::map:

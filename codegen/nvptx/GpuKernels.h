@@ -13,6 +13,7 @@ struct GpuLaunch {
   DimExpr grid;            ///< work groups, an expression over the kernel's symbols
   unsigned threads = 0;    ///< of a work group
   int64_t sharedBytes = 0; ///< of a work group
+  unsigned groups = 1;     ///< that a multiprocessor shall hold, for the assembler to share out registers by
   std::string schedule;    ///< what the cost model chose, for people
 };
 
@@ -25,5 +26,6 @@ llvm::FailureOr<GpuLaunch> tileForGpu(mlir::func::FuncOp kernel, const GpuTarget
 llvm::FailureOr<GpuLaunch> tileGpuMap(mlir::func::FuncOp kernel, const GpuTarget &target);
 llvm::FailureOr<GpuLaunch> tileGpuRows(mlir::func::FuncOp kernel, const GpuTarget &target);
 llvm::FailureOr<GpuLaunch> tileGpuLinear(mlir::func::FuncOp kernel, const GpuTarget &target);
+llvm::FailureOr<GpuLaunch> tileGpuAttention(mlir::func::FuncOp kernel, const GpuTarget &target);
 
 } // namespace tamis

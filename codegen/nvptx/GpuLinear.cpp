@@ -220,13 +220,7 @@ private:
     Number firstRow = weightRow.as(index);
     bool isRagged = K % kDepth != 0;
 
-    auto four = [&](Value pointer) {
-      Value vector = gpu.load(VectorType::get({4}, f32), pointer, 16);
-      Values values;
-      for (int64_t i = 0; i < 4; ++i)
-        values.push_back(LLVM::ExtractElementOp::create(b, vector, gpu.i32(i).value()));
-      return values;
-    };
+    auto four = [&](Value pointer) { return gpu.loadParts(VectorType::get({4}, f32), pointer, 16); };
     auto fetch = [&](Number number) {
       Values values;
       Number k = number * kDepth + inputColumn;

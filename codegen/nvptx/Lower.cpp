@@ -70,6 +70,8 @@ static LogicalResult wrapKernel(LLVM::LLVMFuncOp body, const KernelFrame &frame)
       b, name, LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(b.getContext()), arguments));
   kernel->setAttr(NVVM::NVVMDialect::getKernelFuncAttrName(), b.getUnitAttr());
   kernel->setAttr(NVVM::NVVMDialect::getReqntidAttrName(), b.getDenseI32ArrayAttr({int32_t(frame.threads), 1, 1}));
+  if (frame.groups > 1)
+    kernel->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(), b.getI32IntegerAttr(frame.groups));
   for (size_t i = 0; i < buffers; ++i) {
     // A buffer that a kernel writes overlaps no other buffer of its dispatch.
     kernel.setArgAttr(i, LLVM::LLVMDialect::getNoAliasAttrName(), b.getUnitAttr());

@@ -16,6 +16,7 @@ mlir::Value pointerOf(mlir::ImplicitLocOpBuilder &builder, mlir::Value buffer);
 struct KernelFrame {
   unsigned inputs;     ///< leading buffers that are only read
   unsigned threads;    ///< of a work group
+  unsigned groups;     ///< work groups that a multiprocessor shall hold
   unsigned indexWidth; ///< 32 when no buffer has 2^31 elements, else 64
 };
 

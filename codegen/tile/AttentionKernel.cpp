@@ -6,7 +6,7 @@ using namespace mlir;
 using namespace tamis;
 using namespace tamis::model;
 
-FailureOr<ColumnRange> tamis::columnRange(Operation *op, Value operand) {
+FailureOr<ColumnRange> tamis::columnRange(Operation *op, Value operand, bool allowsHalf) {
   ColumnRange range;
   Value source = operand;
   if (auto slice = operand.getDefiningOp<SliceOp>()) {
@@ -25,7 +25,7 @@ FailureOr<ColumnRange> tamis::columnRange(Operation *op, Value operand) {
   auto type = cast<RankedTensorType>(source.getType());
   if (!range.source || type.getRank() != 3 || type.isDynamicDim(2))
     return op->emitOpError("has an operand that is neither an argument of its kernel nor columns of one");
-  if (!type.getElementType().isF32())
+  if (!type.getElementType().isF32() && !(allowsHalf && type.getElementType().isF16()))
     return op->emitOpError() << "has an operand of type " << type << " but f32 is wanted";
   range.rowStride = type.getDimSize(2);
   return range;
@@ -49,9 +49,9 @@ FailureOr<AttentionMask> maskOf(Operation *op, Value operand) {
   return mask;
 }
 
-template <typename Op> FailureOr<AttentionKernel> kernelOf(Op op) {
-  auto query = columnRange(op, op.getQuery()), key = columnRange(op, op.getKey()),
-       value = columnRange(op, op.getValue());
+template <typename Op> FailureOr<AttentionKernel> kernelOf(Op op, bool allowsHalf = false) {
+  auto query = columnRange(op, op.getQuery(), allowsHalf), key = columnRange(op, op.getKey(), allowsHalf),
+       value = columnRange(op, op.getValue(), allowsHalf);
   auto mask = maskOf(op, op.getMask());
   if (failed(query) || failed(key) || failed(value) || failed(mask))
     return failure();
@@ -72,16 +72,16 @@ template <typename Op> FailureOr<AttentionKernel> kernelOf(Op op) {
   return kernel;
 }
 
-template <typename Op> FailureOr<AttentionKernel> scaledKernelOf(Op op) {
-  auto kernel = kernelOf(op);
+template <typename Op> FailureOr<AttentionKernel> scaledKernelOf(Op op, bool allowsHalf = false) {
+  auto kernel = kernelOf(op, allowsHalf);
   if (succeeded(kernel))
     kernel->scale = op.getScale().convertToDouble();
   return kernel;
 }
 } // namespace
 
-FailureOr<AttentionKernel> AttentionKernel::of(AttentionOp op) {
-  return scaledKernelOf(op);
+FailureOr<AttentionKernel> AttentionKernel::of(AttentionOp op, bool allowsHalf) {
+  return scaledKernelOf(op, allowsHalf);
 }
 FailureOr<AttentionKernel> AttentionKernel::of(sattn::AttendOp op) {
   return scaledKernelOf(op);
@@ -101,7 +101,7 @@ FailureOr<AttentionKernel> AttentionKernel::of(sattn::AttendAtOp op) {
   return kernel;
 }
 
-FailureOr<AttentionKernel> AttentionKernel::analyse(func::FuncOp function) {
+FailureOr<AttentionKernel> AttentionKernel::analyse(func::FuncOp function, bool allowsHalf) {
   Operation *op = nullptr;
   for (Operation &each : function.front())
     if (!op && isa<AttentionOp, sattn::AttendAtOp>(each))
@@ -115,7 +115,7 @@ FailureOr<AttentionKernel> AttentionKernel::analyse(func::FuncOp function) {
   if (terminator->getNumOperands() != 1 || terminator->getOperand(0) != op->getResult(0))
     return function.emitOpError("returns something else than the result of its model.attention");
   auto attention = dyn_cast<AttentionOp>(op);
-  return attention ? of(attention) : of(cast<sattn::AttendAtOp>(op));
+  return attention ? of(attention, allowsHalf) : of(cast<sattn::AttendAtOp>(op));
 }
 
 AttentionSchedule AttentionSchedule::of(const AttentionKernel &kernel, const CpuTarget &target) {

@@ -17,9 +17,9 @@ struct ColumnRange {
   int64_t firstColumn = 0; ///< of the range
 };
 
-/// Where `operand` of `op`, f32 of three axes, lies: an argument of its kernel, or a slice of its columns. Fails with a
-/// diagnostic on anything else.
-llvm::FailureOr<ColumnRange> columnRange(mlir::Operation *op, mlir::Value operand);
+/// Where `operand` of `op`, f32 (or f16, if that is allowed) of three axes, lies: an argument of its kernel, or a slice
+/// of its columns. Fails with a diagnostic on anything else.
+llvm::FailureOr<ColumnRange> columnRange(mlir::Operation *op, mlir::Value operand, bool allowsHalf = false);
 
 /// How a mask is read: an axis of size one is the same for all.
 struct AttentionMask {
@@ -38,13 +38,13 @@ struct AttentionKernel {
   double scale = 0;
   bool causal = false;
   mlir::BlockArgument positions; ///< a stored index of one row: where each query stands; null: i + keys - queries
-  bool isPartial = false; ///< the result is a stored `!sattn.partial`
+  bool isPartial = false;        ///< the result is a stored `!sattn.partial`
 
   /// Of a kernel with one `model.attention` or `sattn.attend_at`. Fails with a diagnostic on what tileAttention does
   /// not take.
-  static llvm::FailureOr<AttentionKernel> analyse(mlir::func::FuncOp kernel);
+  static llvm::FailureOr<AttentionKernel> analyse(mlir::func::FuncOp kernel, bool allowsHalf = false);
   /// What an op of attention reads beside its indices; fails with a diagnostic.
-  static llvm::FailureOr<AttentionKernel> of(model::AttentionOp op);
+  static llvm::FailureOr<AttentionKernel> of(model::AttentionOp op, bool allowsHalf = false);
   static llvm::FailureOr<AttentionKernel> of(sattn::AttendOp op);
   static llvm::FailureOr<AttentionKernel> of(sattn::AttendAtOp op);
   static llvm::FailureOr<AttentionKernel> of(sattn::LinearAttendOp op); ///< leaves the scale zero

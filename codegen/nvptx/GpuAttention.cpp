@@ -1,0 +1,379 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Attention on GPUs: a block of queries stays in registers, blocks of keys and values pass by in shared memory, and the
+// softmax is kept up to date (Dao et al., FlashAttention, 2022).
+#include "codegen/nvptx/GpuAttention.h"
+
+#include "codegen/nvptx/GpuKernels.h"
+#include <cmath>
+#include <limits>
+
+using namespace mlir;
+using namespace tamis;
+using namespace tamis::model;
+
+namespace {
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+/// Finite masks are taken as no smaller, so that log2(e) times them, plus a score, is finite.
+constexpr double kLeastMask = -1e38;
+} // namespace
+
+GpuAttentionTiler::GpuAttentionTiler(KernelBuilder &builder, const AttentionKernel &kernel, bool isHalf)
+    : b(builder), gpu(builder), kernel(kernel), isHalf(isHalf), keyTile(kernel.D), valueTile(kernel.E),
+      thread(gpu.thread()), lane(thread % kWarp), warp(thread / kWarp), queries(gpu.size(kernel.queries)),
+      keys(gpu.size(kernel.keys)), batch(queries), head(queries), keyHead(queries), firstQuery(queries),
+      base(gpu.sharedBase()) {}
+
+/// Work groups of one head follow each other, so that they share its keys.
+void GpuAttentionTiler::decodeGroup() {
+  Number chunks = (queries + (kQueries - 1)) / kQueries, row = gpu.group() / chunks;
+  firstQuery = gpu.group() % chunks * kQueries;
+  head = row % kernel.heads;
+  batch = row / kernel.heads;
+  keyHead = head / kernel.groupSize;
+}
+
+void GpuAttentionTiler::emit() {
+  decodeGroup();
+  Number zero = gpu.index(0), endKey = keys;
+  Number offset = keys - queries; // of the last key that query 0 keeps, where order is causal
+  // Blocks of which all keys exist and are kept by all queries need no test.
+  Number full = keys / kKeys;
+  if (kernel.causal) {
+    Number last = (firstQuery + (kQueries - 1)).minimum(queries - 1);
+    endKey = (last + offset + 1).minimum(keys).maximum(zero);
+    full = (firstQuery + offset + 1).minimum(keys).maximum(zero) / kKeys;
+  }
+  if (kernel.mask)
+    full = zero;
+  Number blocks = (endKey + (kKeys - 1)) / kKeys;
+  // The last of them asks for one that may end early.
+  Number untested = (full - 1).maximum(zero);
+
+  Source query{b.bufferOf(kernel.query.source), kernel.query, kernel.D,
+               (batch * queries + firstQuery) * kernel.query.rowStride + head * kernel.D, queries - firstQuery};
+  Source key{b.bufferOf(kernel.key.source), kernel.key, kernel.D,
+             batch * keys * kernel.key.rowStride + keyHead * kernel.D, keys};
+  Source value{b.bufferOf(kernel.value.source), kernel.value, kernel.E,
+               batch * keys * kernel.value.rowStride + keyHead * kernel.E, keys};
+  addressOperands();
+  b.branch(
+      zero < blocks,
+      [&] {
+        // Queries lie where the second block of keys will.
+        stage(query, keyTile, base + queriesAt(), zero, /*isTested=*/true);
+        if (isHalf) {
+          stage(key, keyTile, base, zero, /*isTested=*/true);
+          stage(value, valueTile, base + keyTile.bytes(), zero, /*isTested=*/true);
+          gpu.commitCopies();
+          gpu.waitCopies(0);
+        }
+        gpu.barrier();
+        loadQueries();
+        State state;
+        state.maxima.assign(2, gpu.f32(-kInfinity));
+        state.sums.assign(2, gpu.f32(0));
+        state.output.assign(kernel.E / 8 * 4 + (kernel.E % 8 ? 4 : 0), gpu.f32(0));
+        auto pass = [&](Number first, Number end, bool isTested) {
+          Values carried = state.all();
+          carried = b.loop(first, end, 1, carried, [&](Value number, ValueRange before) {
+            State next = state;
+            next.take(before);
+            Number block(b, number), shared = base;
+            if (isHalf)
+              gpu.waitCopies(0);
+            gpu.barrier(); // the block has come, and nobody reads what is written next
+            if (isHalf) {
+              Number parity = (block % 2).as(b.getI32Type());
+              shared = base + parity * stageBytes();
+              Number other = base + (parity ^ 1) * stageBytes();
+              auto ahead = [&] {
+                Number row = (block + 1) * kKeys;
+                stage(key, keyTile, other, row, isTested);
+                stage(value, valueTile, other + keyTile.bytes(), row, isTested);
+              };
+              isTested ? b.branch(block + 1 < blocks, ahead) : ahead();
+              gpu.commitCopies();
+            } else {
+              stage(key, keyTile, base, block * kKeys, isTested);
+              stage(value, valueTile, base + keyTile.bytes(), block * kKeys, isTested);
+              gpu.barrier();
+            }
+            computeBlock(next, shared, block * kKeys, endKey, isTested);
+            return next.all();
+          });
+          state.take(carried);
+        };
+        pass(zero, untested, /*isTested=*/false);
+        pass(untested, blocks, /*isTested=*/true);
+        writeResult(state);
+      },
+      [&] { writeZeros(); });
+  b.finish();
+}
+
+// Rows of columns, to shared memory.
+
+/// Rows [row, row + 64) of a source. Where tested, rows that do not exist are read as the last one.
+void GpuAttentionTiler::stage(const Source &source, const Tile &tile, Number shared, Number row, bool isTested) {
+  Type index = b.getIndexType(), element = isHalf ? Type(b.getF16Type()) : Type(b.getF32Type());
+  // A thread takes 16 bytes of memory at once: eight f16, or four f32 that become eight bytes.
+  int64_t width = isHalf ? 8 : 4, across = tile.pitch / width, rowsAtOnce = kThreads / across;
+  Number own = thread / across, part = thread % across;
+  Number block = isHalf ? part : part / 2;
+  Number start = shared + own * (tile.pitch * 2);
+  if (!isHalf)
+    start = start + part % 2 * 8;
+  SmallVector<Number> places; // of rows that follow each other; each eighth is swizzled alike
+  for (int64_t i = 0; i < std::max<int64_t>(rowsAtOnce, 8); i += rowsAtOnce)
+    places.push_back(start + (block ^ tile.swizzle(own + i)) * 16);
+  Number column = part.as(index) * width;
+  Number limit = source.rows - 1;
+  bool isAligned = source.range.rowStride % width == 0 && source.range.firstColumn % width == 0 &&
+                   source.width % width == 0 && kernel.D % width == 0 && kernel.E % width == 0;
+  // Columns beyond the last are zero; their threads do not branch, for branches cost as much.
+  for (int64_t i = 0; i < kQueries; i += rowsAtOnce) {
+    Number at = row + own.as(index) + i;
+    if (isTested)
+      at = at.minimum(limit);
+    Number first = source.offset + source.range.firstColumn + at * source.range.rowStride;
+    int64_t below = i * tile.pitch * 2;
+    Number place = places[i / rowsAtOnce % places.size()];
+    if (isHalf) {
+      Value valid;
+      Number from = column;
+      if (source.width < tile.pitch) {
+        Value exists = column < source.width;
+        valid = gpu.select(exists, gpu.i32(16), gpu.i32(0));
+        from = Number(b, gpu.select(exists, column, gpu.index(0)));
+      }
+      gpu.copyAsync(place, below, gpu.pointer(source.buffer, element, first + from), valid);
+      continue;
+    }
+    Values x;
+    if (isAligned) {
+      Number from = source.width < tile.pitch ? column.minimum(gpu.index(source.width - width)) : column;
+      x = gpu.loadParts(VectorType::get({width}, element), gpu.pointer(source.buffer, element, first + from), 16);
+    }
+    for (int64_t j = 0; j < width; ++j) {
+      if (!isAligned) {
+        Number from = (column + j).minimum(gpu.index(source.width - 1));
+        x.push_back(gpu.load(element, gpu.pointer(source.buffer, element, first + from), 4));
+      }
+      if (source.width < tile.pitch)
+        x[j] = gpu.select(column + j < source.width, x[j], gpu.f32(0));
+    }
+    gpu.storeShared(place, below, {gpu.pack(x[0], x[1]), gpu.pack(x[2], x[3])});
+  }
+}
+
+// Operands of matrix instructions: see GpuBuilder::loadMatrices.
+
+void GpuAttentionTiler::addressOperands() {
+  Number row = lane % 8, low = lane / 8 % 2, high = lane / 16;
+  // Keys: the first matrices of two lie side by side, the others eight keys below.
+  Number keyRow = (high * 8 + row) * (keyTile.pitch * 2), keyBlock = low ^ keyTile.swizzle(row);
+  for (int64_t k = 0; k < keySteps(); ++k)
+    keyAddresses.push_back(keyRow + (keyBlock ^ (2 * k)) * 16);
+  // Values are turned: the first two lie one below the other.
+  Number valueRow = (low * 8 + row) * (valueTile.pitch * 2), valueBlock = high ^ valueTile.swizzle(row);
+  for (int64_t e = 0; e < valuePairs(); ++e)
+    valueAddresses.push_back(valueRow + (valueBlock ^ (2 * e)) * 16 + keyTile.bytes());
+}
+
+void GpuAttentionTiler::loadQueries() {
+  Number row = lane % 16, block = (lane / 16) ^ keyTile.swizzle(row);
+  Number address = base + queriesAt() + (warp * 16 + row) * (keyTile.pitch * 2);
+  for (int64_t k = 0; k < keySteps(); ++k)
+    queryMatrices.push_back(gpu.loadMatrices(address + (block ^ (2 * k)) * 16, 0, /*transposed=*/false));
+}
+
+void GpuAttentionTiler::computeBlock(State &state, Number shared, Number firstKey, Number endKey, bool isTested) {
+  // Scores: of 8 keys each, four of a thread: two keys of a row, and of the row 8 below.
+  SmallVector<std::array<Value, 4>> scores(kKeys / 8, {gpu.f32(0), gpu.f32(0), gpu.f32(0), gpu.f32(0)});
+  SmallVector<Number> keyAt, valueAt;
+  for (Number &address : keyAddresses)
+    keyAt.push_back(address + shared);
+  for (int64_t k = 0; k < keySteps(); ++k)
+    for (int64_t pair = 0; pair < kKeys / 16; ++pair) {
+      auto matrices = gpu.loadMatrices(keyAt[k], pair * 16 * keyTile.pitch * 2, /*transposed=*/false);
+      for (int64_t i = 0; i < 2; ++i) {
+        auto &c = scores[2 * pair + i];
+        c = gpu.multiply(queryMatrices[k], ArrayRef(matrices).slice(2 * i, 2), c);
+      }
+    }
+  double factor = kernel.scale * M_LOG2E;
+  bool isScaled = isTested && bool(kernel.mask); // scores are in base 2 already
+  if (isTested)
+    testScores(scores, firstKey, endKey);
+  Value scale = gpu.f32(factor);
+  SmallVector<Value, 2> rescale;
+  for (int64_t r = 0; r < 2; ++r) {
+    Value largest;
+    for (auto &c : scores)
+      for (int64_t i = 0; i < 2; ++i)
+        largest = largest ? gpu.larger(largest, c[2 * r + i]) : c[2 * r + i];
+    largest = gpu.acrossLanes(largest, 4, [&](Value x, Value y) { return gpu.larger(x, y); });
+    if (!isScaled)
+      largest = gpu.mul(largest, scale);
+    Value maximum = gpu.larger(state.maxima[r], largest), origin = maximum;
+    if (isTested) { // no key yet: any number does
+      Value none = arith::CmpFOp::create(b, arith::CmpFPredicate::OEQ, maximum, gpu.f32(-kInfinity));
+      origin = gpu.select(none, gpu.f32(0), maximum);
+    }
+    rescale.push_back(gpu.exp2(gpu.sub(state.maxima[r], origin)));
+    state.maxima[r] = maximum;
+    Value negated = arith::NegFOp::create(b, origin), sum = gpu.mul(state.sums[r], rescale[r]);
+    for (auto &c : scores)
+      for (int64_t i = 0; i < 2; ++i) {
+        Value &score = c[2 * r + i];
+        score = gpu.exp2(isScaled ? gpu.add(score, negated) : gpu.fma(score, scale, negated));
+        sum = gpu.add(sum, score);
+      }
+    state.sums[r] = sum;
+  }
+  for (auto [i, value] : llvm::enumerate(state.output))
+    value = gpu.mul(value, rescale[i % 4 / 2]);
+  for (Number &address : valueAddresses)
+    valueAt.push_back(address + shared);
+  for (int64_t step = 0; step < kKeys / 16; ++step) {
+    auto &x = scores[2 * step], &y = scores[2 * step + 1];
+    Values weights{gpu.pack(x[0], x[1]), gpu.pack(x[2], x[3]), gpu.pack(y[0], y[1]), gpu.pack(y[2], y[3])};
+    for (int64_t e = 0; e < valuePairs(); ++e) {
+      auto matrices = gpu.loadMatrices(valueAt[e], step * 16 * valueTile.pitch * 2, /*transposed=*/true);
+      for (int64_t i = 0; i < 2; ++i) {
+        size_t at = (2 * e + i) * 4;
+        if (at >= state.output.size())
+          continue;
+        auto next = gpu.multiply(weights, ArrayRef(matrices).slice(2 * i, 2), ArrayRef(state.output).slice(at, 4));
+        llvm::copy(next, state.output.begin() + at);
+      }
+    }
+  }
+}
+
+/// Scores of keys that are not kept become -infinity; masks of numbers are added.
+void GpuAttentionTiler::testScores(MutableArrayRef<std::array<Value, 4>> scores, Number firstKey, Number endKey) {
+  Type index = b.getIndexType();
+  Value none = gpu.f32(-kInfinity);
+  Number column = firstKey + (lane % 4 * 2).as(index), row = firstQuery + (warp * 16 + lane / 4).as(index);
+  Number offset = keys - queries;
+  const AttentionMask &mask = kernel.mask;
+  auto maskAt = [&](Number query, Number key) {
+    Number at = gpu.index(0);
+    auto axis = [&](bool isOwn, Number position, Number size) { at = isOwn ? at * size + position : at; };
+    axis(mask.perBatch, batch, gpu.size(kernel.batch));
+    axis(mask.perHead, head, gpu.index(kernel.heads));
+    axis(mask.perQuery, query.minimum(queries - 1), queries);
+    axis(mask.perKey, key.minimum(keys - 1), keys);
+    return b.load(b.bufferOf(mask.source), at);
+  };
+  for (auto [tile, c] : llvm::enumerate(scores))
+    for (int64_t i = 0; i < 2; ++i) {
+      Number key = column + int64_t(tile * 8 + i);
+      Value known; // of a mask that is the same for all queries
+      for (int64_t r = 0; r < 2; ++r) {
+        Value &score = c[2 * r + i];
+        Number query = row + 8 * r;
+        if (mask) {
+          score = gpu.mul(score, gpu.f32(kernel.scale * M_LOG2E));
+          if (!known || mask.perQuery)
+            known = maskAt(query, key);
+          if (mask.isBool) {
+            Value keeps = arith::CmpIOp::create(b, arith::CmpIPredicate::ne, known,
+                                                arith::ConstantOp::create(b, b.getIntegerAttr(known.getType(), 0)));
+            score = gpu.select(keeps, score, none);
+          } else {
+            Value excluded = arith::CmpFOp::create(b, arith::CmpFPredicate::OEQ, known, none);
+            Value bias = gpu.mul(gpu.larger(known, gpu.f32(kLeastMask)), gpu.f32(M_LOG2E));
+            score = gpu.select(excluded, none, gpu.add(score, bias));
+          }
+        }
+        Number end = kernel.causal ? (query + offset + 1).minimum(endKey) : endKey;
+        score = gpu.select(key < end, score, none);
+      }
+    }
+}
+
+// Results.
+
+void GpuAttentionTiler::forEachResult(llvm::function_ref<std::array<Value, 2>(int64_t tile, int64_t r)> value) {
+  Type index = b.getIndexType(), element = isHalf ? Type(b.getF16Type()) : Type(b.getF32Type());
+  Number row = firstQuery + (warp * 16 + lane / 4).as(index), column = (lane % 4 * 2).as(index);
+  unsigned bytes = isHalf ? 2 : 4;
+  for (int64_t r = 0; r < 2; ++r) {
+    Number own = row + 8 * r;
+    b.branch(own < queries, [&] {
+      Number start = ((batch * queries + own) * kernel.heads + head) * kernel.E;
+      for (int64_t tile = 0; tile < int64_t(llvm::divideCeil(kernel.E, 8)); ++tile) {
+        auto pair = value(tile, r);
+        Number at = column + tile * 8;
+        auto write = [&] {
+          Value pointer = gpu.pointer(b.result(0), element, start + at);
+          if (isHalf)
+            return gpu.store(gpu.pack(pair[0], pair[1]), pointer, 4);
+          if (kernel.E % 2 == 0)
+            return gpu.store(gpu.vector({pair[0], pair[1]}), pointer, 8);
+          gpu.store(pair[0], pointer, bytes);
+          b.branch(at + 1 < kernel.E,
+                   [&] { gpu.store(pair[1], gpu.pointer(b.result(0), element, start + at + 1), bytes); });
+        };
+        if (tile * 8 + 8 <= kernel.E)
+          write();
+        else
+          b.branch(at < kernel.E, write);
+      }
+    });
+  }
+}
+
+void GpuAttentionTiler::writeResult(State &state) {
+  Values factors;
+  for (Value sum : state.sums) {
+    Value total = gpu.acrossLanes(sum, 4, [&](Value x, Value y) { return gpu.add(x, y); });
+    Value keptNone = arith::CmpFOp::create(b, arith::CmpFPredicate::OEQ, total, gpu.f32(0));
+    factors.push_back(gpu.select(keptNone, gpu.f32(0), gpu.div(gpu.f32(1), total)));
+  }
+  forEachResult([&](int64_t tile, int64_t r) -> std::array<Value, 2> {
+    return {gpu.mul(state.output[tile * 4 + 2 * r], factors[r]),
+            gpu.mul(state.output[tile * 4 + 2 * r + 1], factors[r])};
+  });
+}
+
+void GpuAttentionTiler::writeZeros() {
+  Value zero = gpu.f32(0);
+  forEachResult([&](int64_t, int64_t) -> std::array<Value, 2> { return {zero, zero}; });
+}
+
+FailureOr<GpuLaunch> tamis::tileGpuAttention(func::FuncOp function, const GpuTarget &target) {
+  auto kernel = AttentionKernel::analyse(function, /*allowsHalf=*/true);
+  if (failed(kernel))
+    return failure();
+  auto elementOf = [](Value value) { return cast<RankedTensorType>(value.getType()).getElementType(); };
+  Type element = elementOf(kernel->query.source);
+  bool isHalf = element.isF16();
+  auto result = dyn_cast<RankedTensorType>(function.getResultTypes()[0]);
+  if (kernel->positions || kernel->isPartial || !result || elementOf(kernel->key.source) != element ||
+      elementOf(kernel->value.source) != element || result.getElementType() != element)
+    return function.emitOpError()
+           << "is an attention at given positions, or of several types, for which there is no code for " << target.name;
+  if (kernel->D > GpuAttentionTiler::kMostWidth || kernel->E > GpuAttentionTiler::kMostWidth)
+    return function.emitOpError() << "has heads of " << std::max(kernel->D, kernel->E) << " columns but up to "
+                                  << GpuAttentionTiler::kMostWidth << " are wanted";
+  if (!(kernel->scale > 0))
+    return function.emitOpError() << "has a scale of " << kernel->scale << " but a positive one is wanted";
+  if (isHalf)
+    for (const ColumnRange *range : {&kernel->query, &kernel->key, &kernel->value})
+      if (range->rowStride % 8 || range->firstColumn % 8 || kernel->D % 8 || kernel->E % 8)
+        return function.emitOpError("has operands of f16 whose heads do not begin at multiples of 8 columns");
+  KernelBuilder builder(function);
+  GpuAttentionTiler tiler(builder, *kernel, isHalf);
+  GpuLaunch launch;
+  launch.grid = kernel->batch * kernel->heads *
+                DimExpr::floorDiv(kernel->queries + (GpuAttentionTiler::kQueries - 1), GpuAttentionTiler::kQueries);
+  launch.threads = GpuAttentionTiler::kThreads;
+  launch.sharedBytes = tiler.sharedBytes();
+  launch.groups = tiler.groups();
+  launch.schedule = tiler.schedule();
+  tiler.emit();
+  return launch;
+}

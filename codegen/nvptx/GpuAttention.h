@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The parts of attention on a GPU.
+#pragma once
+
+#include "codegen/nvptx/GpuBuilder.h"
+#include "codegen/tile/AttentionKernel.h"
+#include "llvm/Support/MathExtras.h"
+
+namespace tamis {
+
+/// Emits one kernel of attention. A work group has 64 queries of a head, 16 a warp; blocks of 64 keys and their values
+/// come to shared memory as f16, and are read by all warps. Operands of f16 are copied in the background, one block
+/// ahead; those of f32 are rounded on their way.
+///
+/// Scores are relative to the largest so far, in base 2. Of rows that keep no key the result is zero.
+class GpuAttentionTiler {
+public:
+  static constexpr int64_t kQueries = 64, kKeys = 64, kThreads = 128;
+  static constexpr int64_t kMostWidth = 128; ///< columns of a head; more would not fit the registers
+
+  GpuAttentionTiler(KernelBuilder &builder, const AttentionKernel &kernel, bool isHalf);
+  void emit();
+  int64_t sharedBytes() const { return isHalf ? 2 * stageBytes() : queriesAt() + keyTile.bytes(); }
+  /// Left to itself, the assembler spills to hold one more.
+  unsigned groups() const { return std::max(kernel.D, kernel.E) <= 64 ? 3 : 2; }
+  std::string schedule() const {
+    return "64 queries by 64 keys, 4 warps of 16 queries, " + std::string(isHalf ? "2 stages" : "1 stage");
+  }
+
+private:
+  using Values = llvm::SmallVector<mlir::Value>;
+
+  /// 64 rows in shared memory. Blocks of 16 bytes change places by the row, so that eight rows of a matrix lie in
+  /// different banks.
+  struct Tile {
+    explicit Tile(int64_t width) : pitch(std::max<int64_t>(16, llvm::PowerOf2Ceil(width))) {}
+    int64_t pitch; ///< f16 of a row
+    int64_t bytes() const { return 64 * pitch * 2; }
+    Number swizzle(Number row) const {
+      int64_t blocks = pitch / 8;
+      return blocks >= 8 ? row % 8 : row / (8 / blocks) % blocks;
+    }
+  };
+  /// Columns of a head in memory.
+  struct Source {
+    mlir::Value buffer;
+    ColumnRange range;
+    int64_t width;
+    Number offset; ///< elements before row 0, column `range.firstColumn` apart
+    Number rows;
+  };
+  /// What goes from one block of keys to the next; two rows a thread.
+  struct State {
+    Values maxima, sums; ///< sums: of this lane's keys
+    Values output;       ///< [E / 8][row][2 columns]
+    Values all() const {
+      Values values(maxima);
+      llvm::append_range(values, sums);
+      llvm::append_range(values, output);
+      return values;
+    }
+    void take(mlir::ValueRange values) {
+      for (Values *part : {&maxima, &sums, &output}) {
+        llvm::copy(values.take_front(part->size()), part->begin());
+        values = values.drop_front(part->size());
+      }
+    }
+  };
+
+  int64_t stageBytes() const { return keyTile.bytes() + valueTile.bytes(); }
+  /// Behind the first stage: they are in registers before the second comes.
+  int64_t queriesAt() const { return stageBytes(); }
+  int64_t keySteps() const { return llvm::divideCeil(kernel.D, 16); }
+  int64_t valuePairs() const { return llvm::divideCeil(kernel.E, 16); }
+
+  void decodeGroup();
+  void addressOperands();
+  void stage(const Source &source, const Tile &tile, Number shared, Number row, bool isTested);
+  void loadQueries();
+  void computeBlock(State &state, Number shared, Number firstKey, Number endKey, bool isTested);
+  void testScores(llvm::MutableArrayRef<std::array<mlir::Value, 4>> scores, Number firstKey, Number endKey);
+  void forEachResult(llvm::function_ref<std::array<mlir::Value, 2>(int64_t tile, int64_t r)> value);
+  void writeResult(State &state);
+  void writeZeros();
+
+  KernelBuilder &b;
+  GpuBuilder gpu;
+  const AttentionKernel &kernel;
+  bool isHalf;
+  Tile keyTile, valueTile;
+  Number thread, lane, warp;                              // i32
+  Number queries, keys;                                   // index
+  Number batch, head, keyHead, firstQuery;                // index
+  Number base;                                            // i32: of shared memory
+  llvm::SmallVector<Number> keyAddresses, valueAddresses; // i32, from a stage's beginning
+  llvm::SmallVector<std::array<mlir::Value, 4>> queryMatrices;
+};
+
+} // namespace tamis
