@@ -5,8 +5,8 @@
 #include "tools/tamis-ptx/Arguments.h"
 #include "tools/tamis-ptx/ProfileText.h"
 #include <CLI/CLI.hpp>
-#include <chrono>
 #include <cstdio>
+#include <ctime>
 
 using namespace tamis;
 
@@ -73,9 +73,9 @@ static int runOnce(const emulator::Module &module, emulator::Memory &memory, con
   auto at = [](const std::vector<uint32_t> &sizes, size_t i) { return i < sizes.size() ? sizes[i] : 1; };
   emulator::LaunchShape shape = {at(options.grid, 0), at(options.grid, 1), at(options.grid, 2), at(options.block, 0),
                                  at(options.block, 1), at(options.block, 2), options.shared};
-  auto start = std::chrono::steady_clock::now();
+  clock_t start = clock();
   emulator::Report report = emulator::launch(module, entry.name, shape, params->data(), params->size(), how);
-  double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  double seconds = std::max(1e-6, double(clock() - start) / CLOCKS_PER_SEC);
   for (size_t i = 0; i < arguments.size(); ++i) {
     tool::KernelArgument &argument = arguments[i];
     if (!argument.isBuffer)
@@ -91,7 +91,7 @@ static int runOnce(const emulator::Module &module, emulator::Memory &memory, con
   if (printsCounts)
     fputs(tool::profileText(report.counts).c_str(), stdout);
   if (options.time)
-    printf("%llu warp instructions in %.3f s, %.1f million a second\n",
+    printf("%llu warp instructions in %.3f processor seconds, %.1f million a second\n",
            static_cast<unsigned long long>(report.counts.warpInstructions), seconds,
            double(report.counts.warpInstructions) / seconds / 1e6);
   for (const emulator::Diagnostic &each : report.diagnostics)

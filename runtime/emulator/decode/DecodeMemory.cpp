@@ -56,7 +56,7 @@ bool Decoder::decodeLoad() {
     return false;
   const Operand &to = statement->operands[0];
   bool isVector = to.kind == Operand::Vector;
-  if (isVector != (count > 1) || (isVector && to.elements.size() != count))
+  if ((isVector ? to.elements.size() : 1) != count)
     return fail("ld: wanted " + std::to_string(count) + " results");
   const Operand &first = isVector ? to.elements[0] : to;
   bool isWide = bits == 64;
@@ -114,7 +114,7 @@ bool Decoder::decodeStore() {
     return failUnknown();
   const Operand &from = statement->operands[1];
   bool isVector = from.kind == Operand::Vector;
-  if (isVector != (count > 1) || (isVector && from.elements.size() != count))
+  if ((isVector ? from.elements.size() : 1) != count)
     return fail("st: wanted " + std::to_string(count) + " values");
   const Operand &first = isVector ? from.elements[0] : from;
   bool isWide = bits == 64;

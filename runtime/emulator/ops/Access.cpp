@@ -20,13 +20,9 @@ void computeAddresses(const Warp &warp, const Instruction &instruction, uint32_t
     for (int l = 0; l < 32; ++l)
       addresses[l] = uint64_t(offset);
   } else if (flags & kAddress32) {
-    const uint32_t *from = warp.at<uint32_t>(instruction.op[operand]);
-    for (int l = 0; l < 32; ++l)
-      addresses[l] = uint64_t(uint32_t(from[l] + uint32_t(offset)));
+    addressKernels.fromNarrow(warp.at<uint32_t>(instruction.op[operand]), uint32_t(offset), addresses);
   } else {
-    const uint64_t *from = warp.at<uint64_t>(instruction.op[operand]);
-    for (int l = 0; l < 32; ++l)
-      addresses[l] = from[l] + uint64_t(offset);
+    addressKernels.fromWide(warp.at<uint64_t>(instruction.op[operand]), uint64_t(offset), addresses);
   }
 }
 
@@ -79,16 +75,18 @@ void locateGlobal(Warp &warp, const Instruction &instruction, uint32_t mask, uin
                   Access &access) {
   Block &block = *warp.block;
   const DeviceMemory &memory = *block.memory;
-  mask = checkAlignment(warp, instruction, mask, bytes, access);
   DeviceMemory::Cached &cached = block.ranges[size_t(&instruction - block.kernel->code.data())];
   uint64_t first = cached.first, size = cached.end - cached.first;
+  addressKernels.toHost(access.address, memory.bytes, access.host);
   uint32_t outside = 0;
-  for (uint32_t l = 0; l < 32; ++l) {
-    uint64_t within = access.address[l] - first;
-    outside |= uint32_t(within >= size || size - within < bytes) << l;
-    access.host[l] = memory.bytes + access.address[l];
+  if (size < bytes || addressKernels.isAnyOutside(access.address, first, size - bytes, bytes - 1)) {
+    mask = checkAlignment(warp, instruction, mask, bytes, access);
+    for (uint32_t l = 0; l < 32; ++l) {
+      uint64_t within = access.address[l] - first;
+      outside |= uint32_t(within >= size || size - within < bytes) << l;
+    }
+    outside &= mask;
   }
-  outside &= mask;
   uint32_t bad = 0;
   if (outside) [[unlikely]] {
     for (uint32_t l = 0; l < 32; ++l) {
@@ -210,11 +208,13 @@ void reportShared(Warp &warp, const Instruction &instruction, uint32_t problems,
 void locateShared(Warp &warp, const Instruction &instruction, uint32_t mask, uint32_t bytes, AccessKind kind,
                   Access &access) {
   Block &block = *warp.block;
-  mask = checkAlignment(warp, instruction, mask, bytes, access);
-  mask = checkBounds(warp, instruction, mask, bytes, kind, access, kSharedBase, block.sharedSize, "shared");
+  uint64_t size = block.sharedSize;
+  if (size < bytes || addressKernels.isAnyOutside(access.address, kSharedBase, size - bytes, bytes - 1)) {
+    mask = checkAlignment(warp, instruction, mask, bytes, access);
+    mask = checkBounds(warp, instruction, mask, bytes, kind, access, kSharedBase, size, "shared");
+  }
   access.good = mask;
-  for (uint32_t l = 0; l < 32; ++l)
-    access.host[l] = block.shared + (access.address[l] - kSharedBase);
+  addressKernels.toHost(access.address, block.shared - kSharedBase, access.host);
   if (block.checks) {
     for (uint32_t l = 0; l < 32; ++l) {
       if (!(mask >> l & 1))

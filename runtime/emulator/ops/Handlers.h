@@ -19,6 +19,15 @@ struct HandlerTable {
   size_t size;
 };
 
+/// What accesses of memory do with all 32 addresses at once.
+struct AddressKernels {
+  void (*fromNarrow)(const uint32_t *registers, uint32_t offset, uint64_t *addresses);
+  void (*fromWide)(const uint64_t *registers, uint64_t offset, uint64_t *addresses);
+  /// Whether any address is not in [base, base + last], or has one of the bits of `alignment`.
+  bool (*isAnyOutside)(const uint64_t *addresses, uint64_t base, uint64_t last, uint64_t alignment);
+  void (*toHost)(const uint64_t *addresses, uint8_t *origin, uint8_t **host);
+};
+
 #define TAMIS_DECLARE_LEVEL(level)                                                                                     \
   namespace level {                                                                                                    \
   HandlerTable integerTable();                                                                                         \
@@ -28,6 +37,7 @@ struct HandlerTable {
   HandlerTable convertTable();                                                                                         \
   HandlerTable compareTable();                                                                                         \
   HandlerTable matrixTable();                                                                                          \
+  AddressKernels addressKernels();                                                                                     \
   }
 TAMIS_DECLARE_LEVEL(baseline)
 TAMIS_DECLARE_LEVEL(v3)
@@ -36,6 +46,7 @@ TAMIS_DECLARE_LEVEL(v4)
 
 /// Arithmetic by canonical name; null when there is none.
 Handler findHandler(std::string_view name);
+extern const AddressKernels addressKernels;
 
 // Those that the decoder names itself. What they find in an instruction is said where they are defined.
 namespace ops {

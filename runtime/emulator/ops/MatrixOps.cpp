@@ -7,6 +7,9 @@
 
 #include "runtime/emulator/ops/Lanes.h"
 #include "runtime/emulator/ops/SmallFloats.h"
+#if defined(__F16C__) && defined(__AVX2__)
+#include <immintrin.h>
+#endif
 
 namespace tamis::emulator::TAMIS_EMULATOR_LEVEL {
 namespace {
@@ -70,79 +73,132 @@ template <> struct Element<U4> {
 
 enum Saturation { Wraps, Saturates };
 
-/// `rows` is 8 or 16. Half: C and D are f16 pairs.
+template <typename T> using Vector4 [[gnu::vector_size(4 * sizeof(T))]] = T;
+template <typename T> using Vector8 [[gnu::vector_size(8 * sizeof(T))]] = T;
+
+/// The 128 bytes of a register as numbers, 8 rows one after the other.
+template <typename E> TAMIS_INLINE void widenBlock(const uint8_t *from, typename Element<E>::Sum *to) {
+  constexpr int count = 1024 / Element<E>::bits;
+#if defined(__F16C__) && defined(__AVX2__)
+  if constexpr (isSame<E, F16>) {
+    for (int k = 0; k < count; k += 8)
+      _mm256_storeu_ps(to + k, _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i *>(from + 2 * k))));
+    return;
+  }
+#endif
+  for (int k = 0; k < count; ++k)
+    to[k] = Element<E>::get(from, k);
+}
+
+/// 8 x 8, rows to columns; `stride` elements lie between rows of `from`. Its rows are taken as 0 2 4 6 1 3 5 7, the order
+/// in which two registers of C hold their columns.
+template <typename T> TAMIS_INLINE void transposeColumns(const T *from, int stride, Vector8<T> *to) {
+  Vector8<T> r[8], s[8];
+  constexpr int order[8] = {0, 2, 4, 6, 1, 3, 5, 7};
+#pragma GCC unroll 8
+  for (int i = 0; i < 8; ++i)
+    __builtin_memcpy(&r[i], from + order[i] * stride, sizeof r[i]);
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) { // pairs of rows
+    s[2 * i] = __builtin_shufflevector(r[2 * i], r[2 * i + 1], 0, 8, 2, 10, 4, 12, 6, 14);
+    s[2 * i + 1] = __builtin_shufflevector(r[2 * i], r[2 * i + 1], 1, 9, 3, 11, 5, 13, 7, 15);
+  }
+#pragma GCC unroll 2
+  for (int i = 0; i < 8; i += 4) { // fours
+    r[i] = __builtin_shufflevector(s[i], s[i + 2], 0, 1, 8, 9, 4, 5, 12, 13);
+    r[i + 1] = __builtin_shufflevector(s[i + 1], s[i + 3], 0, 1, 8, 9, 4, 5, 12, 13);
+    r[i + 2] = __builtin_shufflevector(s[i], s[i + 2], 2, 3, 10, 11, 6, 7, 14, 15);
+    r[i + 3] = __builtin_shufflevector(s[i + 1], s[i + 3], 2, 3, 10, 11, 6, 7, 14, 15);
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) {
+    to[i] = __builtin_shufflevector(r[i], r[i + 4], 0, 1, 2, 3, 8, 9, 10, 11);
+    to[i + 4] = __builtin_shufflevector(r[i], r[i + 4], 4, 5, 6, 7, 12, 13, 14, 15);
+  }
+}
+
+/// `rows` is 8 or 16. Half: C and D are f16 pairs. A row of the sums holds columns 0 2 4 6 1 3 5 7.
 template <typename A, typename B, int rows, int K, bool isHalf, Saturation saturation>
 void mma(Warp &w, const Instruction &i, uint32_t) {
   using Sum = typename Element<A>::Sum;
+  using V = Vector8<Sum>;
   constexpr int perBlock = 128 / Element<A>::bits; // elements of a row in one register
   constexpr int blocks = K / perBlock, rowBlocks = rows / 8;
   constexpr int results = isHalf ? rowBlocks : 2 * rowBlocks;
+  constexpr bool isInteger = isSame<Sum, int32_t>;
   const uint32_t *list = w.block->kernel->pool.data() + i.list;
-  Sum a[rows][K], b[K][8], d[rows][8];
+  alignas(64) Sum a[blocks][rowBlocks][8 * perBlock];
+  alignas(64) V b[K < 8 ? 8 : K];
 
   for (int block = 0; block < blocks; ++block) {
-    for (int half = 0; half < rowBlocks; ++half) {
-      const uint8_t *from = w.at<uint8_t>(list[results + block * rowBlocks + half]);
-      for (int row = 0; row < 8; ++row)
-        for (int k = 0; k < perBlock; ++k)
-          a[half * 8 + row][block * perBlock + k] = Element<A>::get(from + row * 16, k);
+    for (int half = 0; half < rowBlocks; ++half)
+      widenBlock<A>(w.at<uint8_t>(list[results + block * rowBlocks + half]), a[block][half]);
+    alignas(64) Sum wide[8 * perBlock + 8];
+    widenBlock<B>(w.at<uint8_t>(list[results + blocks * rowBlocks + block]), wide);
+    if constexpr (perBlock >= 8) {
+      for (int k = 0; k < perBlock; k += 8)
+        transposeColumns<Sum>(wide + k, perBlock, b + block * perBlock + k);
+    } else { // 32-bit elements: four a row
+      V four[8];
+      transposeColumns<Sum>(wide, perBlock, four);
+      for (int k = 0; k < perBlock; ++k)
+        b[block * perBlock + k] = four[k];
     }
-    const uint8_t *from = w.at<uint8_t>(list[results + blocks * rowBlocks + block]);
-    for (int k = 0; k < perBlock; ++k)
-      for (int column = 0; column < 8; ++column)
-        b[block * perBlock + k][column] = Element<B>::get(from + column * 16, k);
   }
 
   const uint32_t *c = list + results + blocks * rowBlocks + blocks;
-  for (int half = 0; half < rowBlocks; ++half)
-    for (int row = 0; row < 8; ++row)
-      for (int column = 0; column < 8; ++column) {
-        int lane = 4 * row + column / 2;
-        uint32_t bits = isHalf ? w.at<uint32_t>(c[half])[lane] : w.at<uint32_t>(c[2 * half + column % 2])[lane];
-        if constexpr (isHalf)
-          d[half * 8 + row][column] = Sum(widen(F16{uint16_t(bits >> 16 * (column % 2))}));
-        else
-          d[half * 8 + row][column] = __builtin_bit_cast(Sum, bits);
-      }
-
-  for (int row = 0; row < rows; ++row) {
-    Sum sums[8];
-    if constexpr (isSame<Sum, int32_t>) {
-      int64_t wide[8];
-      for (int column = 0; column < 8; ++column)
-        wide[column] = d[row][column];
-      for (int k = 0; k < K; ++k)
-        for (int column = 0; column < 8; ++column)
-          wide[column] += a[row][k] * b[k][column];
-      for (int column = 0; column < 8; ++column) {
-        int64_t value = wide[column];
-        if (saturation == Saturates)
-          value = (value > 0x7fffffff) ? 0x7fffffff : value < -0x80000000ll ? -0x80000000ll : value;
-        sums[column] = Sum(uint32_t(uint64_t(value)));
-      }
-    } else {
-      for (int column = 0; column < 8; ++column)
-        sums[column] = d[row][column];
-      for (int k = 0; k < K; ++k)
-        for (int column = 0; column < 8; ++column)
-          sums[column] += a[row][k] * b[k][column];
-    }
-    for (int column = 0; column < 8; ++column)
-      d[row][column] = sums[column];
-  }
-
   for (int half = 0; half < rowBlocks; ++half) {
+    V d[8], sums[8];
+    if constexpr (isHalf) {
+      const uint32_t *from = w.at<uint32_t>(c[half]);
+      for (int row = 0; row < 8; ++row)
+        for (int t = 0; t < 4; ++t) {
+          d[row][t] = Sum(widen(F16{uint16_t(from[4 * row + t])}));
+          d[row][4 + t] = Sum(widen(F16{uint16_t(from[4 * row + t] >> 16)}));
+        }
+    } else {
+      const Sum *even = w.at<Sum>(c[2 * half]), *odd = w.at<Sum>(c[2 * half + 1]);
+#pragma GCC unroll 8
+      for (int row = 0; row < 8; ++row) {
+        Vector4<Sum> x, y;
+        __builtin_memcpy(&x, even + 4 * row, sizeof x);
+        __builtin_memcpy(&y, odd + 4 * row, sizeof y);
+        d[row] = __builtin_shufflevector(x, y, 0, 1, 2, 3, 4, 5, 6, 7);
+      }
+    }
+#pragma GCC unroll 8
+    for (int row = 0; row < 8; ++row)
+      sums[row] = isInteger ? V{} : d[row];
+    for (int block = 0; block < blocks; ++block)
+#pragma GCC unroll 1
+      for (int k = 0; k < perBlock; ++k) {
+        V column = b[block * perBlock + k];
+#pragma GCC unroll 8
+        for (int row = 0; row < 8; ++row)
+          sums[row] += a[block][half][row * perBlock + k] * column;
+      }
+    if constexpr (isInteger) {
+      for (int row = 0; row < 8; ++row)
+        for (int t = 0; t < 8; ++t) {
+          int64_t sum = int64_t(sums[row][t]) + int64_t(d[row][t]);
+          if (saturation == Saturates)
+            sum = (sum > 0x7fffffff) ? 0x7fffffff : sum < -0x80000000ll ? -0x80000000ll : sum;
+          sums[row][t] = Sum(uint32_t(uint64_t(sum)));
+        }
+    }
     if constexpr (isHalf) {
       uint32_t *to = w.at<uint32_t>(list[half]);
-      for (int lane = 0; lane < 32; ++lane) {
-        const Sum *pair = &d[half * 8 + lane / 4][2 * (lane % 4)];
-        to[lane] = uint32_t(toF16(float(pair[0])).bits) | uint32_t(toF16(float(pair[1])).bits) << 16;
-      }
+      for (int row = 0; row < 8; ++row)
+        for (int t = 0; t < 4; ++t)
+          to[4 * row + t] = uint32_t(toF16(float(sums[row][t])).bits) | uint32_t(toF16(float(sums[row][4 + t])).bits) << 16;
     } else {
       Sum *even = w.at<Sum>(list[2 * half]), *odd = w.at<Sum>(list[2 * half + 1]);
-      for (int lane = 0; lane < 32; ++lane) {
-        even[lane] = d[half * 8 + lane / 4][2 * (lane % 4)];
-        odd[lane] = d[half * 8 + lane / 4][2 * (lane % 4) + 1];
+#pragma GCC unroll 8
+      for (int row = 0; row < 8; ++row) {
+        Vector4<Sum> x = __builtin_shufflevector(sums[row], sums[row], 0, 1, 2, 3);
+        Vector4<Sum> y = __builtin_shufflevector(sums[row], sums[row], 4, 5, 6, 7);
+        __builtin_memcpy(even + 4 * row, &x, sizeof x);
+        __builtin_memcpy(odd + 4 * row, &y, sizeof y);
       }
     }
   }
