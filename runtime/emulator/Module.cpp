@@ -16,10 +16,18 @@ Module::~Module() {
     held->memory->free(each.address);
 }
 
-const std::string &Module::target() const { return held->target; }
-uint32_t Module::version() const { return held->version; }
-const std::vector<EntryInfo> &Module::entries() const { return held->entries; }
-const std::vector<VariableInfo> &Module::variables() const { return held->variables; }
+const std::string &Module::target() const {
+  return held->target;
+}
+uint32_t Module::version() const {
+  return held->version;
+}
+const std::vector<EntryInfo> &Module::entries() const {
+  return held->entries;
+}
+const std::vector<VariableInfo> &Module::variables() const {
+  return held->variables;
+}
 
 const EntryInfo *Module::entry(std::string_view name) const {
   for (const EntryInfo &each : held->entries)
@@ -55,8 +63,9 @@ VariableAddresses placeVariables(const ptx::ModuleText &text, Module::Contents &
     std::vector<uint8_t> bytes = variable.initial;
     bytes.resize(variable.bytes);
     for (const ptx::Variable::Relocation &each : variable.relocations) {
-      auto found = std::find_if(text.variables.begin(), text.variables.end(),
-                                [&](const ptx::Variable &other) { return other.name == each.symbol && isPlaced(other); });
+      auto found = std::find_if(text.variables.begin(), text.variables.end(), [&](const ptx::Variable &other) {
+        return other.name == each.symbol && isPlaced(other);
+      });
       if (found == text.variables.end()) {
         errors.push_back({variable.line, "variable '" + variable.name + "' holds the address of '" + each.symbol +
                                              "', which is not a variable of this module"});
@@ -89,8 +98,9 @@ ParseResult parseModule(std::string_view text, Memory &memory) {
     contents->entries.push_back(contents->kernels.back().info);
   }
   auto module = std::make_shared<Module>(std::move(contents));
-  std::stable_sort(result.errors.begin(), result.errors.end(),
-                   [](const ParseError &a, const ParseError &b) { return a.line < b.line; });
+  std::sort(result.errors.begin(), result.errors.end(), [](const ParseError &a, const ParseError &b) {
+    return a.line != b.line ? a.line < b.line : a.message < b.message;
+  });
   if (result.errors.empty())
     result.module = std::move(module);
   return result;

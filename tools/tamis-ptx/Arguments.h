@@ -19,10 +19,10 @@ namespace tamis::tool {
 ///   null                              a pointer to nothing
 /// and after any buffer `>out.npy` writes it there when the kernel has run.
 struct KernelArgument {
-  npy::Array array;      ///< the value, or the buffer's first content
+  npy::Array array; ///< the value, or the buffer's first content
   bool isBuffer = false, isWritten = true;
-  std::string output;    ///< file, or empty
-  uint64_t address = 0;  ///< of a buffer, once it is allocated
+  std::string output;   ///< file, or empty
+  uint64_t address = 0; ///< of a buffer, once it is allocated
 };
 
 /// TAMIS_INVALID_ARGUMENT naming the argument and what is wrong with it.

@@ -71,7 +71,7 @@ static int runOnce(const emulator::Module &module, emulator::Memory &memory, con
   if (!params)
     return fail(params.error().message());
   auto at = [](const std::vector<uint32_t> &sizes, size_t i) { return i < sizes.size() ? sizes[i] : 1; };
-  emulator::LaunchShape shape = {at(options.grid, 0), at(options.grid, 1), at(options.grid, 2), at(options.block, 0),
+  emulator::LaunchShape shape = {at(options.grid, 0),  at(options.grid, 1),  at(options.grid, 2), at(options.block, 0),
                                  at(options.block, 1), at(options.block, 2), options.shared};
   clock_t start = clock();
   emulator::Report report = emulator::launch(module, entry.name, shape, params->data(), params->size(), how);

@@ -12,7 +12,8 @@ namespace tamis::emulator {
 
 class Findings {
 public:
-  /// Keeps the first of a kind and line; `order` is the number of the block, so that merging does not depend on threads.
+  /// Keeps the first of a kind and line; `order` is the number of the block, so that merging does not depend on
+  /// threads.
   void add(Diagnostic diagnostic, uint64_t order);
   bool has(DiagnosticKind kind, uint32_t line) const { return found.count({line, kind}) != 0; }
   /// Only counts; false when there is no such finding yet.

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // What is known of each word of shared memory: who wrote and read it, when, and whether an asynchronous copy is under
-// way. Two accesses of different warps are ordered when a barrier lies between. Where all warps meet at every barrier one
-// counter says so; where only some do (named barriers, mbarriers) each warp keeps the time it knows of every other, a
-// vector clock (Flanagan and Freund, FastTrack, PLDI 2009).
+// way. Two accesses of different warps are ordered when a barrier lies between. Where all warps meet at every barrier
+// one counter says so; where only some do (named barriers, mbarriers) each warp keeps the time it knows of every other,
+// a vector clock (Flanagan and Freund, FastTrack, PLDI 2009).
 
 #ifndef TAMIS_RUNTIME_EMULATOR_CHECK_SHAREDSHADOW_H
 #define TAMIS_RUNTIME_EMULATOR_CHECK_SHAREDSHADOW_H
@@ -128,7 +128,8 @@ private:
 
   uint32_t readWord(uint32_t warp, uint32_t index, uint32_t mask) {
     Word &word = words[index];
-    uint32_t problems = (mask & ~word.initialised ? uint32_t(Uninitialised) : 0) | (word.pending ? uint32_t(Unwaited) : 0);
+    uint32_t problems =
+        (mask & ~word.initialised ? uint32_t(Uninitialised) : 0) | (word.pending ? uint32_t(Unwaited) : 0);
     if (hasForeignWrite(word, warp, mask))
       problems |= Race;
     uint32_t time = now(warp);
@@ -184,8 +185,8 @@ private:
   }
 
   std::vector<Word> words;
-  std::vector<Clocks> known;      ///< by warp: what it knows of the others' times
-  Clocks clock;                   ///< each warp's own time
+  std::vector<Clocks> known;       ///< by warp: what it knows of the others' times
+  Clocks clock;                    ///< each warp's own time
   std::vector<uint32_t> readTimes; ///< by word and warp
   uint32_t warpCount = 0, epoch = 1;
   bool partial = false;

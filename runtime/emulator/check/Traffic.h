@@ -12,8 +12,8 @@ namespace tamis::emulator {
 struct LineTraffic {
   uint64_t wavefronts = 0, idealWavefronts = 0, sectors = 0, idealSectors = 0, bytes = 0;
 
-  /// Shared memory: 4-byte banks, 32 of them. Accesses of 8 and 16 bytes go by half and quarter warps; lanes that read the
-  /// same word share it. `addresses` of active `lanes` only are read.
+  /// Shared memory: 4-byte banks, 32 of them. Accesses of 8 and 16 bytes go by half and quarter warps; lanes that read
+  /// the same word share it. `addresses` of active `lanes` only are read.
   void addShared(uint32_t lanes, const uint64_t *addresses, uint32_t bytes);
   /// Global memory: 32-byte sectors.
   void addGlobal(uint32_t lanes, const uint64_t *addresses, uint32_t bytes);

@@ -7,15 +7,17 @@
 namespace tamis::emulator {
 namespace {
 
-std::string bitsType(uint32_t bits) { return "b" + std::to_string(bits); }
+std::string bitsType(uint32_t bits) {
+  return "b" + std::to_string(bits);
+}
 
 /// Sources of what is not two-operand; 0: two.
 uint32_t sourceCount(std::string_view root) {
   static const std::map<std::string_view, uint32_t> counts = {
-      {"neg", 1},  {"abs", 1},  {"not", 1},  {"cnot", 1}, {"popc", 1},  {"clz", 1},  {"brev", 1}, {"bfind", 1},
-      {"ex2", 1},  {"lg2", 1},  {"rcp", 1},  {"sqrt", 1}, {"rsqrt", 1}, {"sin", 1},  {"cos", 1},  {"tanh", 1},
-      {"testp", 1}, {"fma", 3}, {"mad", 3},  {"madc", 3}, {"mad24", 3}, {"sad", 3},  {"bfe", 3},  {"shf", 3},
-      {"prmt", 3}, {"dp4a", 3}, {"slct", 3}, {"lop3", 3}, {"bfi", 4}};
+      {"neg", 1},   {"abs", 1},  {"not", 1},  {"cnot", 1}, {"popc", 1},  {"clz", 1}, {"brev", 1}, {"bfind", 1},
+      {"ex2", 1},   {"lg2", 1},  {"rcp", 1},  {"sqrt", 1}, {"rsqrt", 1}, {"sin", 1}, {"cos", 1},  {"tanh", 1},
+      {"testp", 1}, {"fma", 3},  {"mad", 3},  {"madc", 3}, {"mad24", 3}, {"sad", 3}, {"bfe", 3},  {"shf", 3},
+      {"prmt", 3},  {"dp4a", 3}, {"slct", 3}, {"lop3", 3}, {"bfi", 4}};
   auto found = counts.find(root);
   return found == counts.end() ? 2 : found->second;
 }
@@ -58,8 +60,9 @@ bool Decoder::decodeArithmetic() {
   }
   // In the order of the tables.
   for (std::string_view modifier :
-       {"mulhi", "lo", "hi", "wide", "cc", "approx", "full", "l", "r", "wrap", "clamp", "shiftamt", "rz", "rm", "rp", "ftz", "NaN",
-        "relu", "sat", "finite", "infinite", "number", "notanumber", "normal", "subnormal"})
+       {"mulhi", "lo",     "hi",       "wide",   "cc",         "approx", "full",     "l",   "r",
+        "wrap",  "clamp",  "shiftamt", "rz",     "rm",         "rp",     "ftz",      "NaN", "relu",
+        "sat",   "finite", "infinite", "number", "notanumber", "normal", "subnormal"})
     if (take(modifier))
       key += "." + std::string(modifier);
   if (!allTaken())
@@ -134,9 +137,9 @@ bool Decoder::decodeConvert() {
     return (instruction.op[0] = result(0, 32)) != 0;
   }
   static const std::map<std::string_view, uint32_t> types = {
-      {"u8", 8},   {"s8", 8},   {"u16", 16},  {"s16", 16}, {"u32", 32},   {"s32", 32},    {"u64", 64},    {"s64", 64},
-      {"f16", 16}, {"bf16", 16}, {"f32", 32}, {"f64", 64}, {"f16x2", 32}, {"bf16x2", 32}, {"tf32", 32}, {"e4m3x2", 16},
-      {"e5m2x2", 16}, {"b8", 8}, {"b16", 16}, {"b32", 32}, {"b64", 64}};
+      {"u8", 8},    {"s8", 8},      {"u16", 16},    {"s16", 16}, {"u32", 32}, {"s32", 32},   {"u64", 64},
+      {"s64", 64},  {"f16", 16},    {"bf16", 16},   {"f32", 32}, {"f64", 64}, {"f16x2", 32}, {"bf16x2", 32},
+      {"tf32", 32}, {"e4m3x2", 16}, {"e5m2x2", 16}, {"b8", 8},   {"b16", 16}, {"b32", 32},   {"b64", 64}};
   if (modifiers.size() < 2 || !types.count(modifiers.back()) || !types.count(modifiers[modifiers.size() - 2]))
     return failUnknown();
   std::string_view from = modifiers.back();
@@ -145,7 +148,8 @@ bool Decoder::decodeConvert() {
   modifiers.pop_back();
   bool ftz = take("ftz");
   std::string key = "cvt";
-  for (std::string_view modifier : {"rn", "rz", "rm", "rp", "rna", "rni", "rzi", "rmi", "rpi", "satfinite", "relu", "sat"})
+  for (std::string_view modifier :
+       {"rn", "rz", "rm", "rp", "rna", "rni", "rzi", "rmi", "rpi", "satfinite", "relu", "sat"})
     if (take(modifier))
       key += "." + std::string(modifier);
   if (!allTaken())

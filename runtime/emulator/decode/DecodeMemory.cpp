@@ -10,27 +10,56 @@ namespace {
 std::string_view spaceNames[] = {"global", "shared", "shared::cta", "local", "param", "param::entry", "const"};
 
 Space spaceOf(std::string_view name) {
-  return name == "global"                          ? Space::Global
-         : name.substr(0, 6) == "shared"           ? Space::Shared
-         : name == "local"                         ? Space::Local
-         : name.substr(0, 5) == "param"            ? Space::Param
-         : name == "const"                         ? Space::Const
-                                                   : Space::Generic;
+  return name == "global"                ? Space::Global
+         : name.substr(0, 6) == "shared" ? Space::Shared
+         : name == "local"               ? Space::Local
+         : name.substr(0, 5) == "param"  ? Space::Param
+         : name == "const"               ? Space::Const
+                                         : Space::Generic;
 }
 
 /// Registers that hold a value of the type: 8 bits lie in those of 16 or more.
-uint32_t registerBits(uint32_t bits) { return bits == 64 ? 64 : 32; }
+uint32_t registerBits(uint32_t bits) {
+  return bits == 64 ? 64 : 32;
+}
 
 } // namespace
 
 void Decoder::dropMemoryModifiers() {
   // Order, scope and caches change nothing here: warps of a block run one after the other.
   auto isHint = [](std::string_view each) {
-    for (std::string_view known :
-         {"weak", "volatile", "relaxed", "acquire", "release", "acq_rel", "mmio", "cta", "cluster", "gpu", "sys", "ca", "cg", "cs",
-          "lu", "cv", "wb", "wt", "nc", "L1::evict_normal", "L1::evict_unchanged", "L1::evict_first", "L1::evict_last",
-          "L1::no_allocate", "L2::cache_hint", "L2::64B", "L2::128B", "L2::256B", "L2::evict_last",
-          "L2::evict_first", "L2::evict_normal", "noftz"})
+    for (std::string_view known : {"weak",
+                                   "volatile",
+                                   "relaxed",
+                                   "acquire",
+                                   "release",
+                                   "acq_rel",
+                                   "mmio",
+                                   "cta",
+                                   "cluster",
+                                   "gpu",
+                                   "sys",
+                                   "ca",
+                                   "cg",
+                                   "cs",
+                                   "lu",
+                                   "cv",
+                                   "wb",
+                                   "wt",
+                                   "nc",
+                                   "L1::evict_normal",
+                                   "L1::evict_unchanged",
+                                   "L1::evict_first",
+                                   "L1::evict_last",
+                                   "L1::no_allocate",
+                                   "L2::cache_hint",
+                                   "L2::64B",
+                                   "L2::128B",
+                                   "L2::256B",
+                                   "L2::evict_last",
+                                   "L2::evict_first",
+                                   "L2::evict_normal",
+                                   "noftz"})
       if (each == known)
         return true;
     return false;

@@ -9,7 +9,9 @@
 namespace tamis::emulator {
 namespace {
 
-uint64_t alignUp(uint64_t value, uint64_t alignment) { return (value + alignment - 1) / alignment * alignment; }
+uint64_t alignUp(uint64_t value, uint64_t alignment) {
+  return (value + alignment - 1) / alignment * alignment;
+}
 
 /// The 17th byte of a block of parameters is what kParamBase + 16 names.
 constexpr uint64_t kUnplaced = ~uint64_t(0);
@@ -21,7 +23,9 @@ bool Decoder::fail(const std::string &message) {
   return false;
 }
 
-bool Decoder::failUnknown() { return fail("unknown opcode '" + std::string(statement->opcode) + "'"); }
+bool Decoder::failUnknown() {
+  return fail("unknown opcode '" + std::string(statement->opcode) + "'");
+}
 
 bool Decoder::take(std::string_view modifier) {
   auto at = std::find(modifiers.begin(), modifiers.end(), modifier);
@@ -87,21 +91,48 @@ uint32_t Decoder::constant(uint64_t bits, bool isWide) {
 
 uint32_t Decoder::special(std::string_view name, bool isWide) {
   using S = SpecialRegister;
-  static const std::map<std::string_view, S> names = {
-      {"%tid.x", S::TidX}, {"%tid.y", S::TidY}, {"%tid.z", S::TidZ}, {"%ntid.x", S::NtidX}, {"%ntid.y", S::NtidY},
-      {"%ntid.z", S::NtidZ}, {"%ctaid.x", S::CtaidX}, {"%ctaid.y", S::CtaidY}, {"%ctaid.z", S::CtaidZ},
-      {"%nctaid.x", S::NctaidX}, {"%nctaid.y", S::NctaidY}, {"%nctaid.z", S::NctaidZ}, {"%laneid", S::LaneId},
-      {"%warpid", S::WarpId}, {"%nwarpid", S::WarpCount}, {"%smid", S::SmId}, {"%nsmid", S::SmCount},
-      {"%gridid", S::GridId}, {"%lanemask_eq", S::MaskEq}, {"%lanemask_le", S::MaskLe}, {"%lanemask_lt", S::MaskLt},
-      {"%lanemask_ge", S::MaskGe}, {"%lanemask_gt", S::MaskGt}, {"%clusterid.x", S::ClusterIdX},
-      {"%clusterid.y", S::ClusterIdY}, {"%clusterid.z", S::ClusterIdZ}, {"%nclusterid.x", S::ClusterCountX},
-      {"%nclusterid.y", S::ClusterCountY}, {"%nclusterid.z", S::ClusterCountZ},
-      {"%cluster_ctaid.x", S::ClusterCtaIdX}, {"%cluster_ctaid.y", S::ClusterCtaIdY},
-      {"%cluster_ctaid.z", S::ClusterCtaIdZ}, {"%cluster_nctaid.x", S::ClusterSizeX},
-      {"%cluster_nctaid.y", S::ClusterSizeY}, {"%cluster_nctaid.z", S::ClusterSizeZ},
-      {"%cluster_ctarank", S::ClusterRank}, {"%cluster_nctarank", S::ClusterRanks},
-      {"%dynamic_smem_size", S::DynamicShared}, {"%total_smem_size", S::TotalShared}, {"%globaltimer", S::Zero},
-      {"%globaltimer_lo", S::Zero}, {"%globaltimer_hi", S::Zero}};
+  static const std::map<std::string_view, S> names = {{"%tid.x", S::TidX},
+                                                      {"%tid.y", S::TidY},
+                                                      {"%tid.z", S::TidZ},
+                                                      {"%ntid.x", S::NtidX},
+                                                      {"%ntid.y", S::NtidY},
+                                                      {"%ntid.z", S::NtidZ},
+                                                      {"%ctaid.x", S::CtaidX},
+                                                      {"%ctaid.y", S::CtaidY},
+                                                      {"%ctaid.z", S::CtaidZ},
+                                                      {"%nctaid.x", S::NctaidX},
+                                                      {"%nctaid.y", S::NctaidY},
+                                                      {"%nctaid.z", S::NctaidZ},
+                                                      {"%laneid", S::LaneId},
+                                                      {"%warpid", S::WarpId},
+                                                      {"%nwarpid", S::WarpCount},
+                                                      {"%smid", S::SmId},
+                                                      {"%nsmid", S::SmCount},
+                                                      {"%gridid", S::GridId},
+                                                      {"%lanemask_eq", S::MaskEq},
+                                                      {"%lanemask_le", S::MaskLe},
+                                                      {"%lanemask_lt", S::MaskLt},
+                                                      {"%lanemask_ge", S::MaskGe},
+                                                      {"%lanemask_gt", S::MaskGt},
+                                                      {"%clusterid.x", S::ClusterIdX},
+                                                      {"%clusterid.y", S::ClusterIdY},
+                                                      {"%clusterid.z", S::ClusterIdZ},
+                                                      {"%nclusterid.x", S::ClusterCountX},
+                                                      {"%nclusterid.y", S::ClusterCountY},
+                                                      {"%nclusterid.z", S::ClusterCountZ},
+                                                      {"%cluster_ctaid.x", S::ClusterCtaIdX},
+                                                      {"%cluster_ctaid.y", S::ClusterCtaIdY},
+                                                      {"%cluster_ctaid.z", S::ClusterCtaIdZ},
+                                                      {"%cluster_nctaid.x", S::ClusterSizeX},
+                                                      {"%cluster_nctaid.y", S::ClusterSizeY},
+                                                      {"%cluster_nctaid.z", S::ClusterSizeZ},
+                                                      {"%cluster_ctarank", S::ClusterRank},
+                                                      {"%cluster_nctarank", S::ClusterRanks},
+                                                      {"%dynamic_smem_size", S::DynamicShared},
+                                                      {"%total_smem_size", S::TotalShared},
+                                                      {"%globaltimer", S::Zero},
+                                                      {"%globaltimer_lo", S::Zero},
+                                                      {"%globaltimer_hi", S::Zero}};
   auto found = names.find(name);
   if (found == names.end()) {
     fail("'" + std::string(name) + "' is neither a register that was declared nor a special one");
@@ -287,8 +318,7 @@ bool Decoder::immediate(size_t index, int64_t &value) {
   return true;
 }
 
-void Decoder::collectShared(const ptx::Function &function, std::set<uint32_t> &used,
-                            std::set<std::string_view> &seen) {
+void Decoder::collectShared(const ptx::Function &function, std::set<uint32_t> &used, std::set<std::string_view> &seen) {
   if (!seen.insert(function.name).second)
     return;
   auto visit = [&](auto &&self, const Operand &operand) -> void {

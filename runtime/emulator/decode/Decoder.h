@@ -29,7 +29,8 @@ private:
   using Operand = ptx::Operand;
   using Statement = ptx::Statement;
 
-  /// A function that is decoded into the kernel: the entry, or one called from it, whose code is put in place of the call.
+  /// A function that is decoded into the kernel: the entry, or one called from it, whose code is put in place of the
+  /// call.
   struct Frame {
     const ptx::Function *function = nullptr;
     std::vector<int64_t> registers;  ///< offsets in the register file, -1 before they are used

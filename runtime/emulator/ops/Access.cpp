@@ -14,8 +14,8 @@ std::string hexText(uint64_t value) {
   return text;
 }
 
-void computeAddresses(const Warp &warp, const Instruction &instruction, uint32_t operand, int64_t offset,
-                      uint8_t flags, uint64_t *addresses) {
+void computeAddresses(const Warp &warp, const Instruction &instruction, uint32_t operand, int64_t offset, uint8_t flags,
+                      uint64_t *addresses) {
   if (flags & kNoAddress) {
     for (int l = 0; l < 32; ++l)
       addresses[l] = uint64_t(offset);
@@ -32,7 +32,9 @@ const char *verb(AccessKind kind) {
   return kind == AccessKind::Read ? "read" : kind == AccessKind::ReadWrite ? "atomic access" : "write";
 }
 
-uint32_t firstLane(uint32_t lanes) { return uint32_t(std::countr_zero(lanes)); }
+uint32_t firstLane(uint32_t lanes) {
+  return uint32_t(std::countr_zero(lanes));
+}
 
 /// Reports lanes whose address is no multiple of `bytes`; what remains.
 uint32_t checkAlignment(Warp &warp, const Instruction &instruction, uint32_t mask, uint32_t bytes,
@@ -136,8 +138,7 @@ void locateGlobal(Warp &warp, const Instruction &instruction, uint32_t mask, uin
       DeviceMemory::Cached range = memory.find(address);
       block.report(DiagnosticKind::UninitialisedRead, warp, instruction, unwritten, address,
                    "global memory at " + hexText(address) + ", byte " + std::to_string(address - range.first) +
-                       " of an allocation of " + std::to_string(range.end - range.first) +
-                       " bytes, was never written");
+                       " of an allocation of " + std::to_string(range.end - range.first) + " bytes, was never written");
     }
   }
   if (block.countsTraffic)
@@ -168,8 +169,8 @@ void locateLocal(Warp &warp, const Instruction &instruction, uint32_t mask, uint
   }
   if (unwritten)
     block.report(DiagnosticKind::UninitialisedRead, warp, instruction, unwritten, access.address[firstLane(unwritten)],
-                 "local memory at offset " +
-                     std::to_string(access.address[firstLane(unwritten)] - kLocalBase) + " was never written");
+                 "local memory at offset " + std::to_string(access.address[firstLane(unwritten)] - kLocalBase) +
+                     " was never written");
 }
 
 void locateParameters(Warp &warp, const Instruction &instruction, uint32_t mask, uint32_t bytes, AccessKind kind,
@@ -192,8 +193,8 @@ void reportShared(Warp &warp, const Instruction &instruction, uint32_t problems,
   if (problems & SharedShadow::Race)
     block.report(DiagnosticKind::SharedRace, warp, instruction, 1u << lane, address,
                  std::string(verb(kind)) + " at offset " + std::to_string(offset) +
-                     " of shared memory, which another warp " +
-                     (kind == AccessKind::Read ? "wrote" : "accessed") + " with no barrier between");
+                     " of shared memory, which another warp " + (kind == AccessKind::Read ? "wrote" : "accessed") +
+                     " with no barrier between");
   if (kind != AccessKind::Read && kind != AccessKind::ReadWrite)
     return;
   if (problems & SharedShadow::Unwaited)
@@ -256,8 +257,8 @@ void locate(Warp &warp, const Instruction &instruction, Space space, uint32_t ma
     Space space;
     uint64_t base;
   };
-  for (Window window : {Window{Space::Shared, kSharedWindow}, Window{Space::Local, kLocalWindow},
-                        Window{Space::Param, kParamWindow}}) {
+  for (Window window :
+       {Window{Space::Shared, kSharedWindow}, Window{Space::Local, kLocalWindow}, Window{Space::Param, kParamWindow}}) {
     uint32_t lanes = 0;
     for (uint32_t l = 0; l < 32; ++l)
       if ((mask >> l & 1) && access.address[l] - window.base < kWindowBytes)

@@ -19,8 +19,8 @@ struct Access {
 };
 
 /// The address each lane of `mask` computes: op[`operand`] + offset.
-void computeAddresses(const Warp &warp, const Instruction &instruction, uint32_t operand, int64_t offset,
-                      uint8_t flags, uint64_t *addresses);
+void computeAddresses(const Warp &warp, const Instruction &instruction, uint32_t operand, int64_t offset, uint8_t flags,
+                      uint64_t *addresses);
 
 /// Finds host memory for `bytes` (a power of two to 16) at `access.address` of each lane of `mask` in `space`, reports
 /// what is out of bounds or misaligned, looks into the shadow and marks it, and counts traffic.

@@ -27,6 +27,8 @@ void toHost(const uint64_t *addresses, uint8_t *origin, uint8_t **host) {
 
 } // namespace
 
-AddressKernels addressKernels() { return {fromNarrow, fromWide, isAnyOutside, toHost}; }
+AddressKernels addressKernels() {
+  return {fromNarrow, fromWide, isAnyOutside, toHost};
+}
 
 } // namespace tamis::emulator::TAMIS_EMULATOR_LEVEL

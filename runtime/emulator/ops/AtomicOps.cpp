@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// atom and red. Blocks run on several host threads, so global atomics are atomics of the host; those of a warp's lanes are
-// done one after the other. op[0] gets the old value, op[1] and op[2] are the operands, the address is op[4] + offset.
+// atom and red. Blocks run on several host threads, so global atomics are atomics of the host; those of a warp's lanes
+// are done one after the other. op[0] gets the old value, op[1] and op[2] are the operands, the address is op[4] +
+// offset.
 
 #define TAMIS_EMULATOR_LEVEL atomics
 #include "runtime/emulator/ops/Access.h"
@@ -49,14 +50,16 @@ template <typename T> uint32_t addPair(uint32_t a, uint32_t b) {
 
 #define INTEGER(type, T)                                                                                               \
   {"min." type, atomicTyped<T, [](T a, T b, T) { return a < b ? a : b; }>},                                            \
-      {"max." type, atomicTyped<T, [](T a, T b, T) { return a < b ? b : a; }>},                                        \
-      {"add." type, atomicTyped<T, [](T a, T b, T) { return T(Bits<sizeof(T)>(a) + Bits<sizeof(T)>(b)); }>}
+      {"max." type, atomicTyped<T, [](T a, T b, T) { return a < b ? b : a; }>}, {                                      \
+    "add." type, atomicTyped<T, [](T a, T b, T) { return T(Bits<sizeof(T)>(a) + Bits<sizeof(T)>(b)); }>                \
+  }
 #define BITS(type, T)                                                                                                  \
   {"and." type, atomicTyped<T, [](T a, T b, T) { return T(a & b); }>},                                                 \
       {"or." type, atomicTyped<T, [](T a, T b, T) { return T(a | b); }>},                                              \
       {"xor." type, atomicTyped<T, [](T a, T b, T) { return T(a ^ b); }>},                                             \
-      {"exch." type, atomicTyped<T, [](T, T b, T) { return b; }>},                                                     \
-      {"cas." type, atomicTyped<T, [](T a, T b, T c) { return a == b ? c : a; }>}
+      {"exch." type, atomicTyped<T, [](T, T b, T) { return b; }>}, {                                                   \
+    "cas." type, atomicTyped<T, [](T a, T b, T c) { return a == b ? c : a; }>                                          \
+  }
 
 const Entry entries[] = {
     INTEGER("u32", uint32_t),

@@ -46,14 +46,17 @@ void extended(Warp &w, const Instruction &i, uint32_t mask) {
       {"mad.hi.cc." type, extended<T, isSigned, MadHigh, false, true>},                                                \
       {"madc.lo." type, extended<T, isSigned, MadLow, true, false>},                                                   \
       {"madc.lo.cc." type, extended<T, isSigned, MadLow, true, true>},                                                 \
-      {"madc.hi." type, extended<T, isSigned, MadHigh, true, false>},                                                  \
-      {"madc.hi.cc." type, extended<T, isSigned, MadHigh, true, true>}
+      {"madc.hi." type, extended<T, isSigned, MadHigh, true, false>}, {                                                \
+    "madc.hi.cc." type, extended<T, isSigned, MadHigh, true, true>                                                     \
+  }
 
 const HandlerEntry entries[] = {CARRY("u32", uint32_t, false), CARRY("s32", uint32_t, true),
                                 CARRY("u64", uint64_t, false), CARRY("s64", uint64_t, true)};
 
 } // namespace
 
-HandlerTable carryTable() { return {entries, sizeof entries / sizeof *entries}; }
+HandlerTable carryTable() {
+  return {entries, sizeof entries / sizeof *entries};
+}
 
 } // namespace tamis::emulator::TAMIS_EMULATOR_LEVEL

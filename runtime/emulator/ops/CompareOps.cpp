@@ -44,11 +44,13 @@ template <bool isFloat, typename T, auto f> void set(Warp &w, const Instruction 
   uint32_t found = compare<T, T, f>(w, i);
   auto *d = w.at<uint32_t>(i.op[0]);
   TAMIS_EACH_LANE
-    if (mask >> l & 1)
-      d[l] = found >> l & 1 ? (isFloat ? 0x3f800000u : ~0u) : 0;
+  if (mask >> l & 1)
+    d[l] = found >> l & 1 ? (isFloat ? 0x3f800000u : ~0u) : 0;
 }
 
-template <typename T> TAMIS_INLINE bool isNan(T a) { return a != a; }
+template <typename T> TAMIS_INLINE bool isNan(T a) {
+  return a != a;
+}
 template <typename T> struct Value {
   static TAMIS_INLINE T get(T a) { return a; }
 };
@@ -71,14 +73,15 @@ template <typename T> void selp(Warp &w, const Instruction &i, uint32_t mask) {
     }
   } else {
     TAMIS_EACH_LANE
-      if (mask >> l & 1)
-        d[l] = chosen >> l & 1 ? a[l] : b[l];
+    if (mask >> l & 1)
+      d[l] = chosen >> l & 1 ? a[l] : b[l];
   }
 }
 
 template <auto f> void predicates(Warp &w, const Instruction &i, uint32_t mask) {
   // A negated operand flips the bits that `offset` holds for it.
-  uint32_t a = *w.at<uint32_t>(i.op[1]) ^ (i.flags & 1 ? ~0u : 0), b = *w.at<uint32_t>(i.op[2]) ^ (i.flags & 2 ? ~0u : 0);
+  uint32_t a = *w.at<uint32_t>(i.op[1]) ^ (i.flags & 1 ? ~0u : 0),
+           b = *w.at<uint32_t>(i.op[2]) ^ (i.flags & 2 ? ~0u : 0);
   uint32_t *d = w.at<uint32_t>(i.op[0]);
   *d = (*d & ~mask) | (f(a, b) & mask);
 }
@@ -95,38 +98,40 @@ template <typename T, uint64_t exponent, auto f> void testp(Warp &w, const Instr
 }
 
 #define INTEGER(cmp, op)                                                                                               \
-  {"setp." cmp ".u16", setp<uint16_t, [](uint16_t a, uint16_t b) { return (a op b); }>},                                 \
-      {"setp." cmp ".s16", setp<int16_t, [](int16_t a, int16_t b) { return (a op b); }>},                                \
-      {"setp." cmp ".u32", setp<uint32_t, [](uint32_t a, uint32_t b) { return (a op b); }>},                             \
-      {"setp." cmp ".s32", setp<int32_t, [](int32_t a, int32_t b) { return (a op b); }>},                                \
-      {"setp." cmp ".u64", setp<uint64_t, [](uint64_t a, uint64_t b) { return (a op b); }>},                             \
-      {"setp." cmp ".s64", setp<int64_t, [](int64_t a, int64_t b) { return (a op b); }>},                                \
-      {"set." cmp ".u32.u32", set<false, uint32_t, [](uint32_t a, uint32_t b) { return (a op b); }>},                    \
-      {"set." cmp ".u32.s32", set<false, int32_t, [](int32_t a, int32_t b) { return (a op b); }>},                       \
-      {"set." cmp ".f32.u32", set<true, uint32_t, [](uint32_t a, uint32_t b) { return (a op b); }>},                     \
-      {"set." cmp ".f32.s32", set<true, int32_t, [](int32_t a, int32_t b) { return (a op b); }>}
+  {"setp." cmp ".u16", setp<uint16_t, [](uint16_t a, uint16_t b) { return (a op b); }>},                               \
+      {"setp." cmp ".s16", setp<int16_t, [](int16_t a, int16_t b) { return (a op b); }>},                              \
+      {"setp." cmp ".u32", setp<uint32_t, [](uint32_t a, uint32_t b) { return (a op b); }>},                           \
+      {"setp." cmp ".s32", setp<int32_t, [](int32_t a, int32_t b) { return (a op b); }>},                              \
+      {"setp." cmp ".u64", setp<uint64_t, [](uint64_t a, uint64_t b) { return (a op b); }>},                           \
+      {"setp." cmp ".s64", setp<int64_t, [](int64_t a, int64_t b) { return (a op b); }>},                              \
+      {"set." cmp ".u32.u32", set<false, uint32_t, [](uint32_t a, uint32_t b) { return (a op b); }>},                  \
+      {"set." cmp ".u32.s32", set<false, int32_t, [](int32_t a, int32_t b) { return (a op b); }>},                     \
+      {"set." cmp ".f32.u32", set<true, uint32_t, [](uint32_t a, uint32_t b) { return (a op b); }>}, {                 \
+    "set." cmp ".f32.s32", set<true, int32_t, [](int32_t a, int32_t b) { return (a op b); }>                           \
+  }
 #define FLOATING(cmp, expression)                                                                                      \
-  {"setp." cmp ".f32", setp<float, [](float a, float b) { return (expression); }>},                                      \
+  {"setp." cmp ".f32", setp<float, [](float a, float b) { return (expression); }>},                                    \
       {"setp." cmp ".ftz.f32", setp<float,                                                                             \
                                     [](float x, float y) {                                                             \
                                       float a = flush(x), b = flush(y);                                                \
-                                      return (expression);                                                               \
+                                      return (expression);                                                             \
                                     }>},                                                                               \
-      {"setp." cmp ".f64", setp<double, [](double a, double b) { return (expression); }>},                               \
+      {"setp." cmp ".f64", setp<double, [](double a, double b) { return (expression); }>},                             \
       {"setp." cmp ".f16", setp<F16,                                                                                   \
                                 [](F16 x, F16 y) {                                                                     \
                                   float a = widen(x), b = widen(y);                                                    \
-                                  return (expression);                                                                   \
+                                  return (expression);                                                                 \
                                 }>},                                                                                   \
       {"setp." cmp ".bf16", setp<Bf16,                                                                                 \
                                  [](Bf16 x, Bf16 y) {                                                                  \
                                    float a = widen(x), b = widen(y);                                                   \
-                                   return (expression);                                                                  \
+                                   return (expression);                                                                \
                                  }>},                                                                                  \
-      {"setp." cmp ".f16x2", setpPair<F16, [](float a, float b) { return (expression); }>},                              \
-      {"setp." cmp ".bf16x2", setpPair<Bf16, [](float a, float b) { return (expression); }>},                            \
-      {"set." cmp ".u32.f32", set<false, float, [](float a, float b) { return (expression); }>},                         \
-      {"set." cmp ".f32.f32", set<true, float, [](float a, float b) { return (expression); }>}
+      {"setp." cmp ".f16x2", setpPair<F16, [](float a, float b) { return (expression); }>},                            \
+      {"setp." cmp ".bf16x2", setpPair<Bf16, [](float a, float b) { return (expression); }>},                          \
+      {"set." cmp ".u32.f32", set<false, float, [](float a, float b) { return (expression); }>}, {                     \
+    "set." cmp ".f32.f32", set<true, float, [](float a, float b) { return (expression); }>                             \
+  }
 
 const HandlerEntry entries[] = {
     INTEGER("eq", ==),
@@ -140,7 +145,7 @@ const HandlerEntry entries[] = {
     INTEGER("hi", >),
     INTEGER("hs", >=),
     FLOATING("eq", a == b),
-    FLOATING("ne", a < b || a > b),
+    FLOATING("ne", a<b || a> b),
     FLOATING("lt", a < b),
     FLOATING("le", a <= b),
     FLOATING("gt", a > b),
@@ -178,6 +183,8 @@ const HandlerEntry entries[] = {
 
 } // namespace
 
-HandlerTable compareTable() { return {entries, sizeof entries / sizeof *entries}; }
+HandlerTable compareTable() {
+  return {entries, sizeof entries / sizeof *entries};
+}
 
 } // namespace tamis::emulator::TAMIS_EMULATOR_LEVEL

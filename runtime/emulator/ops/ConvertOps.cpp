@@ -15,7 +15,9 @@ template <typename T> constexpr T highest = T(~lowest<T>);
 template <typename T>
 using Stored = typename Choose<sizeof(T) == 8, T, typename Choose<isSigned<T>, int32_t, uint32_t>::type>::type;
 
-template <typename D, typename S> TAMIS_INLINE Stored<D> integer(S value) { return Stored<D>(D(value)); }
+template <typename D, typename S> TAMIS_INLINE Stored<D> integer(S value) {
+  return Stored<D>(D(value));
+}
 template <typename D, typename S> TAMIS_INLINE Stored<D> integerSaturated(S value) {
   __int128 wide = value;
   return Stored<D>(wide < lowest<D> ? lowest<D> : (wide > highest<D>) ? highest<D> : D(value));
@@ -29,7 +31,9 @@ template <typename D> TAMIS_INLINE Stored<D> fromFloating(double value) {
   return Stored<D>(value != value ? D(0) : result);
 }
 /// The same in f32 for results to 32 bits, where f64 lanes would cost twice.
-template <typename D> TAMIS_INLINE Stored<D> fromFloating(float value) { return fromFloating<D>(double(value)); }
+template <typename D> TAMIS_INLINE Stored<D> fromFloating(float value) {
+  return fromFloating<D>(double(value));
+}
 
 enum Rounding { Nearest, Zero, Down, Up };
 template <Rounding rounding> TAMIS_INLINE float whole(float value) {
@@ -49,7 +53,9 @@ template <Rounding rounding> TAMIS_INLINE double whole(double value) {
 template <typename T> TAMIS_INLINE uint32_t packPair(float a, float b) {
   return uint32_t(narrow<T>(a).bits) << 16 | narrow<T>(b).bits;
 }
-TAMIS_INLINE float relu(float value) { return (value > 0) || value != value ? value : 0.0f; }
+TAMIS_INLINE float relu(float value) {
+  return (value > 0) || value != value ? value : 0.0f;
+}
 TAMIS_INLINE float toTf32(float value) { // ties away from zero
   uint32_t bits = toBits(value);
   return (bits & 0x7f800000) == 0x7f800000 ? value : fromBits((bits + 0x1000) & ~0x1fffu);
@@ -90,13 +96,15 @@ template <typename D> uint32_t packSaturated(int32_t a, int32_t b, uint32_t c) {
       INTEGER("u64", uint64_t, s, S), INTEGER("s64", int64_t, s, S),                                                   \
       {"cvt.rn.f32." s, map1<float, S, [](S a) { return float(a); }>},                                                 \
       {"cvt.rn.f64." s, map1<double, S, [](S a) { return double(a); }>},                                               \
-      {"cvt.rn.f16." s, map1<F16, S, [](S a) { return toF16(toOdd(double(a))); }>},                                    \
-      {"cvt.rn.bf16." s, map1<Bf16, S, [](S a) { return toBf16(toOdd(double(a))); }>}
+      {"cvt.rn.f16." s, map1<F16, S, [](S a) { return toF16(toOdd(double(a))); }>}, {                                  \
+    "cvt.rn.bf16." s, map1<Bf16, S, [](S a) { return toBf16(toOdd(double(a))); }>                                      \
+  }
 #define TO_INTEGER(d, D, s, S, get)                                                                                    \
   {"cvt.rni." d "." s, map1<Stored<D>, S, [](S a) { return fromFloating<D>(whole<Nearest>(get(a))); }>},               \
       {"cvt.rzi." d "." s, map1<Stored<D>, S, [](S a) { return fromFloating<D>(whole<Zero>(get(a))); }>},              \
-      {"cvt.rmi." d "." s, map1<Stored<D>, S, [](S a) { return fromFloating<D>(whole<Down>(get(a))); }>},              \
-      {"cvt.rpi." d "." s, map1<Stored<D>, S, [](S a) { return fromFloating<D>(whole<Up>(get(a))); }>}
+      {"cvt.rmi." d "." s, map1<Stored<D>, S, [](S a) { return fromFloating<D>(whole<Down>(get(a))); }>}, {            \
+    "cvt.rpi." d "." s, map1<Stored<D>, S, [](S a) { return fromFloating<D>(whole<Up>(get(a))); }>                     \
+  }
 #define FROM_FLOAT(s, S, get)                                                                                          \
   TO_INTEGER("u8", uint8_t, s, S, get), TO_INTEGER("s8", int8_t, s, S, get), TO_INTEGER("u16", uint16_t, s, S, get),   \
       TO_INTEGER("s16", int16_t, s, S, get), TO_INTEGER("u32", uint32_t, s, S, get),                                   \
@@ -106,11 +114,16 @@ template <typename D> uint32_t packSaturated(int32_t a, int32_t b, uint32_t c) {
   {"cvt." name ".f32.f32", map1<float, float, [](float a) { return whole<rounding>(a); }>},                            \
       {"cvt." name ".sat.f32.f32", map1<float, float, [](float a) { return saturate(whole<rounding>(a)); }>},          \
       {"cvt." name ".f64.f64", map1<double, double, [](double a) { return whole<rounding>(a); }>},                     \
-      {"cvt." name ".f16.f16", map1<F16, F16, [](F16 a) { return toF16(whole<rounding>(widen(a))); }>},                \
-      {"cvt." name ".bf16.bf16", map1<Bf16, Bf16, [](Bf16 a) { return toBf16(whole<rounding>(widen(a))); }>}
+      {"cvt." name ".f16.f16", map1<F16, F16, [](F16 a) { return toF16(whole<rounding>(widen(a))); }>}, {              \
+    "cvt." name ".bf16.bf16", map1<Bf16, Bf16, [](Bf16 a) { return toBf16(whole<rounding>(widen(a))); }>               \
+  }
 
-TAMIS_INLINE float same(float a) { return a; }
-TAMIS_INLINE double same(double a) { return a; }
+TAMIS_INLINE float same(float a) {
+  return a;
+}
+TAMIS_INLINE double same(double a) {
+  return a;
+}
 
 const HandlerEntry entries[] = {
     FROM_INTEGER("u8", uint8_t),
@@ -171,6 +184,8 @@ const HandlerEntry entries[] = {
 
 } // namespace
 
-HandlerTable convertTable() { return {entries, sizeof entries / sizeof *entries}; }
+HandlerTable convertTable() {
+  return {entries, sizeof entries / sizeof *entries};
+}
 
 } // namespace tamis::emulator::TAMIS_EMULATOR_LEVEL

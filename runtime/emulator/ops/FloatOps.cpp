@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// f32 and f64 arithmetic that rounds to nearest, and the approximate functions. Those are computed as exactly as the host
-// can: a GPU's last bits differ within the bounds that the PTX ISA states.
+// f32 and f64 arithmetic that rounds to nearest, and the approximate functions. Those are computed as exactly as the
+// host can: a GPU's last bits differ within the bounds that the PTX ISA states.
 
 #include "runtime/emulator/ops/Lanes.h"
 
@@ -50,42 +50,48 @@ template <bool ftz> TAMIS_INLINE float maximumNan(float a, float b) {
 
 // For two operands f(a, b); ftz flushes what comes in and what goes out.
 #define TWO(name, expression)                                                                                          \
-  {name ".f32", map2<float, float, float, [](float a, float b) { return (expression); }>},                             \
-      {name ".ftz.f32", map2<float, float, float, [](float x, float y) {                                               \
-         float a = flush(x), b = flush(y);                                                                             \
-         return flush(expression);                                                                                     \
-       }>}
+  {name ".f32", map2<float, float, float, [](float a, float b) { return (expression); }>}, {                           \
+    name ".ftz.f32", map2<float, float, float, [](float x, float y) {                                                  \
+      float a = flush(x), b = flush(y);                                                                                \
+      return flush(expression);                                                                                        \
+    }>                                                                                                                 \
+  }
 #define TWO_SATURATED(name, expression)                                                                                \
-  {name ".sat.f32", map2<float, float, float, [](float a, float b) { return saturate(expression); }>},                 \
-      {name ".ftz.sat.f32", map2<float, float, float, [](float x, float y) {                                           \
-         float a = flush(x), b = flush(y);                                                                             \
-         return saturate(flush(expression));                                                                           \
-       }>}
+  {name ".sat.f32", map2<float, float, float, [](float a, float b) { return saturate(expression); }>}, {               \
+    name ".ftz.sat.f32", map2<float, float, float, [](float x, float y) {                                              \
+      float a = flush(x), b = flush(y);                                                                                \
+      return saturate(flush(expression));                                                                              \
+    }>                                                                                                                 \
+  }
 #define THREE(name, ftzName, result)                                                                                   \
-  {name, map3<float, float, float, float,                                                                              \
-              [](float a, float b, float c) { return result(__builtin_fmaf(a, b, c)); }>},                             \
-      {ftzName, map3<float, float, float, float, [](float a, float b, float c) {                                       \
-         return result(flush(__builtin_fmaf(flush(a), flush(b), flush(c))));                                           \
-       }>}
+  {name, map3<float, float, float, float, [](float a, float b, float c) { return result(__builtin_fmaf(a, b, c)); }>}, \
+  {                                                                                                                    \
+    ftzName, map3<float, float, float, float, [](float a, float b, float c) {                                          \
+      return result(flush(__builtin_fmaf(flush(a), flush(b), flush(c))));                                              \
+    }>                                                                                                                 \
+  }
 #define ONE(name, expression)                                                                                          \
-  {name ".f32", map1<float, float, [](float a) { return (expression); }>},                                             \
-      {name ".ftz.f32", map1<float, float, [](float x) {                                                               \
-         float a = flush(x);                                                                                           \
-         return flush(expression);                                                                                     \
-       }>}
+  {name ".f32", map1<float, float, [](float a) { return (expression); }>}, {                                           \
+    name ".ftz.f32", map1<float, float, [](float x) {                                                                  \
+      float a = flush(x);                                                                                              \
+      return flush(expression);                                                                                        \
+    }>                                                                                                                 \
+  }
 #define TWO_DOUBLE(name, expression)                                                                                   \
   {name ".f64", map2<double, double, double, [](double a, double b) { return (expression); }>}
 #define ONE_DOUBLE(name, expression) {name ".f64", map1<double, double, [](double a) { return (expression); }>}
 
-TAMIS_INLINE float same(float value) { return value; }
+TAMIS_INLINE float same(float value) {
+  return value;
+}
 
 const HandlerEntry entries[] = {
     TWO("add", a + b),
     TWO("sub", a - b),
-    TWO("mul", a * b),
+    TWO("mul", a *b),
     TWO_SATURATED("add", a + b),
     TWO_SATURATED("sub", a - b),
-    TWO_SATURATED("mul", a * b),
+    TWO_SATURATED("mul", a *b),
     TWO("div", a / b),
     TWO("div.approx", a / b),
     TWO("div.full", a / b),
@@ -114,13 +120,19 @@ const HandlerEntry entries[] = {
     ONE("tanh.approx", __builtin_tanhf(a)),
     TWO_DOUBLE("add", a + b),
     TWO_DOUBLE("sub", a - b),
-    TWO_DOUBLE("mul", a * b),
+    TWO_DOUBLE("mul", a *b),
     TWO_DOUBLE("div", a / b),
-    TWO_DOUBLE("min", a != a ? b : b != b ? a : (a < b || (a == b && __builtin_signbit(a))) ? a : b),
-    TWO_DOUBLE("max", a != a ? b : b != b ? a : (b < a || (a == b && __builtin_signbit(b))) ? a : b),
+    TWO_DOUBLE("min", a != a                                        ? b
+                      : b != b                                      ? a
+                      : (a < b || (a == b && __builtin_signbit(a))) ? a
+                                                                    : b),
+    TWO_DOUBLE("max", a != a                                        ? b
+                      : b != b                                      ? a
+                      : (b < a || (a == b && __builtin_signbit(b))) ? a
+                                                                    : b),
     TWO_DOUBLE("copysign", __builtin_copysign(b, a)),
-    {"fma.f64", map3<double, double, double, double,
-                     [](double a, double b, double c) { return __builtin_fma(a, b, c); }>},
+    {"fma.f64",
+     map3<double, double, double, double, [](double a, double b, double c) { return __builtin_fma(a, b, c); }>},
     ONE_DOUBLE("abs", __builtin_fabs(a)),
     ONE_DOUBLE("neg", -a),
     ONE_DOUBLE("sqrt", __builtin_sqrt(a)),
@@ -132,6 +144,8 @@ const HandlerEntry entries[] = {
 
 } // namespace
 
-HandlerTable floatTable() { return {entries, sizeof entries / sizeof *entries}; }
+HandlerTable floatTable() {
+  return {entries, sizeof entries / sizeof *entries};
+}
 
 } // namespace tamis::emulator::TAMIS_EMULATOR_LEVEL

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Integer and bit instructions. Names are opcodes with their types; see the PTX ISA, "Integer Arithmetic Instructions" and
-// "Logic and Shift Instructions", for what each does at its edges.
+// Integer and bit instructions. Names are opcodes with their types; see the PTX ISA, "Integer Arithmetic Instructions"
+// and "Logic and Shift Instructions", for what each does at its edges.
 
 #include "runtime/emulator/ops/Lanes.h"
 
@@ -13,23 +13,29 @@ template <typename T> constexpr bool isSigned = T(-1) < T(0);
 template <typename T> using Unsigned = Bits<sizeof(T)>;
 /// Twice as wide, of the same sign.
 template <typename T>
-using Double = typename Choose<
-    sizeof(T) == 2, typename Choose<isSigned<T>, int32_t, uint32_t>::type,
-    typename Choose<sizeof(T) == 4, typename Choose<isSigned<T>, int64_t, uint64_t>::type,
-                    typename Choose<isSigned<T>, __int128, unsigned __int128>::type>::type>::type;
+using Double =
+    typename Choose<sizeof(T) == 2, typename Choose<isSigned<T>, int32_t, uint32_t>::type,
+                    typename Choose<sizeof(T) == 4, typename Choose<isSigned<T>, int64_t, uint64_t>::type,
+                                    typename Choose<isSigned<T>, __int128, unsigned __int128>::type>::type>::type;
 template <typename T> constexpr int width = 8 * sizeof(T);
 template <typename T> constexpr T lowest = isSigned<T> ? T(Unsigned<T>(1) << (width<T> - 1)) : T(0);
 template <typename T> constexpr T highest = T(~lowest<T>);
 
-template <typename T> TAMIS_INLINE T add(T a, T b) { return T(Unsigned<T>(Unsigned<T>(a) + Unsigned<T>(b))); }
-template <typename T> TAMIS_INLINE T subtract(T a, T b) { return T(Unsigned<T>(Unsigned<T>(a) - Unsigned<T>(b))); }
+template <typename T> TAMIS_INLINE T add(T a, T b) {
+  return T(Unsigned<T>(Unsigned<T>(a) + Unsigned<T>(b)));
+}
+template <typename T> TAMIS_INLINE T subtract(T a, T b) {
+  return T(Unsigned<T>(Unsigned<T>(a) - Unsigned<T>(b)));
+}
 template <typename T> TAMIS_INLINE T mulLow(T a, T b) {
   return T(Unsigned<T>(uint64_t(Unsigned<T>(a)) * uint64_t(Unsigned<T>(b))));
 }
 template <typename T> TAMIS_INLINE T mulHigh(T a, T b) {
   return T((Double<T>(a) * Double<T>(b)) >> width<T>);
 }
-template <typename T> TAMIS_INLINE Double<T> mulWide(T a, T b) { return Double<T>(Double<T>(a) * Double<T>(b)); }
+template <typename T> TAMIS_INLINE Double<T> mulWide(T a, T b) {
+  return Double<T>(Double<T>(a) * Double<T>(b));
+}
 template <typename T> TAMIS_INLINE T mul24(T a, T b) {
   if constexpr (isSigned<T>)
     return T((int64_t(int32_t(uint32_t(a) << 8) >> 8) * int64_t(int32_t(uint32_t(b) << 8) >> 8)));
@@ -51,7 +57,9 @@ template <typename T> TAMIS_INLINE T remainder(T a, T b) {
     return 0;
   return T(a % b);
 }
-template <typename T> TAMIS_INLINE T shiftLeft(T a, uint32_t n) { return n >= uint32_t(width<T>) ? T(0) : T(a << n); }
+template <typename T> TAMIS_INLINE T shiftLeft(T a, uint32_t n) {
+  return n >= uint32_t(width<T>) ? T(0) : T(a << n);
+}
 template <typename T> TAMIS_INLINE T shiftRight(T a, uint32_t n) {
   return n >= uint32_t(width<T>) ? (isSigned<T> && a < 0 ? T(-1) : T(0)) : T(a >> n);
 }
@@ -92,8 +100,8 @@ template <typename T> void bfi(Warp &w, const Instruction &i, uint32_t mask) {
   auto *a = w.at<T>(i.op[1]), *b = w.at<T>(i.op[2]);
   auto *c = w.at<uint32_t>(i.op[3]), *e = w.at<uint32_t>(i.op[4]);
   TAMIS_EACH_LANE
-    if (mask >> l & 1)
-      d[l] = insertField<T>(a[l], b[l], c[l], e[l]);
+  if (mask >> l & 1)
+    d[l] = insertField<T>(a[l], b[l], c[l], e[l]);
 }
 template <typename T> TAMIS_INLINE uint32_t findBit(T a) {
   Unsigned<T> bits = isSigned<T> && a < 0 ? Unsigned<T>(~a) : Unsigned<T>(a);
@@ -174,37 +182,43 @@ TAMIS_INLINE uint32_t maskFrom(uint32_t a, uint32_t b) {
       {"sad." name, map3<T, T, T, T, [](T a, T b, T c) { return add(a < b ? subtract(b, a) : subtract(a, b), c); }>},  \
       {"div." name, map2<T, T, T, divide<T>>}, {"rem." name, map2<T, T, T, remainder<T>>},                             \
       {"min." name, map2<T, T, T, [](T a, T b) { return a < b ? a : b; }>},                                            \
-      {"max." name, map2<T, T, T, [](T a, T b) { return (a > b) ? a : b; }>},                                            \
+      {"max." name, map2<T, T, T, [](T a, T b) { return (a > b) ? a : b; }>},                                          \
       {"abs." name, map1<T, T, [](T a) { return a < T(0) ? subtract(T(0), a) : a; }>},                                 \
-      {"neg." name, map1<T, T, [](T a) { return subtract(T(0), a); }>},                                                \
-      {"shr." name, map2<T, T, uint32_t, shiftRight<T>>}
+      {"neg." name, map1<T, T, [](T a) { return subtract(T(0), a); }>}, {                                              \
+    "shr." name, map2<T, T, uint32_t, shiftRight<T>>                                                                   \
+  }
 #define WIDENING(name, T)                                                                                              \
-  {"mul.wide." name, map2<Double<T>, T, T, mulWide<T>>},                                                               \
-  {"mad.wide." name, map3<Double<T>, T, T, Double<T>,                                                                  \
-                          [](T a, T b, Double<T> c) { return add<Double<T>>(mulWide(a, b), c); }>}
+  {"mul.wide." name, map2<Double<T>, T, T, mulWide<T>>}, {                                                             \
+    "mad.wide." name,                                                                                                  \
+        map3<Double<T>, T, T, Double<T>, [](T a, T b, Double<T> c) { return add<Double<T>>(mulWide(a, b), c); }>       \
+  }
 #define NARROW(name, T)                                                                                                \
-  {"mul24.lo." name, map2<T, T, T, mul24<T>>},                                                                         \
-      {"mad24.lo." name, map3<T, T, T, T, [](T a, T b, T c) { return add(mul24(a, b), c); }>}
+  {"mul24.lo." name, map2<T, T, T, mul24<T>>}, {                                                                       \
+    "mad24.lo." name, map3<T, T, T, T, [](T a, T b, T c) { return add(mul24(a, b), c); }>                              \
+  }
 #define FIELDS(name, T)                                                                                                \
-  {"bfe." name, map3<T, T, uint32_t, uint32_t, extractField<T>>},                                                      \
-      {"bfind." name, map1<uint32_t, T, findBit<T>>},                                                                  \
-      {"bfind.shiftamt." name, map1<uint32_t, T, [](T a) {                                                             \
-         uint32_t bit = findBit(a);                                                                                    \
-         return bit == ~0u ? bit : uint32_t(width<T> - 1) - bit;                                                       \
-       }>}
+  {"bfe." name, map3<T, T, uint32_t, uint32_t, extractField<T>>}, {"bfind." name, map1<uint32_t, T, findBit<T>>}, {    \
+    "bfind.shiftamt." name, map1<uint32_t, T, [](T a) {                                                                \
+      uint32_t bit = findBit(a);                                                                                       \
+      return bit == ~0u ? bit : uint32_t(width<T> - 1) - bit;                                                          \
+    }>                                                                                                                 \
+  }
 #define LOGIC(name, T)                                                                                                 \
   {"and." name, map2<T, T, T, [](T a, T b) { return T(a & b); }>},                                                     \
       {"or." name, map2<T, T, T, [](T a, T b) { return T(a | b); }>},                                                  \
       {"xor." name, map2<T, T, T, [](T a, T b) { return T(a ^ b); }>},                                                 \
-      {"not." name, map1<T, T, [](T a) { return T(~a); }>},                                                            \
-      {"cnot." name, map1<T, T, [](T a) { return T(a == 0); }>}, {"shl." name, map2<T, T, uint32_t, shiftLeft<T>>},    \
-      {"shr." name, map2<T, T, uint32_t, shiftRight<T>>}, {"mov." name, map1<T, T, [](T a) { return a; }>}
+      {"not." name, map1<T, T, [](T a) { return T(~a); }>}, {"cnot." name, map1<T, T, [](T a) { return T(a == 0); }>}, \
+      {"shl." name, map2<T, T, uint32_t, shiftLeft<T>>}, {"shr." name, map2<T, T, uint32_t, shiftRight<T>>}, {         \
+    "mov." name, map1<T, T, [](T a) { return a; }>                                                                     \
+  }
 #define BITS(name, T)                                                                                                  \
   {"popc." name, map1<uint32_t, T, [](T a) { return uint32_t(__builtin_popcountll(a)); }>},                            \
       {"clz." name,                                                                                                    \
        map1<uint32_t, T,                                                                                               \
             [](T a) { return a == 0 ? uint32_t(width<T>) : uint32_t(__builtin_clzll(a) - (64 - width<T>)); }>},        \
-      {"brev." name, map1<T, T, reverse<T>>}, {"bfi." name, bfi<T>}
+      {"brev." name, map1<T, T, reverse<T>>}, {                                                                        \
+    "bfi." name, bfi<T>                                                                                                \
+  }
 
 using u32 = uint32_t;
 const HandlerEntry entries[] = {
@@ -248,8 +262,10 @@ const HandlerEntry entries[] = {
     {"dp4a.u32.s32", map3<u32, u32, u32, u32, dotBytes<uint8_t, int8_t>>},
     {"dp4a.s32.u32", map3<u32, u32, u32, u32, dotBytes<int8_t, uint8_t>>},
     {"bmsk.clamp.b32", map2<u32, u32, u32, maskFrom>},
-    {"add.u16x2", map2<u32, u32, u32, [](u32 a, u32 b) { return ((a + b) & 0xffff) | ((a & ~0xffffu) + (b & ~0xffffu)); }>},
-    {"add.s16x2", map2<u32, u32, u32, [](u32 a, u32 b) { return ((a + b) & 0xffff) | ((a & ~0xffffu) + (b & ~0xffffu)); }>},
+    {"add.u16x2",
+     map2<u32, u32, u32, [](u32 a, u32 b) { return ((a + b) & 0xffff) | ((a & ~0xffffu) + (b & ~0xffffu)); }>},
+    {"add.s16x2",
+     map2<u32, u32, u32, [](u32 a, u32 b) { return ((a + b) & 0xffff) | ((a & ~0xffffu) + (b & ~0xffffu)); }>},
     {"min.u16x2", map2<u32, u32, u32, pairMinMax<uint16_t, false>>},
     {"max.u16x2", map2<u32, u32, u32, pairMinMax<uint16_t, true>>},
     {"min.s16x2", map2<u32, u32, u32, pairMinMax<int16_t, false>>},
@@ -258,6 +274,8 @@ const HandlerEntry entries[] = {
 
 } // namespace
 
-HandlerTable integerTable() { return {entries, sizeof entries / sizeof *entries}; }
+HandlerTable integerTable() {
+  return {entries, sizeof entries / sizeof *entries};
+}
 
 } // namespace tamis::emulator::TAMIS_EMULATOR_LEVEL

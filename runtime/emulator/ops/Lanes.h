@@ -48,7 +48,9 @@ struct Bf16 {
 template <typename T> TAMIS_INLINE T fromSlot(Slot<T> slot) {
   return __builtin_bit_cast(T, static_cast<Bits<sizeof(T)>>(slot));
 }
-template <typename T> TAMIS_INLINE Slot<T> toSlot(T value) { return __builtin_bit_cast(Bits<sizeof(T)>, value); }
+template <typename T> TAMIS_INLINE Slot<T> toSlot(T value) {
+  return __builtin_bit_cast(Bits<sizeof(T)>, value);
+}
 
 // One result from one, two or three operands of types.
 template <typename D, typename A, auto f> void map1(Warp &w, const Instruction &i, uint32_t mask) {
@@ -58,8 +60,8 @@ template <typename D, typename A, auto f> void map1(Warp &w, const Instruction &
     TAMIS_LANES d[l] = toSlot<D>(f(fromSlot<A>(a[l])));
   } else {
     TAMIS_EACH_LANE
-      if (mask >> l & 1)
-        d[l] = toSlot<D>(f(fromSlot<A>(a[l])));
+    if (mask >> l & 1)
+      d[l] = toSlot<D>(f(fromSlot<A>(a[l])));
   }
 }
 
@@ -71,8 +73,8 @@ template <typename D, typename A, typename B, auto f> void map2(Warp &w, const I
     TAMIS_LANES d[l] = toSlot<D>(f(fromSlot<A>(a[l]), fromSlot<B>(b[l])));
   } else {
     TAMIS_EACH_LANE
-      if (mask >> l & 1)
-        d[l] = toSlot<D>(f(fromSlot<A>(a[l]), fromSlot<B>(b[l])));
+    if (mask >> l & 1)
+      d[l] = toSlot<D>(f(fromSlot<A>(a[l]), fromSlot<B>(b[l])));
   }
 }
 
@@ -86,8 +88,8 @@ void map3(Warp &w, const Instruction &i, uint32_t mask) {
     TAMIS_LANES d[l] = toSlot<D>(f(fromSlot<A>(a[l]), fromSlot<B>(b[l]), fromSlot<C>(c[l])));
   } else {
     TAMIS_EACH_LANE
-      if (mask >> l & 1)
-        d[l] = toSlot<D>(f(fromSlot<A>(a[l]), fromSlot<B>(b[l]), fromSlot<C>(c[l])));
+    if (mask >> l & 1)
+      d[l] = toSlot<D>(f(fromSlot<A>(a[l]), fromSlot<B>(b[l]), fromSlot<C>(c[l])));
   }
 }
 
@@ -103,8 +105,12 @@ template <typename A, typename B, auto f> TAMIS_INLINE uint32_t compare(Warp &w,
   return all;
 }
 
-TAMIS_INLINE float fromBits(uint32_t bits) { return __builtin_bit_cast(float, bits); }
-TAMIS_INLINE uint32_t toBits(float value) { return __builtin_bit_cast(uint32_t, value); }
+TAMIS_INLINE float fromBits(uint32_t bits) {
+  return __builtin_bit_cast(float, bits);
+}
+TAMIS_INLINE uint32_t toBits(float value) {
+  return __builtin_bit_cast(uint32_t, value);
+}
 
 /// Subnormal f32 become zeros of their sign.
 TAMIS_INLINE float flush(float value) {
@@ -117,7 +123,9 @@ template <bool ftz> TAMIS_INLINE float flushIf(float value) {
   return value;
 }
 /// To [0, 1], NaN to 0.
-template <typename T> TAMIS_INLINE T saturate(T value) { return value > T(0) ? (value < T(1) ? value : T(1)) : T(0); }
+template <typename T> TAMIS_INLINE T saturate(T value) {
+  return value > T(0) ? (value < T(1) ? value : T(1)) : T(0);
+}
 
 TAMIS_INLINE float widen(F16 half) {
   uint32_t sign = uint32_t(half.bits & 0x8000) << 16, magnitude = half.bits & 0x7fffu;
@@ -126,7 +134,9 @@ TAMIS_INLINE float widen(F16 half) {
   uint32_t bits = magnitude >= 0x7c00 ? (0x7f800000 | magnitude << 13) : toBits(value);
   return fromBits(bits | sign);
 }
-TAMIS_INLINE float widen(Bf16 value) { return fromBits(uint32_t(value.bits) << 16); }
+TAMIS_INLINE float widen(Bf16 value) {
+  return fromBits(uint32_t(value.bits) << 16);
+}
 
 /// Nearest, ties to even. NaN becomes the canonical NaN 0x7fff of the PTX ISA.
 TAMIS_INLINE F16 toF16(float value) {

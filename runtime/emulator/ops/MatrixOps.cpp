@@ -2,8 +2,8 @@
 //
 // mma.sync. A 32-bit register of A or B over a warp is a block of 8 rows by 16 bytes, which is also its order in memory
 // here: lane 4 r + c holds bytes 4 c of row r. A is [[a0, a2], [a1, a3]], B transposed is [b0, b1]; registers of C are
-// pairs of columns of 8 rows (PTX ISA, "Matrix Fragments for mma.m16n8k16" and its siblings). The instruction's list holds
-// the registers of D, A, B and C.
+// pairs of columns of 8 rows (PTX ISA, "Matrix Fragments for mma.m16n8k16" and its siblings). The instruction's list
+// holds the registers of D, A, B and C.
 
 #include "runtime/emulator/ops/Lanes.h"
 #include "runtime/emulator/ops/SmallFloats.h"
@@ -63,7 +63,9 @@ template <> struct Element<U8> {
 template <> struct Element<S4> {
   static constexpr int bits = 4;
   using Sum = int32_t;
-  static TAMIS_INLINE int32_t get(const uint8_t *row, int k) { return int32_t(uint32_t(row[k / 2] >> 4 * (k & 1)) << 28) >> 28; }
+  static TAMIS_INLINE int32_t get(const uint8_t *row, int k) {
+    return int32_t(uint32_t(row[k / 2] >> 4 * (k & 1)) << 28) >> 28;
+  }
 };
 template <> struct Element<U4> {
   static constexpr int bits = 4;
@@ -90,8 +92,8 @@ template <typename E> TAMIS_INLINE void widenBlock(const uint8_t *from, typename
     to[k] = Element<E>::get(from, k);
 }
 
-/// 8 x 8, rows to columns; `stride` elements lie between rows of `from`. Its rows are taken as 0 2 4 6 1 3 5 7, the order
-/// in which two registers of C hold their columns.
+/// 8 x 8, rows to columns; `stride` elements lie between rows of `from`. Its rows are taken as 0 2 4 6 1 3 5 7, the
+/// order in which two registers of C hold their columns.
 template <typename T> TAMIS_INLINE void transposeColumns(const T *from, int stride, Vector8<T> *to) {
   Vector8<T> r[8], s[8];
   constexpr int order[8] = {0, 2, 4, 6, 1, 3, 5, 7};
@@ -190,7 +192,8 @@ void mma(Warp &w, const Instruction &i, uint32_t) {
       uint32_t *to = w.at<uint32_t>(list[half]);
       for (int row = 0; row < 8; ++row)
         for (int t = 0; t < 4; ++t)
-          to[4 * row + t] = uint32_t(toF16(float(sums[row][t])).bits) | uint32_t(toF16(float(sums[row][4 + t])).bits) << 16;
+          to[4 * row + t] = uint32_t(toF16(float(sums[row][t])).bits) | uint32_t(toF16(float(sums[row][4 + t])).bits)
+                                                                            << 16;
     } else {
       Sum *even = w.at<Sum>(list[2 * half]), *odd = w.at<Sum>(list[2 * half + 1]);
 #pragma GCC unroll 8
@@ -257,6 +260,8 @@ const HandlerEntry entries[] = {
 
 } // namespace
 
-HandlerTable matrixTable() { return {entries, sizeof entries / sizeof *entries}; }
+HandlerTable matrixTable() {
+  return {entries, sizeof entries / sizeof *entries};
+}
 
 } // namespace tamis::emulator::TAMIS_EMULATOR_LEVEL

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// ld, st, cvta, cp.async and ldmatrix. The address is op[4] + offset. A load's results and a store's values are op[0] to
-// op[3], eight-element vectors go on in the list.
+// ld, st, cvta, cp.async and ldmatrix. The address is op[4] + offset. A load's results and a store's values are op[0]
+// to op[3], eight-element vectors go on in the list.
 
 #include "runtime/emulator/ops/Access.h"
 #include <cstring>
@@ -91,8 +91,7 @@ Handler choose(uint32_t bytes, uint32_t count, bool isWide, bool isSigned) {
                   : (isSigned ? byCount<Choice, int8_t, uint32_t>(count) : byCount<Choice, uint8_t, uint32_t>(count));
   case 2:
     return isWide ? (isSigned ? byCount<Choice, int16_t, uint64_t>(count) : byCount<Choice, uint16_t, uint64_t>(count))
-                  : (isSigned ? byCount<Choice, int16_t, uint32_t>(count)
-                              : byCount<Choice, uint16_t, uint32_t>(count));
+                  : (isSigned ? byCount<Choice, int16_t, uint32_t>(count) : byCount<Choice, uint16_t, uint32_t>(count));
   case 4:
     return isWide ? (isSigned ? byCount<Choice, int32_t, uint64_t>(count) : byCount<Choice, uint32_t, uint64_t>(count))
                   : byCount<Choice, uint32_t, uint32_t>(count);
@@ -117,7 +116,9 @@ template <typename T, typename S, int count> struct LoadParameter {
 Handler load(uint32_t bytes, uint32_t count, bool isWide, bool isSigned) {
   return choose<Load>(bytes, count, isWide, isSigned);
 }
-Handler store(uint32_t bytes, uint32_t count, bool isWide) { return choose<Store>(bytes, count, isWide, false); }
+Handler store(uint32_t bytes, uint32_t count, bool isWide) {
+  return choose<Store>(bytes, count, isWide, false);
+}
 Handler loadParameter(uint32_t bytes, uint32_t count, bool isWide, bool isSigned) {
   return choose<LoadParameter>(bytes, count, isWide, isSigned);
 }
@@ -169,9 +170,9 @@ void isInSpace(Warp &w, const Instruction &i, uint32_t mask) {
   *d = (*d & ~mask) | (found & mask);
 }
 
-/// cp.async: to shared op[0] + offset, from global op[1] + the immediate in op[4]; `bytes` bytes. With a list, its first
-/// entry is the register with the bytes that are read; the rest are zeros. A predicate in op[3], flipped by flag kSigned,
-/// makes all zeros ("ignore-src").
+/// cp.async: to shared op[0] + offset, from global op[1] + the immediate in op[4]; `bytes` bytes. With a list, its
+/// first entry is the register with the bytes that are read; the rest are zeros. A predicate in op[3], flipped by flag
+/// kSigned, makes all zeros ("ignore-src").
 void copyAsync(Warp &w, const Instruction &i, uint32_t mask) {
   Block &block = *w.block;
   Access to, from;
@@ -342,7 +343,8 @@ void storeMatrix(Warp &w, const Instruction &i, uint32_t) {
 
 namespace {
 
-template <typename T, int each, int count, bool isPack> void moveElements(Warp &w, const Instruction &i, uint32_t mask) {
+template <typename T, int each, int count, bool isPack>
+void moveElements(Warp &w, const Instruction &i, uint32_t mask) {
   const uint32_t *list = w.block->kernel->pool.data() + i.list;
   constexpr T ones = T(~T(0)) >> (8 * sizeof(T) - 8 * each);
   T *scalar = w.at<T>(list[0]);
@@ -381,8 +383,12 @@ template <bool isPack> void moveAny(Warp &w, const Instruction &i, uint32_t mask
 } // namespace
 
 /// mov between a scalar, list[0], and the elements of a vector, the rest of the list, `bytes` each.
-void packElements(Warp &w, const Instruction &i, uint32_t mask) { moveAny<true>(w, i, mask); }
-void unpackElements(Warp &w, const Instruction &i, uint32_t mask) { moveAny<false>(w, i, mask); }
+void packElements(Warp &w, const Instruction &i, uint32_t mask) {
+  moveAny<true>(w, i, mask);
+}
+void unpackElements(Warp &w, const Instruction &i, uint32_t mask) {
+  moveAny<false>(w, i, mask);
+}
 
 /// movmatrix.trans: op[1] to op[0].
 void moveMatrix(Warp &w, const Instruction &i, uint32_t) {

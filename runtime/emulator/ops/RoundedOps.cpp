@@ -31,8 +31,12 @@ template <int mode, typename D, typename S, auto f> void rounded(Warp &w, const 
   fesetround(before);
 }
 
-template <typename T> bool isSubnormal(T value) { return value != 0 && std::fabs(value) < 0x1p-126; }
-template <bool ftz, typename T> T flushed(T value) { return ftz && isSubnormal(value) ? std::copysign(T(0), value) : value; }
+template <typename T> bool isSubnormal(T value) {
+  return value != 0 && std::fabs(value) < 0x1p-126;
+}
+template <bool ftz, typename T> T flushed(T value) {
+  return ftz && isSubnormal(value) ? std::copysign(T(0), value) : value;
+}
 
 template <int mode, typename T, bool ftz>
 void addArithmetic(std::map<std::string, Handler, std::less<>> &into, const std::string &suffix) {
@@ -52,8 +56,7 @@ void addArithmetic(std::map<std::string, Handler, std::less<>> &into, const std:
       rounded<mode, T, T, [](auto get) { return flushed<ftz, T>(std::sqrt(flushed<ftz, T>(get(1)))); }>;
 }
 
-template <int mode>
-void addMode(std::map<std::string, Handler, std::less<>> &into, const std::string &name) {
+template <int mode> void addMode(std::map<std::string, Handler, std::less<>> &into, const std::string &name) {
   addArithmetic<mode, float, false>(into, "." + name + ".f32");
   addArithmetic<mode, float, true>(into, "." + name + ".ftz.f32");
   addArithmetic<mode, double, false>(into, "." + name + ".f64");

@@ -13,10 +13,10 @@ uint32_t typeBits(std::string_view type) {
   static constexpr struct {
     std::string_view name;
     uint32_t bits;
-  } table[] = {{"pred", 1},    {"b8", 8},      {"u8", 8},     {"s8", 8},     {"b16", 16},   {"u16", 16},
-               {"s16", 16},    {"f16", 16},    {"bf16", 16},  {"b32", 32},   {"u32", 32},   {"s32", 32},
-               {"f32", 32},    {"f16x2", 32},  {"bf16x2", 32}, {"tf32", 32}, {"b64", 64},   {"u64", 64},
-               {"s64", 64},    {"f64", 64},    {"b128", 128}, {"u16x2", 32}, {"s16x2", 32}, {"e4m3x2", 16},
+  } table[] = {{"pred", 1},    {"b8", 8},      {"u8", 8},          {"s8", 8},      {"b16", 16},   {"u16", 16},
+               {"s16", 16},    {"f16", 16},    {"bf16", 16},       {"b32", 32},    {"u32", 32},   {"s32", 32},
+               {"f32", 32},    {"f16x2", 32},  {"bf16x2", 32},     {"tf32", 32},   {"b64", 64},   {"u64", 64},
+               {"s64", 64},    {"f64", 64},    {"b128", 128},      {"u16x2", 32},  {"s16x2", 32}, {"e4m3x2", 16},
                {"e5m2x2", 16}, {"texref", 64}, {"samplerref", 64}, {"surfref", 64}};
   for (auto &entry : table)
     if (entry.name == type)
@@ -27,8 +27,8 @@ uint32_t typeBits(std::string_view type) {
 namespace {
 
 Space spaceOf(std::string_view directive) {
-  return directive == ".global"  ? Space::Global
-         : directive == ".const" ? Space::Const
+  return directive == ".global"   ? Space::Global
+         : directive == ".const"  ? Space::Const
          : directive == ".shared" ? Space::Shared
          : directive == ".local"  ? Space::Local
                                   : Space::Param;
@@ -122,7 +122,8 @@ bool Parser::parseVariable(Variable &variable) {
       if (!parseInteger(value))
         return false;
       if (value == 0 || value > 4096 || (value & (value - 1)))
-        return failAt(variable.line, "found an alignment of " + std::to_string(value) + ", wanted a power of two to 4096");
+        return failAt(variable.line,
+                      "found an alignment of " + std::to_string(value) + ", wanted a power of two to 4096");
       if (!variable.isPointer) // after .ptr it is that of what is pointed to
         variable.alignment = uint32_t(value);
     } else if (word == ".ptr") {

@@ -23,11 +23,14 @@ bool Parser::failAt(uint32_t line, std::string message) {
 
 bool Parser::fail(const std::string &wanted) {
   const Token &token = peek();
-  std::string found = token.kind == Token::End ? "the end of the text" : "'" + std::string(token.text.substr(0, 60)) + "'";
+  std::string found =
+      token.kind == Token::End ? "the end of the text" : "'" + std::string(token.text.substr(0, 60)) + "'";
   return failAt(token.line, "found " + found + ", wanted " + wanted);
 }
 
-bool Parser::expect(char punctuation) { return takeIf(punctuation) || fail(std::string("'") + punctuation + "'"); }
+bool Parser::expect(char punctuation) {
+  return takeIf(punctuation) || fail(std::string("'") + punctuation + "'");
+}
 
 void Parser::skipPast(char punctuation) {
   while (peek().kind != Token::End && !peek().is('}'))
@@ -51,7 +54,9 @@ const Parser::Entity *Parser::find(std::string_view name) const {
   return nullptr;
 }
 
-void Parser::declare(std::string_view name, Entity entity) { scopes.back()[name] = entity; }
+void Parser::declare(std::string_view name, Entity entity) {
+  scopes.back()[name] = entity;
+}
 
 void Parser::parseBody() {
   take(); // {

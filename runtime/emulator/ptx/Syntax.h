@@ -76,7 +76,7 @@ struct Function {
   uint32_t line = 0;
   bool isEntry = false, hasBody = false;
   std::vector<Register> registers;
-  std::vector<Variable> variables; ///< local ones and parameters
+  std::vector<Variable> variables;           ///< local ones and parameters
   std::vector<uint32_t> parameters, results; ///< indices into `variables`
   std::vector<Statement> body;
   std::vector<uint32_t> scopeParents; ///< of scope n; 0 is the outermost, its own parent

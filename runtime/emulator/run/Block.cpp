@@ -104,8 +104,8 @@ std::string waitingText(const Block &block) {
     if (warp.state == Warp::AtBarrier)
       text += (text.empty() ? "warp " : ", warp ") + std::to_string(warp.index) + " waits at line " +
               std::to_string(warp.barrierLine);
-  uint32_t ended = uint32_t(std::count_if(block.warps.begin(), block.warps.end(),
-                                          [](const Warp &warp) { return warp.state == Warp::Done; }));
+  uint32_t ended = uint32_t(
+      std::count_if(block.warps.begin(), block.warps.end(), [](const Warp &warp) { return warp.state == Warp::Done; }));
   return text + ", " + std::to_string(ended) + " of " + std::to_string(block.warps.size()) + " warps have exited";
 }
 

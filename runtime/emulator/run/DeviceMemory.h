@@ -24,9 +24,9 @@ constexpr uint64_t kFirstAddress = uint64_t(1) << 36;
 
 struct DeviceMemory {
   struct Cached {
-    uint64_t first = 1, end = 0; ///< empty
+    uint64_t first = 0, end = 0; ///< empty
   };
-  uint8_t *bytes = nullptr;   ///< add a device address to get the host's; the same for `written`
+  uint8_t *bytes = nullptr; ///< add a device address to get the host's; the same for `written`
   uint8_t *written = nullptr;
   std::vector<Cached> allocations; ///< by address
 

@@ -28,6 +28,8 @@ public:
       const Instruction &instruction = code[warp.current.pc];
       uint32_t mask = warp.current.lanes &
                       (*reinterpret_cast<const uint32_t *>(registers + instruction.guard) ^ instruction.guardFlip);
+      if (checks && instruction.guard != kTrueOffset)
+        checkGuard(instruction);
       if (instruction.flow == Flow::Next) [[likely]] {
         if (mask) [[likely]] {
           ++executed[warp.current.pc];
@@ -255,7 +257,7 @@ private:
     for (uint32_t i = 0; i < instruction.sinkCount; ++i)
       undefined |= ~warp.defined[list[i]];
     if (undefined & mask) [[unlikely]]
-      reportUndefined(instruction, mask);
+      reportUndefined(instruction, mask, instruction.sinkCount);
     undefined = 0;
     for (uint32_t i = instruction.sinkCount; i < instruction.readCount; ++i)
       undefined |= ~warp.defined[list[i]];
@@ -266,9 +268,15 @@ private:
       warp.defined[list[i]] = (warp.defined[list[i]] | mask) & ~(undefined & mask);
   }
 
-  [[gnu::noinline]] void reportUndefined(const Instruction &instruction, uint32_t mask) {
+  /// A guard decides for all lanes, those that it leaves out too. It is the first register read.
+  void checkGuard(const Instruction &instruction) {
+    if (~warp.defined[kernel.pool[instruction.reads]] & warp.current.lanes) [[unlikely]]
+      reportUndefined(instruction, warp.current.lanes, 1);
+  }
+
+  [[gnu::noinline]] void reportUndefined(const Instruction &instruction, uint32_t mask, uint32_t count) {
     const uint32_t *list = kernel.pool.data() + instruction.reads;
-    for (uint32_t i = 0; i < instruction.sinkCount; ++i)
+    for (uint32_t i = 0; i < count; ++i)
       if (uint32_t lanes = ~warp.defined[list[i]] & mask) {
         block.report(DiagnosticKind::UndefinedRegister, warp, instruction, lanes, 0,
                      "operand " + std::to_string(i + 1) + " of " + kernel.opcodes[warp.current.pc] +
@@ -287,7 +295,9 @@ private:
 
 } // namespace
 
-void runWarp(Warp &warp) { Loop(warp).run(); }
+void runWarp(Warp &warp) {
+  Loop(warp).run();
+}
 
 void arriveAtBarrier(Warp &warp, const Instruction &instruction, uint32_t mask) {
   Block &block = *warp.block;

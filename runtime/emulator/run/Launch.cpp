@@ -20,9 +20,8 @@ std::string launchProblem(const Kernel &kernel, const LaunchShape &shape, size_t
   uint64_t threads = uint64_t(shape.blockX) * shape.blockY * shape.blockZ;
   if (shape.blockX > 1024 || shape.blockY > 1024 || shape.blockZ > 64 || threads == 0 || threads > 1024)
     return "blocks of " + sizes(shape.blockX, shape.blockY, shape.blockZ) + " threads, wanted 1 to 1024";
-  if (info.requiredBlock[0] &&
-      (shape.blockX != info.requiredBlock[0] || shape.blockY != info.requiredBlock[1] ||
-       shape.blockZ != info.requiredBlock[2]))
+  if (info.requiredBlock[0] && (shape.blockX != info.requiredBlock[0] || shape.blockY != info.requiredBlock[1] ||
+                                shape.blockZ != info.requiredBlock[2]))
     return "blocks of " + sizes(shape.blockX, shape.blockY, shape.blockZ) + " threads, wanted " +
            sizes(info.requiredBlock[0], info.requiredBlock[1], info.requiredBlock[2]) + " (.reqntid)";
   if (info.maxThreads && threads > info.maxThreads)
@@ -79,8 +78,9 @@ void addCounts(Counts &into, const Kernel &kernel, const std::vector<std::unique
     (line.opcode.substr(0, 2) == "st" ? into.globalStoreBytes : into.globalLoadBytes) += line.bytes;
     into.lines.push_back(std::move(line));
   }
-  std::stable_sort(into.lines.begin(), into.lines.end(),
-                   [](const LineCounts &a, const LineCounts &b) { return a.line < b.line; });
+  std::sort(into.lines.begin(), into.lines.end(), [](const LineCounts &a, const LineCounts &b) {
+    return a.line != b.line ? a.line < b.line : a.opcode < b.opcode;
+  });
 }
 
 } // namespace

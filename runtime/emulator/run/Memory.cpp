@@ -31,7 +31,8 @@ bool isInside(const Memory::State &state, uint64_t address, uint64_t bytes) {
 
 Memory::Memory(uint64_t capacity) : held(std::make_unique<State>()) {
   // Gaps cost address space; where little of it is allowed, take what there is.
-  for (held->reserved = capacity * 2; held->reserved >= (1 << 24); held->reserved /= 2) {
+  constexpr uint64_t least = 16 * kGap;
+  for (held->reserved = capacity * 2 + least; held->reserved >= least; held->reserved /= 2) {
     held->bytes = reserve(held->reserved);
     held->written = held->bytes ? reserve(held->reserved) : nullptr;
     if (held->written)
@@ -151,6 +152,8 @@ uint64_t Memory::used() const {
   return held->used;
 }
 
-uint64_t Memory::capacity() const { return held->capacity; }
+uint64_t Memory::capacity() const {
+  return held->capacity;
+}
 
 } // namespace tamis::emulator

@@ -24,18 +24,18 @@ struct Group {
 /// A cp.async of some lanes, not yet waited for.
 struct AsyncCopy {
   uint32_t lanes = 0, group = 0, bytes = 0, line = 0, pc = 0;
-  uint32_t to[32];          ///< offsets in shared memory
-  const uint8_t *from[32];  ///< null: zeros
-  uint8_t sourceBytes[32];  ///< the rest are zeros
+  uint32_t to[32];         ///< offsets in shared memory
+  const uint8_t *from[32]; ///< null: zeros
+  uint8_t sourceBytes[32]; ///< the rest are zeros
 };
 
 struct Warp {
   uint8_t *registers = nullptr;
   Block *block = nullptr;
   uint32_t index = 0;
-  uint32_t lanes = 0;  ///< that exist
-  uint32_t live = 0;   ///< that have not exited
-  uint32_t carry = 0;  ///< CC.CF of each lane
+  uint32_t lanes = 0; ///< that exist
+  uint32_t live = 0;  ///< that have not exited
+  uint32_t carry = 0; ///< CC.CF of each lane
   Group current;
   std::vector<Group> others;
   uint32_t *defined = nullptr; ///< lanes of each register that were written
@@ -78,8 +78,8 @@ struct Block {
   uint32_t sharedSize = 0;
   SharedShadow shadow;
   NamedBarrier barriers[16];
-  std::vector<uint64_t> executed;          ///< of each instruction, over all blocks of the worker
-  std::vector<LineTraffic> traffic;        ///< the same, with Options::traffic
+  std::vector<uint64_t> executed;           ///< of each instruction, over all blocks of the worker
+  std::vector<LineTraffic> traffic;         ///< the same, with Options::traffic
   std::vector<DeviceMemory::Cached> ranges; ///< the allocation each instruction met last
   bool checks = false, countsTraffic = false, isOver = false;
   uint64_t budget = 0; ///< warp instructions left
