@@ -187,7 +187,12 @@ void copyAsync(Warp &w, const Instruction &i, uint32_t mask) {
     ignored = *w.at<uint32_t>(i.op[3]) ^ (i.flags & kSigned ? ~0u : 0);
   uint8_t sizes[32];
   uint32_t reading = 0;
-  for (uint32_t l = 0; l < 32; ++l) {
+  bool isPlain = !i.listSize && !ignored;
+  if (isPlain) {
+    memset(sizes, i.bytes, sizeof sizes);
+    reading = ~0u;
+  }
+  for (uint32_t l = 0; l < 32 && !isPlain; ++l) {
     uint32_t size = i.bytes;
     if (i.listSize)
       size = w.at<uint32_t>(block.kernel->pool[i.list])[l];
@@ -210,7 +215,7 @@ void copyAsync(Warp &w, const Instruction &i, uint32_t mask) {
       whole |= uint32_t(sizes[l] == i.bytes) << l;
     if (whole & to.good)
       locate(w, i, Space::Global, whole & to.good, i.bytes, AccessKind::Read, from);
-    for (uint32_t l = 0; l < 32; ++l) {
+    for (uint32_t l = 0; l < 32 && (reading & ~whole & to.good); ++l) {
       if (!((reading & ~whole & to.good) >> l & 1))
         continue;
       Access part;
@@ -263,9 +268,13 @@ void waitGroup(Warp &w, const Instruction &i, uint32_t mask) {
       if (i.offset >= 0 && int64_t(copy.group) >= int64_t(w.committed[l]) - i.offset)
         continue;
       uint8_t *to = block.shared + copy.to[l];
-      if (copy.sourceBytes[l])
-        memcpy(to, copy.from[l], copy.sourceBytes[l]);
-      memset(to + copy.sourceBytes[l], 0, copy.bytes - copy.sourceBytes[l]);
+      if (copy.sourceBytes[l] == 16) [[likely]] {
+        memcpy(to, copy.from[l], 16);
+      } else {
+        if (copy.sourceBytes[l])
+          memcpy(to, copy.from[l], copy.sourceBytes[l]);
+        memset(to + copy.sourceBytes[l], 0, copy.bytes - copy.sourceBytes[l]);
+      }
       if (block.checks)
         block.shadow.endAsync(w.index, copy.to[l], copy.bytes);
       copy.lanes &= ~(1u << l);
@@ -281,11 +290,21 @@ void waitGroup(Warp &w, const Instruction &i, uint32_t mask) {
 
 namespace {
 
+using Halves [[gnu::vector_size(16)]] = uint16_t;
+
 /// 8 x 8 of 16 bits, rows to columns.
 void transpose(const uint16_t (&from)[8][8], uint16_t (&to)[8][8]) {
-  for (int row = 0; row < 8; ++row)
-    for (int column = 0; column < 8; ++column)
-      to[column][row] = from[row][column];
+  Halves r[8], s[8];
+  memcpy(r, from, sizeof r);
+  // Each round interleaves rows that lie half of the rest apart.
+  for (int round = 0; round < 3; ++round) {
+    for (int i = 0; i < 4; ++i) {
+      s[2 * i] = __builtin_shufflevector(r[i], r[i + 4], 0, 8, 1, 9, 2, 10, 3, 11);
+      s[2 * i + 1] = __builtin_shufflevector(r[i], r[i + 4], 4, 12, 5, 13, 6, 14, 7, 15);
+    }
+    memcpy(r, s, sizeof r);
+  }
+  memcpy(to, r, sizeof r);
 }
 
 /// The row addresses of ldmatrix and stmatrix: lane 8 m + r has row r of matrix m. Reports; true when all are good.
