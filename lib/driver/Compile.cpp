@@ -2,6 +2,8 @@
 // A whole compilation, from a model's path to a plan's.
 #include "lib/driver/Compile.h"
 
+#include "lib/driver/GpuPrograms.h"
+#include "dialects/plan/PlanDialect.h"
 #include "mlir/IR/AsmState.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
@@ -34,6 +36,14 @@ private:
 
   LogicalResult parseTargets() {
     for (const std::string &name : options.targets) {
+      if (StringRef(name).starts_with("cuda:")) {
+        auto gpu = GpuTarget::parse(name);
+        if (!gpu)
+          return error(llvm::toString(gpu.takeError()));
+        if (llvm::none_of(gpus, [&](const GpuTarget &known) { return known.name == gpu->name; }))
+          gpus.push_back(std::move(*gpu));
+        continue;
+      }
       auto target = CpuTarget::parse(name);
       if (!target)
         return error(llvm::toString(target.takeError()));
@@ -84,9 +94,9 @@ private:
     case Phase::sparsify:
       return runSparsifyPhase();
     case Phase::tile:
-      return runPasses([&](OpPassManager &manager) { addTilePhase(manager, targets); });
+      return runTilePhase();
     case Phase::target:
-      return runTargetPhase(*result.module, targets, code);
+      return runTargetPhase();
     case Phase::plan:
       return runPlanPhase();
     }
@@ -128,14 +138,57 @@ private:
     return runPasses([&](OpPassManager &manager) { addSelectionPasses(manager, &weights); });
   }
 
-  LogicalResult runPlanPhase() {
-    if (failed(runPasses(addPlanPhase)))
+  LogicalResult runTilePhase() {
+    if (failed(runPasses(addDispatchPass)))
       return failure();
+    bool computes = result.module->lookupSymbol<ModuleOp>(plan::kKernelModule) != nullptr;
+    for (const GpuTarget &gpu : gpus)
+      if (computes)
+        gpuPrograms.push_back(addGpuProgram(*result.module, gpu));
+    if (targets.empty() && !gpuPrograms.empty()) { // the CPU has no program
+      result.module->lookupSymbol<ModuleOp>(plan::kKernelModule).erase();
+      result.module->lookupSymbol("main")->erase();
+      return success();
+    }
+    return runPasses([&](OpPassManager &manager) { addTilePasses(manager, targets); });
+  }
+
+  LogicalResult runTargetPhase() {
+    if (failed(tamis::runTargetPhase(*result.module, targets, code)))
+      return failure();
+    bool complete = true; // every target says what it lacks
+    for (auto [gpu, program] : llvm::zip(gpus, gpuPrograms)) {
+      auto section = compileGpuProgram(program, gpu);
+      complete &= succeeded(section);
+      if (complete)
+        gpuCode.push_back(std::move(*section));
+    }
+    return success(complete);
+  }
+
+  LogicalResult placeBuffers(ModuleOp program) {
+    PassManager manager(context);
+    if (options.configure && failed(options.configure(manager)))
+      return failure();
+    addPlanPhase(manager);
+    return manager.run(program);
+  }
+
+  LogicalResult runPlanPhase() {
+    std::vector<DeviceProgram> programs;
+    if (result.module->lookupSymbol("main"))
+      programs.push_back({*result.module, std::move(code)});
+    for (auto [program, section] : llvm::zip(gpuPrograms, gpuCode)) {
+      programs.push_back({program, {}});
+      programs.back().code.push_back(std::move(section));
+    }
+    for (const DeviceProgram &program : programs)
+      if (failed(placeBuffers(program.module)))
+        return failure();
     if (options.output.empty())
       return success();
     PlanOrigin origin{compilerVersion(), llvm::sys::path::filename(options.model).str()};
-    DeviceProgram program{*result.module, std::move(code)};
-    if (auto error = writePlan(program, weights, origin, options.output))
+    if (auto error = writePlan(programs, weights, origin, options.output))
       return this->error(llvm::toString(std::move(error)));
     return success();
   }
@@ -164,6 +217,9 @@ private:
   WeightStore &weights;
   std::vector<CpuTarget> targets;
   std::vector<CodeSection> code;
+  std::vector<GpuTarget> gpus;
+  std::vector<ModuleOp> gpuPrograms; ///< of each, within the result's module
+  std::vector<CodeSection> gpuCode;
   CompileResult result;
 };
 

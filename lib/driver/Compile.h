@@ -15,7 +15,8 @@ namespace tamis {
 struct CompileOptions {
   std::string model;                ///< what importModel takes
   std::string output;               ///< the plan; empty to write none
-  std::vector<std::string> targets; ///< names for CpuTarget::parse; the plan lists the most demanding first
+  std::vector<std::string> targets; ///< names for CpuTarget::parse, or "cuda:" and one for GpuTarget::parse; the plan
+                                    ///< lists the most demanding CPU first
   ImportOptions import;
   std::string attention; ///< patterns, as tamis-choose-pattern takes them; empty: dense; "auto": the compiler chooses
   std::string attentionWeights;         ///< .safetensors of weights that patterns have of their own; empty for none

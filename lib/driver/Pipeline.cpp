@@ -59,7 +59,15 @@ void tamis::addSelectionPasses(OpPassManager &manager, const WeightStore *weight
 }
 
 void tamis::addTilePhase(OpPassManager &manager, llvm::ArrayRef<CpuTarget> targets) {
+  addDispatchPass(manager);
+  addTilePasses(manager, targets);
+}
+
+void tamis::addDispatchPass(OpPassManager &manager) {
   manager.addPass(createFormDispatches());
+}
+
+void tamis::addTilePasses(OpPassManager &manager, llvm::ArrayRef<CpuTarget> targets) {
   for (const CpuTarget &target : targets)
     manager.addPass(createTileKernels(TileKernelsOptions{target.name}));
   manager.addPass(createDropKernels());

@@ -37,6 +37,9 @@ void addSelectionPasses(mlir::OpPassManager &manager, const WeightStore *weights
 /// tile, tensors -> tiles. Guarantees: `main` holds plan ops alone; one module a target holds each kernel as a function
 /// over a range of work groups, on flat buffers.
 void addTilePhase(mlir::OpPassManager &manager, llvm::ArrayRef<CpuTarget> targets);
+/// Its two parts; programs for GPUs part from the CPU's between them (GpuPrograms.h).
+void addDispatchPass(mlir::OpPassManager &manager);
+void addTilePasses(mlir::OpPassManager &manager, llvm::ArrayRef<CpuTarget> targets);
 
 /// target, tiles -> LLVM. Guarantees: kernels are in the LLVM dialect behind the ABI of a plan; `code` holds, target by
 /// target, an image that needs no relocation and calls nothing outside of itself.

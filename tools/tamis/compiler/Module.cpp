@@ -44,10 +44,16 @@ bool parseMlirFlags(ArrayRef<std::string> flags) {
   return printError(StringRef(message).trim());
 }
 
+/// Of the first program: those of other devices compute the same.
 CompileSummary summaryOf(ModuleOp module) {
   CompileSummary summary;
   llvm::StringSet<> kernels;
-  module.walk([&](plan::DispatchOp dispatch) {
+  Operation *main = module.lookupSymbol("main");
+  for (auto nested : module.getOps<ModuleOp>())
+    main = main ? main : nested.lookupSymbol("main");
+  if (!main)
+    return summary;
+  main->walk([&](plan::DispatchOp dispatch) {
     ++summary.dispatches;
     kernels.insert(dispatch.getKernel());
   });

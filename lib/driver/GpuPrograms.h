@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Programs for GPUs, beside the CPU's in the module of a compilation.
+#pragma once
+
+#include "codegen/plan/PlanWriter.h"
+#include "codegen/schedule/GpuTarget.h"
+#include "mlir/IR/BuiltinOps.h"
+#include <vector>
+
+namespace tamis {
+
+/// Copies @main and @kernels, as tamis-form-dispatches leaves them, into a module of the target's name: its program, in
+/// which weights lie row by row.
+mlir::ModuleOp addGpuProgram(mlir::ModuleOp module, const GpuTarget &target);
+
+/// Compiles the kernels of such a program, and gives its dispatches the grids that they were compiled for. Errors: kernels
+/// that there is no code for, each with a diagnostic at the nodes of its first dispatch, all of them.
+mlir::FailureOr<CodeSection> compileGpuProgram(mlir::ModuleOp program, const GpuTarget &target);
+
+} // namespace tamis
