@@ -3,6 +3,7 @@
 // One function a table of Plan.fbs.
 
 #include "runtime/plan/MetadataCheck.h"
+#include "runtime/device/cuda/TargetFit.h"
 #include "runtime/memory/Block.h"
 #include "runtime/status/Status.h"
 #include <cstring>
@@ -114,8 +115,8 @@ tamis_status Checker::codeSection(const plan::Section &section) {
   if (isCuda != (plan.programs()->Get(section.program())->device() == plan::DeviceKind_Cuda))
     return damaged("section '%s' is code for machine %d in a program for %s", name, int(section.machine()),
                    isCuda ? "a CPU" : "CUDA");
-  bool isCubin = section.name()->size() > strlen(kCubinEnding) &&
-                 !strcmp(name + section.name()->size() - strlen(kCubinEnding), kCubinEnding);
+  bool isCubin = section.name()->size() > strlen(cuda::kCubinEnding) &&
+                 !strcmp(name + section.name()->size() - strlen(cuda::kCubinEnding), cuda::kCubinEnding);
   if (isCuda && !isCubin && !section.size())
     return damaged("section '%s' holds no PTX", name);
   return TAMIS_OK;

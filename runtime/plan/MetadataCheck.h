@@ -12,8 +12,6 @@ namespace tamis::runtime {
 
 /// Section.machine of PTX and cubins: ELF's EM_CUDA.
 inline constexpr uint16_t kCudaMachine = 190;
-/// Ends the name of a section that holds a cubin.
-inline constexpr char kCubinEnding[] = "-cubin";
 
 /// Where the parts of a file are that are no sections, in bytes; all in bounds.
 struct FileFrame {

@@ -5,7 +5,6 @@
 // family.
 
 #include "runtime/device/cuda/TargetFit.h"
-#include "runtime/plan/MetadataCheck.h"
 #include <cstdio>
 #include <cstring>
 
@@ -22,7 +21,7 @@ bool Target::parse(const char *name, Target &target) {
   target.capability = {number / 10, number % 10};
   if (*at == 'a' || *at == 'f')
     target.kind = *at++;
-  target.isCubin = !strcmp(at, runtime::kCubinEnding);
+  target.isCubin = !strcmp(at, kCubinEnding);
   return digits >= 2 && (target.isCubin || !*at);
 }
 

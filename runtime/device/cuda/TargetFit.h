@@ -9,6 +9,9 @@
 
 namespace tamis::cuda {
 
+/// Ends the name of a section that holds a cubin.
+inline constexpr char kCubinEnding[] = "-cubin";
+
 struct ComputeCapability {
   int major = 0, minor = 0;
 };
