@@ -2,8 +2,8 @@
 // A whole compilation, from a model's path to a plan's.
 #include "lib/driver/Compile.h"
 
-#include "lib/driver/GpuPrograms.h"
 #include "dialects/plan/PlanDialect.h"
+#include "lib/driver/GpuPrograms.h"
 #include "mlir/IR/AsmState.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"

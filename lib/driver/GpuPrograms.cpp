@@ -23,8 +23,8 @@ ModuleOp tamis::addGpuProgram(ModuleOp module, const GpuTarget &target) {
   return program;
 }
 
-/// What the grid of the dispatch is multiplied by: 0 at sizes at which its result is not used. The grids of work groups of
-/// a CPU and of a GPU differ, this does not.
+/// What the grid of the dispatch is multiplied by: 0 at sizes at which its result is not used. The grids of work groups
+/// of a CPU and of a GPU differ, this does not.
 static FailureOr<DimExpr> guardOf(plan::DispatchOp dispatch, func::FuncOp kernel) {
   auto launch = launchOf(kernel, kernel->getAttrOfType<plan::KernelAttr>(plan::kKernelAttr).getKind());
   if (failed(launch))
@@ -34,25 +34,73 @@ static FailureOr<DimExpr> guardOf(plan::DispatchOp dispatch, func::FuncOp kernel
     return DimExpr(1);
   if (auto guard = grid.exactDiv(launch->grid))
     return *guard;
-  return dispatch.emitOpError("has the grid ") << grid.str() << ", which is no multiple of its kernel's, "
-                                               << launch->grid.str();
+  return dispatch.emitOpError("has the grid ")
+         << grid.str() << ", which is no multiple of its kernel's, " << launch->grid.str();
 }
 
-/// Names kernels after what they compute, so that their diagnostics tell it.
-static void locateKernels(func::FuncOp main, ModuleOp kernels) {
-  llvm::DenseSet<Operation *> known;
-  for (auto dispatch : main.getOps<plan::DispatchOp>())
-    if (auto kernel = kernels.lookupSymbol<func::FuncOp>(dispatch.getKernel()); known.insert(kernel).second)
-      kernel->setLoc(dispatch.getLoc());
-}
+namespace {
+/// Tells of kernels that there is no code for by the dispatches that run them: one error each, once all were tried.
+class Refusals {
+public:
+  Refusals(func::FuncOp main, ModuleOp kernels) {
+    for (auto dispatch : main.getOps<plan::DispatchOp>()) {
+      auto kernel = kernels.lookupSymbol<func::FuncOp>(dispatch.getKernel());
+      Kernel &entry = known[dispatch.getKernel()];
+      if (entry.dispatches++)
+        continue;
+      kernel->setLoc(NameLoc::get(StringAttr::get(kernel.getContext(), dispatch.getKernel())));
+      entry.loc = dispatch.getLoc();
+    }
+  }
+
+  /// For a diagnostic handler: takes errors at kernels.
+  LogicalResult take(Diagnostic &diagnostic) {
+    auto name = dyn_cast<NameLoc>(diagnostic.getLocation());
+    auto entry = name ? known.find(name.getName()) : known.end();
+    if (entry == known.end())
+      return failure();
+    if (diagnostic.getSeverity() == DiagnosticSeverity::Error && entry->second.reason.empty())
+      refused.push_back(entry->first()), entry->second.reason = diagnostic.str();
+    return success();
+  }
+
+  /// Whether there are any.
+  bool report(const GpuTarget &target) {
+    for (StringRef name : refused) {
+      const Kernel &kernel = known[name];
+      auto error = emitError(*kernel.loc) << "there is no code for " << target.name << " of dispatch '" << name << "'";
+      if (kernel.dispatches > 1)
+        error << ", one of " << kernel.dispatches;
+      error << ": " << kernel.reason;
+    }
+    return !refused.empty();
+  }
+
+private:
+  struct Kernel {
+    unsigned dispatches = 0;
+    std::optional<Location> loc;
+    std::string reason;
+  };
+  llvm::StringMap<Kernel> known;
+  SmallVector<StringRef> refused;
+};
+} // namespace
 
 FailureOr<CodeSection> tamis::compileGpuProgram(ModuleOp program, const GpuTarget &target) {
   auto main = program.lookupSymbol<func::FuncOp>("main");
   auto kernels = program.lookupSymbol<ModuleOp>(plan::kKernelModule);
-  locateKernels(main, kernels);
-  auto ptx = compileForNvptx(kernels, target);
-  if (!ptx)
-    return program.emitError("cannot generate code for ") << target.name << ": " << llvm::toString(ptx.takeError());
+  Refusals refusals(main, kernels);
+  auto ptx = [&] {
+    ScopedDiagnosticHandler handler(program.getContext(), [&](Diagnostic &each) { return refusals.take(each); });
+    return compileForNvptx(kernels, target);
+  }();
+  if (!ptx) {
+    std::string reason = llvm::toString(ptx.takeError());
+    if (!refusals.report(target))
+      emitError(program.getLoc()) << "cannot generate code for " << target.name << ": " << reason;
+    return failure();
+  }
 
   CodeSection section;
   section.name = target.name;

@@ -13,8 +13,8 @@ namespace tamis {
 /// which weights lie row by row.
 mlir::ModuleOp addGpuProgram(mlir::ModuleOp module, const GpuTarget &target);
 
-/// Compiles the kernels of such a program, and gives its dispatches the grids that they were compiled for. Errors: kernels
-/// that there is no code for, each with a diagnostic at the nodes of its first dispatch, all of them.
+/// Compiles the kernels of such a program, and gives its dispatches the grids that they were compiled for. Errors:
+/// kernels that there is no code for, each with a diagnostic at the nodes of its first dispatch, all of them.
 mlir::FailureOr<CodeSection> compileGpuProgram(mlir::ModuleOp program, const GpuTarget &target);
 
 } // namespace tamis
