@@ -21,15 +21,30 @@ using namespace mlir;
 using namespace tamis;
 
 namespace {
-/// The largest value over the symbols' ranges; nothing when it is not known.
+/// The largest value over the symbols' ranges, sizes of 0 or more; nothing when it is not known.
 std::optional<int64_t> largestOf(const DimExpr &expr, ArrayRef<model::Symbol> symbols) {
+  auto largestFactor = [&](const std::string &factor) -> std::optional<int64_t> {
+    if (auto call = DimExpr::parseCall(factor)) {
+      auto x = largestOf(call->operands[0], symbols), y = largestOf(call->operands[1], symbols);
+      if (call->name == "min" && (x || y))
+        return std::min(x.value_or(INT64_MAX), y.value_or(INT64_MAX));
+      if (call->name == "floordiv" && x && call->operands[1].constant().value_or(0) > 0)
+        return *x / *call->operands[1].constant();
+      return call->name == "max" && x && y ? std::optional(std::max(*x, *y)) : std::nullopt;
+    }
+    for (const model::Symbol &symbol : symbols)
+      if (symbol.name == factor && symbol.min >= 0)
+        return symbol.max;
+    return std::nullopt;
+  };
   int64_t total = 0;
   for (const auto &[monomial, coefficient] : expr.terms()) {
+    if (coefficient < 0 && !monomial.empty())
+      continue; // what is taken away is 0 at least
     int64_t term = coefficient;
     for (const std::string &factor : monomial) {
-      auto *symbol = llvm::find_if(symbols, [&](const model::Symbol &each) { return each.name == factor; });
-      if (symbol == symbols.end() || symbol->min < 0 ||
-          llvm::MulOverflow(term, coefficient > 0 ? symbol->max : symbol->min, term))
+      auto largest = largestFactor(factor);
+      if (!largest || llvm::MulOverflow(term, *largest, term))
         return std::nullopt;
     }
     if (llvm::AddOverflow(total, term, total))
@@ -44,7 +59,7 @@ unsigned indexWidthOf(func::FuncOp kernel) {
   auto symbols = model::symbolsOf(kernel);
   auto isShort = [&](Type type) {
     if (!isa<RankedTensorType>(type))
-      return true;
+      return true; // indices in kernels are of tensors that are arguments
     auto elements = largestOf(product(model::dimsOf(type)), symbols);
     return elements && *elements < most;
   };

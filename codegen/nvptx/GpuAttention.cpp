@@ -17,11 +17,12 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr double kLeastMask = -1e38;
 } // namespace
 
-GpuAttentionTiler::GpuAttentionTiler(KernelBuilder &builder, const AttentionKernel &kernel, bool isHalf)
-    : b(builder), gpu(builder), kernel(kernel), isHalf(isHalf), keyTile(kernel.D), valueTile(kernel.E),
+GpuAttentionTiler::GpuAttentionTiler(KernelBuilder &builder, const AttentionKernel &kernel, bool isHalf,
+                                     const StoredIndex *index)
+    : b(builder), gpu(builder), kernel(kernel), isHalf(isHalf), index(index), keyTile(kernel.D), valueTile(kernel.E),
       thread(gpu.thread()), lane(thread % kWarp), warp(thread / kWarp), queries(gpu.size(kernel.queries)),
       keys(gpu.size(kernel.keys)), batch(queries), head(queries), keyHead(queries), firstQuery(queries),
-      base(gpu.sharedBase()) {}
+      indexRow(queries), base(gpu.sharedBase()) {}
 
 /// Work groups of one head follow each other, so that they share its keys.
 void GpuAttentionTiler::decodeGroup() {
@@ -30,6 +31,27 @@ void GpuAttentionTiler::decodeGroup() {
   head = row % kernel.heads;
   batch = row / kernel.heads;
   keyHead = head / kernel.groupSize;
+}
+
+Number GpuAttentionTiler::openRow() {
+  Number row = index->rows() ? firstQuery / index->rows() : gpu.index(0), own = head / (kernel.heads / index->heads());
+  if (index->perBatch())
+    own = batch * index->heads() + own;
+  Number capacity = gpu.size(index->type.capacityExpr());
+  Number start = (own * gpu.size(index->rowCount()) + row) * (capacity + 1);
+  Number count = Number(b, b.load(b.bufferOf(index->source), start)).as(b.getIndexType());
+  gpu.trapIf(arith::CmpIOp::create(b, arith::CmpIPredicate::ugt, count, capacity));
+  indexRow = start + 1;
+  return count * (index->columns() / kKeys);
+}
+
+Number GpuAttentionTiler::firstKeyOf(Number number) {
+  if (!index)
+    return number * kKeys;
+  int64_t width = index->columns() / kKeys;
+  Number item = Number(b, b.load(b.bufferOf(index->source), indexRow + number / width)).as(b.getIndexType());
+  gpu.trapIf(arith::CmpIOp::create(b, arith::CmpIPredicate::uge, item, gpu.size(index->type.itemCount())));
+  return (item * width + number % width) * kKeys;
 }
 
 void GpuAttentionTiler::emit() {
@@ -46,6 +68,10 @@ void GpuAttentionTiler::emit() {
   if (kernel.mask)
     full = zero;
   Number blocks = (endKey + (kKeys - 1)) / kKeys;
+  if (index) { // items ascend: only blocks of the last may end early
+    blocks = openRow();
+    full = index->isFull || !(kernel.mask || kernel.causal) ? blocks - index->columns() / kKeys : zero;
+  }
   // The last of them asks for one that may end early.
   Number untested = (full - 1).maximum(zero);
 
@@ -62,8 +88,9 @@ void GpuAttentionTiler::emit() {
         // Queries lie where the second block of keys will.
         stage(query, keyTile, base + queriesAt(), zero, /*isTested=*/true);
         if (isHalf) {
-          stage(key, keyTile, base, zero, /*isTested=*/true);
-          stage(value, valueTile, base + keyTile.bytes(), zero, /*isTested=*/true);
+          Number first = firstKeyOf(zero);
+          stage(key, keyTile, base, first, /*isTested=*/true);
+          stage(value, valueTile, base + keyTile.bytes(), first, /*isTested=*/true);
           gpu.commitCopies();
           gpu.waitCopies(0);
         }
@@ -79,6 +106,8 @@ void GpuAttentionTiler::emit() {
             State next = state;
             next.take(before);
             Number block(b, number), shared = base;
+            // A block that was copied before and is not tested need not be known.
+            Number firstKey = isHalf && !isTested ? zero : firstKeyOf(block);
             if (isHalf)
               gpu.waitCopies(0);
             gpu.barrier(); // the block has come, and nobody reads what is written next
@@ -87,18 +116,18 @@ void GpuAttentionTiler::emit() {
               shared = base + parity * stageBytes();
               Number other = base + (parity ^ 1) * stageBytes();
               auto ahead = [&] {
-                Number row = (block + 1) * kKeys;
+                Number row = firstKeyOf(block + 1);
                 stage(key, keyTile, other, row, isTested);
                 stage(value, valueTile, other + keyTile.bytes(), row, isTested);
               };
               isTested ? b.branch(block + 1 < blocks, ahead) : ahead();
               gpu.commitCopies();
             } else {
-              stage(key, keyTile, base, block * kKeys, isTested);
-              stage(value, valueTile, base + keyTile.bytes(), block * kKeys, isTested);
+              stage(key, keyTile, base, firstKey, isTested);
+              stage(value, valueTile, base + keyTile.bytes(), firstKey, isTested);
               gpu.barrier();
             }
-            computeBlock(next, shared, block * kKeys, endKey, isTested);
+            computeBlock(next, shared, firstKey, endKey, isTested);
             return next.all();
           });
           state.take(carried);
@@ -344,36 +373,54 @@ void GpuAttentionTiler::writeZeros() {
   forEachResult([&](int64_t, int64_t) -> std::array<Value, 2> { return {zero, zero}; });
 }
 
-FailureOr<GpuLaunch> tamis::tileGpuAttention(func::FuncOp function, const GpuTarget &target) {
-  auto kernel = AttentionKernel::analyse(function, /*allowsHalf=*/true);
-  if (failed(kernel))
-    return failure();
+/// What both kinds of attention are asked for.
+static FailureOr<GpuLaunch> tile(func::FuncOp function, const AttentionKernel &kernel, const StoredIndex *index,
+                                 const GpuTarget &target) {
   auto elementOf = [](Value value) { return cast<RankedTensorType>(value.getType()).getElementType(); };
-  Type element = elementOf(kernel->query.source);
+  Type element = elementOf(kernel.query.source);
   bool isHalf = element.isF16();
   auto result = dyn_cast<RankedTensorType>(function.getResultTypes()[0]);
-  if (kernel->positions || kernel->isPartial || !result || elementOf(kernel->key.source) != element ||
-      elementOf(kernel->value.source) != element || result.getElementType() != element)
+  if (kernel.positions || kernel.isPartial || !result || elementOf(kernel.key.source) != element ||
+      elementOf(kernel.value.source) != element || result.getElementType() != element)
     return function.emitOpError()
-           << "is an attention at given positions, or of several types, for which there is no code for " << target.name;
-  if (kernel->D > GpuAttentionTiler::kMostWidth || kernel->E > GpuAttentionTiler::kMostWidth)
-    return function.emitOpError() << "has heads of " << std::max(kernel->D, kernel->E) << " columns but up to "
+           << "is an attention at given positions, in parts, or of several types, for which there is no code for "
+           << target.name;
+  if (kernel.D > GpuAttentionTiler::kMostWidth || kernel.E > GpuAttentionTiler::kMostWidth)
+    return function.emitOpError() << "has heads of " << std::max(kernel.D, kernel.E) << " columns but up to "
                                   << GpuAttentionTiler::kMostWidth << " are wanted";
-  if (!(kernel->scale > 0))
-    return function.emitOpError() << "has a scale of " << kernel->scale << " but a positive one is wanted";
+  if (!(kernel.scale > 0))
+    return function.emitOpError() << "has a scale of " << kernel.scale << " but a positive one is wanted";
   if (isHalf)
-    for (const ColumnRange *range : {&kernel->query, &kernel->key, &kernel->value})
-      if (range->rowStride % 8 || range->firstColumn % 8 || kernel->D % 8 || kernel->E % 8)
+    for (const ColumnRange *range : {&kernel.query, &kernel.key, &kernel.value})
+      if (range->rowStride % 8 || range->firstColumn % 8 || kernel.D % 8 || kernel.E % 8)
         return function.emitOpError("has operands of f16 whose heads do not begin at multiples of 8 columns");
   KernelBuilder builder(function);
-  GpuAttentionTiler tiler(builder, *kernel, isHalf);
+  GpuAttentionTiler tiler(builder, kernel, isHalf, index);
   GpuLaunch launch;
-  launch.grid = kernel->batch * kernel->heads *
-                DimExpr::floorDiv(kernel->queries + (GpuAttentionTiler::kQueries - 1), GpuAttentionTiler::kQueries);
+  launch.grid = kernel.batch * kernel.heads *
+                DimExpr::floorDiv(kernel.queries + (GpuAttentionTiler::kQueries - 1), GpuAttentionTiler::kQueries);
   launch.threads = GpuAttentionTiler::kThreads;
   launch.sharedBytes = tiler.sharedBytes();
   launch.groups = tiler.groups();
   launch.schedule = tiler.schedule();
   tiler.emit();
   return launch;
+}
+
+FailureOr<GpuLaunch> tamis::tileGpuAttention(func::FuncOp function, const GpuTarget &target) {
+  auto kernel = AttentionKernel::analyse(function, /*allowsHalf=*/true);
+  if (failed(kernel))
+    return failure();
+  return tile(function, *kernel, nullptr, target);
+}
+
+FailureOr<GpuLaunch> tamis::tileGpuSparseAttention(func::FuncOp function, const GpuTarget &target) {
+  auto kernel = SparseAttentionKernel::analyse(function, /*allowsHalf=*/true);
+  if (failed(kernel))
+    return failure();
+  if (kernel->blocks.size() != 1 || !kernel->bands.empty() || kernel->pool || !kernel->lists.empty())
+    return function.emitOpError() << "reads other keys than those of one index of blocks of 64, for which there is no "
+                                     "code for "
+                                  << target.name;
+  return tile(function, *kernel, &kernel->blocks[0], target);
 }

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "codegen/nvptx/GpuBuilder.h"
-#include "codegen/tile/AttentionKernel.h"
+#include "codegen/tile/SparseAttentionKernel.h"
 #include "llvm/Support/MathExtras.h"
 
 namespace tamis {
@@ -12,13 +12,17 @@ namespace tamis {
 /// come to shared memory as f16, and are read by all warps. Operands of f16 are copied in the background, one block
 /// ahead; those of f32 are rounded on their way.
 ///
+/// Over an index of whole blocks (SparseAttentionKernel.h), the blocks are those that it holds for the queries.
+///
 /// Scores are relative to the largest so far, in base 2. Of rows that keep no key the result is zero.
 class GpuAttentionTiler {
 public:
   static constexpr int64_t kQueries = 64, kKeys = 64, kThreads = 128;
   static constexpr int64_t kMostWidth = 128; ///< columns of a head; more would not fit the registers
 
-  GpuAttentionTiler(KernelBuilder &builder, const AttentionKernel &kernel, bool isHalf);
+  /// `index`: null for all keys.
+  GpuAttentionTiler(KernelBuilder &builder, const AttentionKernel &kernel, bool isHalf,
+                    const StoredIndex *index = nullptr);
   void emit();
   int64_t sharedBytes() const { return isHalf ? 2 * stageBytes() : queriesAt() + keyTile.bytes(); }
   /// Left to itself, the assembler spills to hold one more.
@@ -74,6 +78,10 @@ private:
   int64_t valuePairs() const { return llvm::divideCeil(kernel.E, 16); }
 
   void decodeGroup();
+  /// Finds the row of the index that holds the blocks of these queries; gives how many there are.
+  Number openRow();
+  /// The first key of the block of that number, one that is read.
+  Number firstKeyOf(Number number);
   void addressOperands();
   void stage(const Source &source, const Tile &tile, Number shared, Number row, bool isTested);
   void loadQueries();
@@ -87,10 +95,12 @@ private:
   GpuBuilder gpu;
   const AttentionKernel &kernel;
   bool isHalf;
+  const StoredIndex *index;
   Tile keyTile, valueTile;
   Number thread, lane, warp;                              // i32
   Number queries, keys;                                   // index
   Number batch, head, keyHead, firstQuery;                // index
+  Number indexRow;                                        // index: where the items of the index\'s row begin
   Number base;                                            // i32: of shared memory
   llvm::SmallVector<Number> keyAddresses, valueAddresses; // i32, from a stage's beginning
   llvm::SmallVector<std::array<mlir::Value, 4>> queryMatrices;

@@ -72,6 +72,10 @@ void GpuBuilder::barrier() {
   callIntrinsic(b, "llvm.nvvm.barrier.cta.sync.aligned.all", {}, ValueRange{i32(0).value()});
 }
 
+void GpuBuilder::trapIf(Value condition) {
+  b.branch(condition, [&] { callIntrinsic(b, "llvm.trap", {}, {}); });
+}
+
 Value GpuBuilder::shuffleXor(Value value, unsigned mask) {
   std::string text = "shfl.sync.bfly.b32 $0, $1, " + std::to_string(mask) + ", 31, -1;";
   return assembly(text, "=f,f", value.getType(), value, /*hasEffects=*/true)[0];

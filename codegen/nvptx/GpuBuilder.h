@@ -38,6 +38,8 @@ public:
   mlir::Value vector(llvm::ArrayRef<mlir::Value> parts);
 
   void barrier();
+  /// Ends the launch with an error.
+  void trapIf(mlir::Value condition);
   /// The value of the lane whose number differs in the bits of `mask`; f32. All lanes of the warp take part.
   mlir::Value shuffleXor(mlir::Value value, unsigned mask);
   /// Folds over the lanes that differ in the bits below `lanes`, a power of two; every lane has the result.

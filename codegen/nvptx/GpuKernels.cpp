@@ -16,6 +16,8 @@ FailureOr<GpuLaunch> tamis::tileForGpu(func::FuncOp kernel, const GpuTarget &tar
     return tileGpuLinear(kernel, target);
   case plan::KernelKind::attention:
     return tileGpuAttention(kernel, target);
+  case plan::KernelKind::sparse_attention:
+    return tileGpuSparseAttention(kernel, target);
   case plan::KernelKind::rows:
     return tileGpuRows(kernel, target);
   case plan::KernelKind::map:

@@ -83,8 +83,8 @@ template <typename Op> FailureOr<AttentionKernel> scaledKernelOf(Op op, bool all
 FailureOr<AttentionKernel> AttentionKernel::of(AttentionOp op, bool allowsHalf) {
   return scaledKernelOf(op, allowsHalf);
 }
-FailureOr<AttentionKernel> AttentionKernel::of(sattn::AttendOp op) {
-  return scaledKernelOf(op);
+FailureOr<AttentionKernel> AttentionKernel::of(sattn::AttendOp op, bool allowsHalf) {
+  return scaledKernelOf(op, allowsHalf);
 }
 FailureOr<AttentionKernel> AttentionKernel::of(sattn::LinearAttendOp op) {
   return kernelOf(op);

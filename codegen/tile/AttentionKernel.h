@@ -45,7 +45,7 @@ struct AttentionKernel {
   static llvm::FailureOr<AttentionKernel> analyse(mlir::func::FuncOp kernel, bool allowsHalf = false);
   /// What an op of attention reads beside its indices; fails with a diagnostic.
   static llvm::FailureOr<AttentionKernel> of(model::AttentionOp op, bool allowsHalf = false);
-  static llvm::FailureOr<AttentionKernel> of(sattn::AttendOp op);
+  static llvm::FailureOr<AttentionKernel> of(sattn::AttendOp op, bool allowsHalf = false);
   static llvm::FailureOr<AttentionKernel> of(sattn::AttendAtOp op);
   static llvm::FailureOr<AttentionKernel> of(sattn::LinearAttendOp op); ///< leaves the scale zero
 };

@@ -13,7 +13,7 @@ bool StoredIndex::perBatch() const {
   return !type.shapeDims()[0].isConstant(1);
 }
 
-FailureOr<SparseAttentionKernel> SparseAttentionKernel::analyse(func::FuncOp function) {
+FailureOr<SparseAttentionKernel> SparseAttentionKernel::analyse(func::FuncOp function, bool allowsHalf) {
   auto ops = function.getOps<AttendOp>();
   if (ops.empty() || !llvm::hasSingleElement(function.getBody()))
     return function.emitOpError("has no sattn.attend to tile");
@@ -26,7 +26,7 @@ FailureOr<SparseAttentionKernel> SparseAttentionKernel::analyse(func::FuncOp fun
   auto store = result ? result.getDefiningOp<sattn::StorePartialOp>() : sattn::StorePartialOp();
   if (!result || (store ? store.getInput() : result) != op.getResult())
     return function.emitOpError("returns something else than the result of its sattn.attend");
-  auto operands = AttentionKernel::of(op);
+  auto operands = AttentionKernel::of(op, allowsHalf);
   if (failed(operands))
     return failure();
   operands->isPartial = bool(store);

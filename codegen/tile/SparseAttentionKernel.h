@@ -54,7 +54,7 @@ struct SparseAttentionKernel : AttentionKernel {
   }
 
   /// Fails with a diagnostic on what tileSparseAttention does not take.
-  static llvm::FailureOr<SparseAttentionKernel> analyse(mlir::func::FuncOp kernel);
+  static llvm::FailureOr<SparseAttentionKernel> analyse(mlir::func::FuncOp kernel, bool allowsHalf = false);
 };
 
 /// Parts of a thread's scratch that grow with the keys, as offsets in f32 elements. They follow those of
