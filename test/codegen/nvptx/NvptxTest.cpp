@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Values of GPU kernels, run by the PTX interpreter with all its checks, against the reference evaluator.
+#include "codegen/nvptx/CompileForNvptx.h"
+#include "codegen/tile/PackPanels.h"
+#include "dialects/model/ModelDialect.h"
+#include "dialects/plan/PlanDialect.h"
+#include "dialects/sattn/SattnDialect.h"
+#include "lib/reference/Evaluator.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Parser/Parser.h"
+#include "runtime/emulator/Emulator.h"
+#include "llvm/ADT/STLExtras.h"
+#include <cmath>
+#include <gtest/gtest.h>
+#include <random>
+
+using namespace mlir;
+using namespace tamis;
+using reference::HostTensor;
+
+namespace {
+/// f16 operands, sums of f32: products differ from the reference's by two roundings.
+constexpr double kRounded = 2e-3;
+
+std::string replaced(std::string text, llvm::ArrayRef<std::pair<std::string, std::string>> words) {
+  for (const auto &[word, by] : words)
+    for (size_t at = 0; (at = text.find(word, at)) != std::string::npos; at += by.size())
+      text.replace(at, word.size(), by);
+  return text;
+}
+
+class NvptxTest : public testing::Test {
+protected:
+  NvptxTest() : context(MLIRContext::Threading::DISABLED) {
+    context.loadDialect<func::FuncDialect, model::ModelDialect, sattn::SattnDialect, plan::PlanDialect>();
+  }
+
+  void compile(const std::string &text, const char *chip = "sm_80") {
+    module = parseSourceString<ModuleOp>(text, &context);
+    ASSERT_TRUE(module) << text;
+    auto target = GpuTarget::parse(chip);
+    ASSERT_TRUE(bool(target));
+    auto compiled = compileForNvptx(*module, *target);
+    ASSERT_TRUE(bool(compiled)) << llvm::toString(compiled.takeError()) << text;
+    ptx = std::move(*compiled);
+    kernel = *module->getOps<func::FuncOp>().begin();
+  }
+
+  HostTensor any(llvm::ArrayRef<int64_t> shape, Type element = {}) {
+    std::vector<double> values(*reference::elementCount(shape));
+    for (double &value : values)
+      value = std::uniform_real_distribution<double>(-1, 1)(random);
+    return HostTensor::ofNumbers(element ? element : Float32Type::get(&context), shape, values);
+  }
+
+  /// Runs the kernel; results lie in memory that nobody wrote. Every finding of the interpreter fails the test.
+  std::vector<HostTensor> run(llvm::ArrayRef<HostTensor> inputs) {
+    auto symbols = reference::bindSymbols(kernel, inputs);
+    EXPECT_TRUE(bool(symbols));
+    auto valueOf = [&](const DimExpr &expr) {
+      return expr.evaluate([&](llvm::StringRef name) { return std::optional<int64_t>(symbols->lookup(name)); }).value();
+    };
+    emulator::Memory memory;
+    auto parsed = emulator::parseModule(ptx.text, memory);
+    for (const auto &error : parsed.errors)
+      ADD_FAILURE() << "line " << error.line << ": " << error.message;
+    if (!parsed.module)
+      return {};
+    std::vector<uint64_t> parameters;
+    for (auto [i, input] : llvm::enumerate(inputs)) {
+      std::vector<char> bytes = bufferOf(i, input);
+      parameters.push_back(memory.allocate(std::max<size_t>(bytes.size(), 1)));
+      memory.copyIn(parameters.back(), bytes.data(), bytes.size());
+    }
+    std::vector<HostTensor> results;
+    for (Type type : kernel.getResultTypes()) {
+      llvm::SmallVector<int64_t> shape;
+      for (const DimExpr &dim : model::dimsOf(type))
+        shape.push_back(valueOf(dim));
+      results.push_back(HostTensor::zeros(cast<RankedTensorType>(type).getElementType(), shape));
+      parameters.push_back(memory.allocate(std::max<size_t>(results.back().bytes.size(), 1)));
+    }
+    const PtxModule::Kernel &launched = ptx.kernels[0];
+    for (const std::string &size : launched.sizes)
+      parameters.push_back(symbols->lookup(size));
+    emulator::LaunchShape shape;
+    shape.gridX = valueOf(launched.grid);
+    shape.blockX = launched.threads;
+    shape.sharedBytes = launched.sharedBytes;
+    emulator::Options options;
+    options.traffic = true;
+    options.seed = random();
+    if (shape.gridX)
+      report =
+          emulator::launch(*parsed.module, launched.name, shape, parameters.data(), parameters.size() * 8, options);
+    for (const auto &found : report.diagnostics)
+      findings.push_back(found.text());
+    for (auto [i, result] : llvm::enumerate(results))
+      memory.copyOut(result.bytes.data(), parameters[inputs.size() + i], result.bytes.size());
+    return results;
+  }
+
+  void expectMatch(llvm::ArrayRef<HostTensor> inputs, double tolerance) {
+    auto found = run(inputs);
+    EXPECT_EQ(findings, std::vector<std::string>());
+    auto wanted = reference::evaluate(kernel, inputs, WeightStore());
+    ASSERT_TRUE(bool(wanted));
+    ASSERT_EQ(found.size(), wanted->size());
+    for (size_t r = 0; r < found.size(); ++r) {
+      std::vector<double> f = found[r].numbers(), w = (*wanted)[r].numbers();
+      ASSERT_EQ(f.size(), w.size());
+      double worst = 0;
+      for (size_t i = 0; i < f.size(); ++i) {
+        double error = std::abs(f[i] - w[i]) / (1 + std::abs(w[i]));
+        worst = std::isnan(error) ? INFINITY : std::max(worst, error);
+      }
+      EXPECT_LE(worst, tolerance);
+    }
+  }
+
+  /// The weight of a linear of f32 in panels.
+  std::vector<char> bufferOf(unsigned argument, const HostTensor &tensor) {
+    auto linears = kernel.getOps<model::LinearOp>();
+    bool isWeight = !linears.empty() && (*linears.begin()).getWeight() == kernel.getArgument(argument);
+    if (!isWeight || !tensor.element.isF32())
+      return tensor.bytes;
+    int64_t K = tensor.shape[0], N = tensor.shape[1];
+    std::vector<char> packed(packedPanelBytes(K, N));
+    packPanels({tensor.values<float>().data(), N, 1}, K, N, packed.data());
+    return packed;
+  }
+
+  MLIRContext context;
+  OwningOpRef<ModuleOp> module;
+  func::FuncOp kernel;
+  PtxModule ptx;
+  emulator::Report report;
+  std::vector<std::string> findings;
+  std::mt19937 random{3};
+};
+
+TEST_F(NvptxTest, Linear) {
+  const char *text = R"(func.func @linear(%x: X, %w: W, %b: B, %r: Y) -> Y
+      attributes {plan.kernel = #plan.kernel<linear>, model.symbols = [#model.symbol<"s", 0, 512>]} {
+    %0 = model.linear %x, %w bias %b : X, W, B -> Y
+    %1 = model.activation gelu %0 : Y
+    %2 = model.elementwise add %1, %r : (Y, Y) -> Y
+    return %2 : Y
+  })";
+  for (const char *element : {"f32", "f16"})
+    for (auto [K, N] : {std::pair<int64_t, int64_t>{64, 48}, {72, 136}, {128, 160}, {19, 51}}) {
+      if (llvm::StringRef(element) == "f16" && K % 8)
+        continue;
+      std::string k = std::to_string(K), n = std::to_string(N), e = element;
+      auto matrix = [&](const std::string &width) {
+        return "tensor<?x" + width + "x" + e + ", #model.dims<\"s\", \"" + width + "\">>";
+      };
+      compile(replaced(text, {{"X", matrix(k)},
+                              {"Y", matrix(n)},
+                              {"W", "tensor<" + k + "x" + n + "x" + e + ">"},
+                              {"B", "tensor<" + n + "x" + e + ">"}}));
+      Type type = e == "f32" ? Type(Float32Type::get(&context)) : Type(Float16Type::get(&context));
+      for (int64_t rows : {0, 1, 33, 64, 130})
+        expectMatch({any({rows, K}, type), any({K, N}, type), any({N}, type), any({rows, N}, type)}, 2 * kRounded);
+    }
+}
+
+TEST_F(NvptxTest, Attention) {
+  const char *text =
+      R"(func.func @attention(%q: Q, %k: K, %v: K) -> Q attributes {plan.kernel = #plan.kernel<attention>,
+      model.symbols = [#model.symbol<"b", 0, 8>, #model.symbol<"q", 0, 512>, #model.symbol<"k", 0, 512>]} {
+    %0 = model.attention %q, %k, %v heads 2 kv_heads 2 scale 0.125 ORDER : Q, K, K -> Q
+    return %0 : Q
+  })";
+  for (const char *element : {"f32", "f16"})
+    for (const char *order : {"", "causal"})
+      for (int64_t width : {32, 64}) {
+        std::string n = std::to_string(2 * width), e = element;
+        auto tensor = [&](const std::string &size) {
+          return "tensor<?x?x" + n + "x" + e + ", #model.dims<\"b\", \"" + size + "\", \"" + n + "\">>";
+        };
+        compile(replaced(text, {{"Q", tensor("q")}, {"K", tensor("k")}, {"ORDER", order}}));
+        Type type = e == "f32" ? Type(Float32Type::get(&context)) : Type(Float16Type::get(&context));
+        for (auto [queries, keys] : {std::pair<int64_t, int64_t>{1, 1}, {7, 0}, {64, 64}, {65, 130}, {130, 257}})
+          expectMatch(
+              {any({2, queries, 2 * width}, type), any({2, keys, 2 * width}, type), any({2, keys, 2 * width}, type)},
+              kRounded);
+      }
+}
+
+TEST_F(NvptxTest, RowsAndMaps) {
+  const char *text = R"(func.func @norm(%x: X, %r: X, %s: V, %b: V) -> X
+      attributes {plan.kernel = #plan.kernel<rows>, model.symbols = [#model.symbol<"s", 0, 512>]} {
+    %0 = model.elementwise add %x, %r : (X, X) -> X
+    %1 = model.norm layer %0 scale %s bias %b axis 1 epsilon 1.0e-5 : X, V, V -> X
+    %2 = model.activation gelu %1 : X
+    return %2 : X
+  })";
+  for (int64_t length : {1, 50, 64, 384}) {
+    std::string n = std::to_string(length);
+    compile(replaced(
+        text, {{"X", "tensor<?x" + n + "xf32, #model.dims<\"s\", \"" + n + "\">>"}, {"V", "tensor<" + n + "xf32>"}}));
+    for (int64_t rows : {0, 1, 9})
+      expectMatch({any({rows, length}), any({rows, length}), any({length}), any({length})}, 2e-5);
+  }
+}
+
+/// Memory is read and written without waste, and shared memory without conflicts, in what tensors are multiplied with.
+TEST_F(NvptxTest, Traffic) {
+  compile(R"(!x = tensor<128x256xf16>
+    func.func @linear(%x: !x, %w: tensor<256x128xf16>) -> tensor<128x128xf16> attributes {plan.kernel = #plan.kernel<linear>} {
+      %0 = model.linear %x, %w : !x, tensor<256x128xf16> -> tensor<128x128xf16>
+      return %0 : tensor<128x128xf16>
+    })");
+  Type half = Float16Type::get(&context);
+  expectMatch({any({128, 256}, half), any({256, 128}, half)}, 2 * kRounded);
+  EXPECT_EQ(report.counts.tensorMacs, 128u * 128 * 256);
+  EXPECT_EQ(report.counts.sharedWavefronts, report.counts.idealSharedWavefronts);
+  for (const auto &line : report.counts.lines)
+    if (line.opcode.starts_with("cp.async.c"))
+      EXPECT_EQ(line.sectors, line.idealSectors) << line.opcode;
+}
+/// What the interpreter is there for: each of these leaves a kernel that may well compute the right numbers.
+TEST_F(NvptxTest, MutationsAreFound) {
+  const char *text = R"(!x = tensor<128x256xf16>
+    func.func @linear(%x: !x, %w: tensor<256x128xf16>) -> tensor<128x128xf16> attributes {plan.kernel = #plan.kernel<linear>} {
+      %0 = model.linear %x, %w : !x, tensor<256x128xf16> -> tensor<128x128xf16>
+      return %0 : tensor<128x128xf16>
+    })";
+  Type half = Float16Type::get(&context);
+  compile(text);
+  std::string original = ptx.text;
+  std::vector<HostTensor> inputs{any({128, 256}, half), any({256, 128}, half)};
+  run(inputs);
+  EXPECT_TRUE(findings.empty());
+  for (auto [from, to] : {std::pair<std::string, std::string>{"cp.async.wait_group 2;", "cp.async.wait_group 3;"},
+                          {"bar.sync \t0;", ""}}) {
+    findings.clear();
+    ptx.text = replaced(original, {{from, to}});
+    ASSERT_NE(ptx.text, original) << from;
+    run(inputs);
+    EXPECT_FALSE(findings.empty()) << from;
+  }
+}
+} // namespace
