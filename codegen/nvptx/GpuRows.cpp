@@ -63,11 +63,12 @@ private:
 
   /// Folds f(element) over the row, in each lane and then across them.
   Value fold(double init, Combine combine, function_ref<Value(Step &)> f) {
-    Value neutral = gpu.f32(init), total = neutral;
+    Value neutral = gpu.f32(init), total;
     if (isInRegisters()) {
       for (Step &step : kept()) {
         Value x = f(step);
-        total = combine(total, step.exists ? gpu.select(step.exists, x, neutral) : x);
+        x = step.exists ? gpu.select(step.exists, x, neutral) : x;
+        total = total ? combine(total, x) : x;
       }
     } else {
       total = b.loop(lane, length, kWarp, {neutral}, [&](Value column, ValueRange carried) {
