@@ -188,6 +188,48 @@ TEST_F(NvptxTest, Attention) {
       }
 }
 
+TEST_F(NvptxTest, SparseAttention) {
+  const char *text =
+      R"(func.func @attend(%q: Q, %k: K, %v: K, %t: T) -> Q attributes {plan.kernel = #plan.kernel<sparse_attention>,
+      model.symbols = [#model.symbol<"b", 0, 8>, #model.symbol<"q", 0, 512>, #model.symbol<"k", 0, 512>]} {
+    %i = sattn.load_index %t : T -> !sattn.index<64 x 64 block, shape["b", "2", "ROWS"], items "ITEMS", capacity "ITEMS">
+    %0 = sattn.attend %q, %k, %v over %i heads 2 kv_heads 2 scale 0.125 ORDER : Q, K, K, over !sattn.index<64 x 64 block, shape["b", "2", "ROWS"], items "ITEMS", capacity "ITEMS"> -> Q
+    return %0 : Q
+  })";
+  std::string index = "tensor<?x2x?x?xi32, #model.dims<\"b\", \"2\", \"ROWS\", \"ITEMS + 1\">>";
+  for (const char *element : {"f32", "f16"})
+    for (const char *order : {"", "causal"}) {
+      std::string e = element;
+      auto tensor = [&](const std::string &size) {
+        return "tensor<?x?x128x" + e + ", #model.dims<\"b\", \"" + size + "\", \"128\">>";
+      };
+      compile(replaced(text, {{"Q", tensor("q")},
+                              {": T", ": " + index},
+                              {"K,", tensor("k") + ","},
+                              {"ORDER", order},
+                              {"K)", tensor("k") + ")"},
+                              {"ROWS", "floordiv(q + 63, 64)"},
+                              {"ITEMS", "floordiv(k + 63, 64)"}}));
+      Type type = e == "f32" ? Type(Float32Type::get(&context)) : Type(Float16Type::get(&context));
+      for (auto [queries, keys] : {std::pair<int64_t, int64_t>{64, 64}, {65, 130}, {130, 257}}) {
+        int64_t rows = (queries + 63) / 64, items = (keys + 63) / 64;
+        std::vector<double> stored;
+        for (int64_t row = 0; row < 2 * 2 * rows; ++row) {
+          std::vector<double> kept;
+          for (int64_t item = 0; item < items; ++item)
+            if (random() % 2)
+              kept.push_back(double(item));
+          stored.push_back(double(kept.size()));
+          kept.resize(items);
+          llvm::append_range(stored, kept);
+        }
+        expectMatch({any({2, queries, 128}, type), any({2, keys, 128}, type), any({2, keys, 128}, type),
+                     HostTensor::ofNumbers(IntegerType::get(&context, 32), {2, 2, rows, items + 1}, stored)},
+                    kRounded);
+      }
+    }
+}
+
 TEST_F(NvptxTest, RowsAndMaps) {
   const char *text = R"(func.func @norm(%x: X, %r: X, %s: V, %b: V) -> X
       attributes {plan.kernel = #plan.kernel<rows>, model.symbols = [#model.symbol<"s", 0, 512>]} {
