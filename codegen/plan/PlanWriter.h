@@ -30,7 +30,7 @@ struct CodeSection {
 };
 
 /// A placed program (after tamis-place-buffers) and its code, ordered from the most to the least demanding target. All
-/// CPU targets share a program; each GPU target has its own, since grids and layouts of weights differ.
+/// CPU targets share a program; each GPU target has its own, since grids differ.
 struct DeviceProgram {
   mlir::ModuleOp module;
   std::vector<CodeSection> code;

@@ -19,7 +19,6 @@ ModuleOp tamis::addGpuProgram(ModuleOp module, const GpuTarget &target) {
   for (StringRef name : {StringRef("main"), StringRef(plan::kKernelModule)})
     if (Operation *op = module.lookupSymbol(name))
       builder.clone(*op);
-  program.walk([&](plan::ConstantOp constant) { constant.setLayout(plan::Layout::rows); });
   return program;
 }
 

@@ -9,8 +9,7 @@
 
 namespace tamis {
 
-/// Copies @main and @kernels, as tamis-form-dispatches leaves them, into a module of the target's name: its program, in
-/// which weights lie row by row.
+/// Copies @main and @kernels, as tamis-form-dispatches leaves them, into a module of the target's name: its program.
 mlir::ModuleOp addGpuProgram(mlir::ModuleOp module, const GpuTarget &target);
 
 /// Compiles the kernels of such a program, and gives its dispatches the grids that they were compiled for. Errors:
