@@ -79,7 +79,7 @@ void locateGlobal(Warp &warp, const Instruction &instruction, uint32_t mask, uin
   const DeviceMemory &memory = *block.memory;
   DeviceMemory::Cached &cached = block.ranges[size_t(&instruction - block.kernel->code.data())];
   uint64_t first = cached.first, size = cached.end - cached.first;
-  addressKernels.toHost(access.address, memory.bytes, access.host);
+  addressKernels.toHost(access.address, reinterpret_cast<uint64_t>(memory.bytes), access.host);
   uint32_t outside = 0;
   if (size < bytes || addressKernels.isAnyOutside(access.address, first, size - bytes, bytes - 1)) {
     mask = checkAlignment(warp, instruction, mask, bytes, access);
@@ -215,7 +215,7 @@ void locateShared(Warp &warp, const Instruction &instruction, uint32_t mask, uin
     mask = checkBounds(warp, instruction, mask, bytes, kind, access, kSharedBase, size, "shared");
   }
   access.good = mask;
-  addressKernels.toHost(access.address, block.shared - kSharedBase, access.host);
+  addressKernels.toHost(access.address, reinterpret_cast<uint64_t>(block.shared) - kSharedBase, access.host);
   if (block.checks) {
     for (uint32_t l = 0; l < 32; ++l) {
       if (!(mask >> l & 1))

@@ -21,8 +21,9 @@ bool isAnyOutside(const uint64_t *addresses, uint64_t base, uint64_t last, uint6
   }
   return outside != 0;
 }
-void toHost(const uint64_t *addresses, uint8_t *origin, uint8_t **host) {
-  TAMIS_LANES host[l] = origin + addresses[l];
+/// Lanes that are not active may hold any address, so this is arithmetic of numbers.
+void toHost(const uint64_t *addresses, uint64_t origin, uint8_t **host) {
+  TAMIS_LANES host[l] = reinterpret_cast<uint8_t *>(origin + addresses[l]);
 }
 
 } // namespace

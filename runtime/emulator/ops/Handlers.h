@@ -25,7 +25,7 @@ struct AddressKernels {
   void (*fromWide)(const uint64_t *registers, uint64_t offset, uint64_t *addresses);
   /// Whether any address is not in [base, base + last], or has one of the bits of `alignment`.
   bool (*isAnyOutside)(const uint64_t *addresses, uint64_t base, uint64_t last, uint64_t alignment);
-  void (*toHost)(const uint64_t *addresses, uint8_t *origin, uint8_t **host);
+  void (*toHost)(const uint64_t *addresses, uint64_t origin, uint8_t **host);
 };
 
 #define TAMIS_DECLARE_LEVEL(level)                                                                                     \
