@@ -423,16 +423,7 @@ private:
     if (!candidate.pattern)
       return;
     std::vector<sattn::AttentionInputs> samples;
-    model::Dims query = model::dimsOf(layer.getQuery().getType()), result = model::dimsOf(layer.getType());
-    int64_t heads = layer.getHeads();
-    sattn::AttentionSizes sizes{query[1],
-                                model::dimsOf(layer.getKey().getType())[1],
-                                heads,
-                                int64_t(layer.getKvHeads()),
-                                *query[2].constant() / heads,
-                                *result[2].constant() / heads,
-                                layer.getCausal()};
-    SmallVector<sattn::PatternWeight> wanted = candidate.pattern.weights(sizes);
+    SmallVector<sattn::PatternWeight> wanted = candidate.pattern.weights(sizesOf(layer));
     if (wanted.empty())
       return;
     for (const ModelRun &run : runs)
@@ -493,4 +484,17 @@ double tamis::overlapOf(sattn::PatternAttrInterface pattern, const sattn::Attent
       }
   }
   return kept > 0 ? both / kept : 1;
+}
+
+sattn::AttentionSizes tamis::sizesOf(Operation *layer) {
+  auto op = cast<model::AttentionOp>(layer);
+  model::Dims query = model::dimsOf(op.getQuery().getType()), result = model::dimsOf(op.getType());
+  int64_t heads = op.getHeads();
+  return {query[1],
+          model::dimsOf(op.getKey().getType())[1],
+          heads,
+          int64_t(op.getKvHeads()),
+          *query[2].constant() / heads,
+          *result[2].constant() / heads,
+          op.getCausal()};
 }

@@ -32,6 +32,9 @@ struct Candidate {
 /// `keys` keys. Dense attention always comes first. Errors are diagnostics at `loc`.
 mlir::FailureOr<std::vector<Candidate>> makeCandidates(llvm::StringRef list, int64_t keys, mlir::Location loc);
 
+/// Of a dense attention, a `model.attention`.
+sattn::AttentionSizes sizesOf(mlir::Operation *layer);
+
 /// A mean over heads [first, first + count) of what is known of them; nothing where it is of none.
 std::optional<double> meanOf(llvm::ArrayRef<HeadError> heads, std::optional<double> HeadError::*figure, int64_t first,
                              int64_t count);

@@ -231,18 +231,8 @@ private:
 
   /// Whether a candidate selects by numbers, and without weights of its own.
   bool selects(const Candidate &candidate, size_t layer) {
-    auto op = cast<model::AttentionOp>(layers[layer]);
-    model::Dims query = model::dimsOf(op.getQuery().getType()), result = model::dimsOf(op.getType());
-    int64_t heads = op.getHeads();
-    sattn::AttentionSizes sizes{query[1],
-                                model::dimsOf(op.getKey().getType())[1],
-                                heads,
-                                int64_t(op.getKvHeads()),
-                                *query[2].constant() / heads,
-                                *result[2].constant() / heads,
-                                op.getCausal()};
-    return candidate.pattern && candidate.pattern.readsNumbers() && candidate.pattern.weights(sizes).empty() &&
-           !isa<sattn::LinearAttr>(candidate.pattern);
+    return candidate.pattern && candidate.pattern.readsNumbers() &&
+           candidate.pattern.weights(sizesOf(layers[layer])).empty() && !isa<sattn::LinearAttr>(candidate.pattern);
   }
 
   std::string policyOf(const Assignment &assignment) const {
