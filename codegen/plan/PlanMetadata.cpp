@@ -149,10 +149,10 @@ llvm::Error PlanMetadata::addCode(unsigned program, const CodeSection &section, 
   return llvm::Error::success();
 }
 
-void PlanMetadata::addWeights(const SectionPlace &place) {
+void PlanMetadata::addSection(plan::SectionKind kind, StringRef name, const SectionPlace &place) {
   auto entry = std::make_unique<plan::SectionT>();
-  entry->kind = plan::SectionKind_Weights;
-  entry->name = "weights";
+  entry->kind = kind;
+  entry->name = name.str();
   entry->offset = place.offset;
   entry->size = place.size;
   entry->alignment = place.alignment;

@@ -25,7 +25,8 @@ public:
 
   /// Code of program `program`. Errors: a kernel of it that the code does not hold.
   llvm::Error addCode(unsigned program, const CodeSection &section, const SectionPlace &place);
-  void addWeights(const SectionPlace &place);
+  /// Weights or a report.
+  void addSection(plan::SectionKind kind, llvm::StringRef name, const SectionPlace &place);
   void addConstant(uint64_t offset, uint64_t size) { data.constants.emplace_back(offset, size); }
 
   /// The FlatBuffers bytes. Errors: a program whose buffers are not placed, or an element type plans do not have.

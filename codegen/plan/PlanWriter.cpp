@@ -17,7 +17,7 @@ using namespace tamis;
 
 namespace {
 constexpr uint64_t kHeaderSize = 64;
-constexpr uint64_t kConstantAlignment = 64;
+constexpr uint64_t kConstantAlignment = 64, kReportAlignment = 64;
 // Pages of both targets: x86-64 maps at 4 KiB, AArch64 may use 64 KiB.
 uint64_t sectionAlignment(uint16_t machine) {
   return machine == 183 ? 65536 : 4096;
@@ -69,7 +69,15 @@ llvm::Error writeFile(ArrayRef<DeviceProgram> programs, const WeightStore &weigh
                                      static_cast<long long>(constantSize(constant)));
   }
   place.hash = XXH3_64bits_digest(state.get());
-  metadata.addWeights(place);
+  metadata.addSection(plan::SectionKind_Weights, "weights", place);
+
+  for (const PlanReport &report : origin.reports) {
+    padTo(out, kReportAlignment);
+    metadata.addSection(
+        plan::SectionKind_Report, report.name,
+        {out.tell(), report.json.size(), kReportAlignment, XXH3_64bits(report.json.data(), report.json.size())});
+    out << report.json;
+  }
 
   padTo(out, 64);
   auto bytes = metadata.finish();

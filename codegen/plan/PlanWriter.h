@@ -36,10 +36,17 @@ struct DeviceProgram {
   std::vector<CodeSection> code;
 };
 
+/// How something was decided, for `tamis inspect`; the runtime does not read it.
+struct PlanReport {
+  std::string name; ///< what about: "attention"
+  std::string json;
+};
+
 /// What the file says of its origin.
 struct PlanOrigin {
   std::string compiler; ///< "tamis 0.1.0"
   std::string model;    ///< name of the source, no path
+  std::vector<PlanReport> reports = {};
 };
 
 /// Writes `programs`, one at least and all of one model, to `path`, under a temporary name that is renamed at the end;

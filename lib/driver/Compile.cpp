@@ -188,6 +188,8 @@ private:
     if (options.output.empty())
       return success();
     PlanOrigin origin{compilerVersion(), llvm::sys::path::filename(options.model).str()};
+    if (result.choice)
+      origin.reports.push_back({"attention", result.choice->json()});
     if (auto error = writePlan(programs, weights, origin, options.output))
       return this->error(llvm::toString(std::move(error)));
     return success();

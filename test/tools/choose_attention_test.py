@@ -142,6 +142,15 @@ class ChooseAttention(CommandTest):
         self.assertIn("passages held out", printed)
         return report
 
+    def inspect(self, plan):
+        return json.loads(self.tamis("inspect", plan, "--json").stdout)
+
+    def compiled_parts(self, plan):
+        """Name and bytes of each section that runs; how the plan was decided is not among them."""
+        data = (self.folder / plan).read_bytes()
+        sections = [s for s in self.inspect(plan)["sections"] if s["kind"] != "report"]
+        return [(s["name"], data[s["offset"] : s["offset"] + s["bytes"]]) for s in sections]
+
     def test_share(self):
         self.policy({"layers": {"0": {"0-2": "top_k(k=5)", "3": "window(size=3)"}, "1": "share(0)"}})
         self.compile("shared.plan", "--attention=@policy.json")
@@ -183,10 +192,15 @@ class ChooseAttention(CommandTest):
         self.compile("dense.plan")
         for found, dense in zip(self.answers("auto.plan", fresh), self.answers("dense.plan", fresh)):
             self.assertGreaterEqual(cosines(found, dense).min(), 0.99)
-        # The policy alone gives the same plan.
+        self.assertEqual(self.inspect("auto.plan")["reports"], {"attention": report})
+        text = self.tamis("inspect", "auto.plan").stdout
+        self.assertIn("chosen among 3 patterns by what they do to 6 passages", text)
+        self.assertRegex(text, r"0 +0-3 +window\(size=4\) +[0-9.]+% +[0-9.]+%")
+        # The policy alone gives the same code and weights.
         self.policy(report["policy"])
         self.compile("again.plan", "--attention=@policy.json")
-        self.assertEqual(*((self.folder / f"{name}.plan").read_bytes() for name in ("auto", "again")))
+        self.assertEqual(*map(self.compiled_parts, ("auto.plan", "again.plan")))
+        self.assertEqual(self.inspect("again.plan")["reports"], {})
 
     def test_auto_by_head(self):
         report = self.choose(passages(4, sharp=(0, 1)), "--candidates=window(size=4)", "--max-error=0.001")
@@ -201,7 +215,7 @@ class ChooseAttention(CommandTest):
         self.assertEqual(report["policy"], {"default": "dense", "dense_below": 0, "layers": {}})
         self.assertEqual(report["error"], {"cosine": 0, "relative": 0})
         self.compile("dense.plan")
-        self.assertEqual(*((self.folder / f"{name}.plan").read_bytes() for name in ("auto", "dense")))
+        self.assertEqual(*map(self.compiled_parts, ("auto.plan", "dense.plan")))
 
     def test_auto_default_candidates(self):
         report = self.choose(passages(2, length=64), "--max-error=50%")

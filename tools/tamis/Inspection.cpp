@@ -3,8 +3,10 @@
 // Everything a plan says of itself.
 
 #include "tools/tamis/Inspection.h"
+#include "tools/tamis/AttentionReport.h"
 #include "tools/tamis/Sizes.h"
 #include "tools/tamis/Table.h"
+#include <cstring>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -116,6 +118,27 @@ std::string Inspection::arenaText() const {
   return text + (buffers.empty() ? "" : table.text());
 }
 
+/// A section of JSON; null if it is something else.
+static nlohmann::ordered_json reportOf(const tamis_section_info &section) {
+  const char *bytes = static_cast<const char *>(section.data);
+  auto report = nlohmann::ordered_json::parse(bytes, bytes + section.size, nullptr, /*allow_exceptions=*/false);
+  return report.is_discarded() ? nlohmann::ordered_json() : report;
+}
+
+std::string Inspection::reportsText() const {
+  std::string text;
+  for (const tamis_section_info &section : plan.sections()) {
+    if (section.kind != TAMIS_SECTION_REPORT || strcmp(section.name, "attention"))
+      continue;
+    try {
+      text += "\n" + attentionText(reportOf(section));
+    } catch (const nlohmann::json::exception &error) {
+      text += format("\nthe report '%s' cannot be read: %s\n", section.name, error.what());
+    }
+  }
+  return text;
+}
+
 std::string Inspection::text() const {
   std::string at = sizesText(plan, sizes);
   at = at.empty() ? "" : ", at " + at;
@@ -133,6 +156,7 @@ std::string Inspection::text() const {
   if (!symbols.empty())
     text += "\nsizes\n" + symbols.text();
   text += "\nsections\n" + sectionsText();
+  text += reportsText();
   text += "\ndispatches" + at + "\n" + dispatchesText();
   text += "\nmemory" + at + "\n";
   Table table({{""}, {"", Table::right}, {""}});
@@ -162,6 +186,7 @@ std::string Inspection::json() const {
                    {"outputs", tensorsJson(plan.outputs())},
                    {"symbols", Json::array()},
                    {"sections", Json::array()},
+                   {"reports", Json::object()},
                    {"dispatches", Json::array()}};
   std::vector<tamis_symbol_info> symbols = plan.symbols();
   for (size_t i = 0; i < symbols.size(); ++i)
@@ -179,6 +204,8 @@ std::string Inspection::json() const {
       section["features"] = std::vector<std::string>(info.features, info.features + info.feature_count);
       section["reason"] = info.reason ? Json(info.reason) : Json();
     }
+    if (info.kind == TAMIS_SECTION_REPORT)
+      document["reports"][info.name] = reportOf(info);
     document["sections"].push_back(std::move(section));
   }
   std::vector<tamis_dispatch_info> infos = plan.dispatches();

@@ -29,6 +29,7 @@ private:
   std::string sectionsText() const;
   std::string dispatchesText() const;
   std::string arenaText() const;
+  std::string reportsText() const;
 
   const Plan &plan;
   std::vector<int64_t> sizes;
