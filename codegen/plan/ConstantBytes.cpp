@@ -19,7 +19,9 @@ struct Piece {
   bool transposed;
 };
 
-int64_t bytesOf(RankedTensorType type) { return type.getNumElements() * elementBytes(type.getElementType()); }
+int64_t bytesOf(RankedTensorType type) {
+  return type.getNumElements() * elementBytes(type.getElementType());
+}
 
 /// A dense constant, element by element: bool is stored as one byte.
 LogicalResult denseBytes(ElementsAttr attribute, SmallVector<char> &out) {
@@ -124,6 +126,11 @@ llvm::Error tamis::writeConstant(plan::ConstantOp constant, const WeightStore &w
     for (const Piece &piece : *pieces)
       sink(piece.bytes);
     return llvm::Error::success();
+  }
+  if (Piece &piece = pieces->front(); pieces->size() == 1 && type.getRank() == 2 && piece.type.getRank() != 2) {
+    // A weight that is read as a matrix: its sizes are those of the result, before that is transposed.
+    int64_t rows = type.getDimSize(piece.transposed), columns = type.getDimSize(!piece.transposed);
+    piece.type = RankedTensorType::get({rows, columns}, type.getElementType());
   }
   for (const Piece &piece : *pieces)
     if (piece.type.getRank() != 2 || type.getRank() != 2)

@@ -5,6 +5,7 @@
 #include "codegen/tile/Attention.h"
 #include "codegen/tile/Compact.h"
 #include "codegen/tile/Index.h"
+#include "codegen/tile/KernelBuilder.h"
 #include "codegen/tile/Linear.h"
 #include "codegen/tile/LinearAttention.h"
 #include "codegen/tile/Map.h"
@@ -42,10 +43,22 @@ FailureOr<Launch> tamis::launchOf(func::FuncOp kernel, plan::KernelKind kind) {
   llvm_unreachable("unknown kernel kind");
 }
 
+/// Whether it has no element to compute, whatever the sizes.
+static bool isEmpty(func::FuncOp kernel) {
+  return kernel.getNumResults() && llvm::all_of(kernel.getResultTypes(), [](Type type) {
+           auto tensor = dyn_cast<RankedTensorType>(type);
+           return tensor && tensor.hasStaticShape() && tensor.getNumElements() == 0;
+         });
+}
+
 LogicalResult tamis::tileKernel(func::FuncOp kernel, const CpuTarget &target) {
   auto attribute = kernel->getAttrOfType<plan::KernelAttr>(plan::kKernelAttr);
   if (!attribute)
     return kernel.emitError("expected a kernel that carries plan.kernel");
+  if (isEmpty(kernel)) { // it is never run, and dividing by its sizes would make it no code at all
+    KernelBuilder(kernel).finish(Value());
+    return success();
+  }
   switch (attribute.getKind()) {
   case plan::KernelKind::linear:
     return tileLinear(kernel, target);
