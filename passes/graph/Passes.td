@@ -154,6 +154,21 @@ def SimplifyMasks : Pass<"tamis-simplify-masks", "::mlir::func::FuncOp"> {
                     Statistic<"numCausal", "causal", "masks that became the causal flag">];
 }
 
+def WidenHalf : Pass<"tamis-widen-half", "::mlir::func::FuncOp"> {
+  let summary = "compute attention of 16-bit floats in f32";
+  let description = [{
+    `model.attention` of f16 or bf16 computes in f32, between casts; its result is rounded to the declared type once.
+    ```mlir
+    %o = model.attention %q, %k, %v heads 1 kv_heads 1 scale 1.0
+        : tensor<1x2x4xf16>, tensor<1x2x4xf16>, tensor<1x2x4xf16> -> tensor<1x2x4xf16>
+    // becomes model.cast (model.attention (model.cast %q), (model.cast %k), (model.cast %v))
+    ```
+    Requires: nothing. Leaves: attention of f32 and f64.
+  }];
+  let dependentDialects = ["::tamis::model::ModelDialect"];
+  let statistics = [Statistic<"numWidened", "widened", "attentions computed in f32">];
+}
+
 def MergeLinears : Pass<"tamis-merge-linears", "::mlir::func::FuncOp"> {
   let summary = "compute dense layers of one input in one go";
   let description = [{

@@ -39,6 +39,7 @@ void buildGraphPipeline(OpPassManager &manager) {
   // Splitting and merging heads cancels here.
   clean();
   functions.addPass(createSimplifyMasks());
+  functions.addPass(createWidenHalf());
   // Last: it hides projections behind slices, and only attention tells which of them belong together.
   functions.addPass(createMergeLinears());
   clean();

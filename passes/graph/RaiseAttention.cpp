@@ -283,6 +283,8 @@ struct MatmulToAttention : OpRewritePattern<MatmulOp> {
     auto softmax = weights.getDefiningOp<SoftmaxOp>();
     if (!softmax || int64_t(softmax.getAxis()) + 1 != typeOf(weights).getRank())
       return rewriter.notifyMatchFailure(op, "left operand is no softmax over its last axis");
+    if (typeOf(weights).getElementType().isF64())
+      return rewriter.notifyMatchFailure(op, "attention of f64 has no kernel");
     attention.trail.add(softmax);
     attention.value = op.getRhs();
     if (!findScores(softmax.getInput(), 1, attention) || typeOf(attention.query).getRank() != typeOf(weights).getRank())
