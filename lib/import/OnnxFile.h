@@ -7,6 +7,7 @@
 #include "mlir/Support/LLVM.h"
 #include "onnx/onnx_pb.h"
 #include "llvm/ADT/ArrayRef.h"
+#include "llvm/ADT/StringSet.h"
 #include "llvm/Support/Error.h"
 #include <map>
 #include <string>
@@ -43,6 +44,17 @@ const llvm::ArrayRef<char> *payloadOf(const onnx::TensorProto &tensor, const Pay
 /// `importedOpset` and infers shapes. Ops that the onnx project does not know move to the domain `unknownDomain`, to be
 /// reported with all else that cannot be imported. What is wrong is reported on `loc`.
 mlir::LogicalResult prepareOnnxModel(onnx::ModelProto &model, mlir::Location loc);
+
+/// Infers shapes as far as that goes; where it fails, a warning says so.
+void inferOnnxShapes(onnx::ModelProto &model, mlir::Location loc);
+
+/// Whether the onnx project defines the node's op by a function of other ops.
+bool hasOnnxFunction(const onnx::NodeProto &node);
+
+/// Puts the nodes of its function in the place of each node of a prepared model, or of graphs inside its nodes, that is
+/// called one of `names` and has one. Their names begin with the node's. Gives whether there was any; what is wrong is
+/// reported on `loc`.
+mlir::FailureOr<bool> expandOnnxNodes(onnx::ModelProto &model, const llvm::StringSet<> &names, mlir::Location loc);
 
 /// The newest opset of the onnx library: every model converts upwards, none downwards.
 constexpr int importedOpset = 27;

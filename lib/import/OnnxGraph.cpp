@@ -10,31 +10,56 @@
 using namespace mlir;
 using namespace tamis;
 
-OnnxGraph::OnnxGraph(const OnnxFile &file, StringRef path, SizeRules &rules, MLIRContext *context, WeightStore &weights)
+OnnxGraph::OnnxGraph(const OnnxFile &file, StringRef path, SizeRules &rules, MLIRContext *context, WeightStore &weights,
+                     OnnxExpansion &expansion)
     : file(file), graph(file.model.graph()), path(path), rules(rules), context(context), weights(weights),
-      fileLoc(fileLocation(path, context)), builder(context) {
+      fileLoc(fileLocation(path, context)), expansion(expansion), builder(context) {
   addOnnxMathOps(table);
   addOnnxTensorOps(table);
   addOnnxShapeOps(table);
   addOnnxIndexOps(table);
   addOnnxTransformerOps(table);
   addOnnxSparseOps(table);
+  addOnnxControlOps(table);
+  addOnnxEinsumOps(table);
+  addOnnxNormOps(table);
+  addOnnxPositionOps(table);
+  addOnnxResizeOps(table);
+  addOnnxScatterOps(table);
+  addOnnxWindowOps(table);
+  noteTypes(graph);
+}
+
+/// What the onnx library inferred of values, and which of them are used; of graphs inside too.
+void OnnxGraph::noteTypes(const onnx::GraphProto &graph) {
   for (const onnx::ValueInfoProto &info : graph.value_info())
     inferred[info.name()] = &info.type();
   for (const onnx::ValueInfoProto &info : graph.output()) {
     inferred[info.name()] = &info.type();
     used.insert(info.name());
   }
-  for (const onnx::NodeProto &node : graph.node())
+  for (const onnx::NodeProto &node : graph.node()) {
     used.insert_range(node.input());
+    for (const onnx::AttributeProto &attribute : node.attribute())
+      if (attribute.has_g())
+        noteTypes(attribute.g());
+  }
 }
 
 FailureOr<OwningOpRef<ModuleOp>> OnnxGraph::run() {
   module = ModuleOp::create(fileLoc);
-  if (failed(addInputs()) || failed(addInitializers()))
+  if (failed(addInputs()) || failed(addInitializers(graph, "")))
     return failure();
-  if (failed(addNodes()))
+  if (failed(addNodes(graph)))
     return OwningOpRef<ModuleOp>(); // with what was learnt, another attempt
+  if (expansion.allowed)
+    for (const Problem &problem : problems)
+      if (hasOnnxFunction(*problem.node)) {
+        functions.insert(problem.node->name());
+        expansion.notes.try_emplace(problem.node->name(), noteOf(problem));
+      }
+  if (!functions.empty())
+    return OwningOpRef<ModuleOp>();
   if (!problems.empty())
     return reportProblems();
   if (failed(addOutputs()))
@@ -95,10 +120,11 @@ LogicalResult OnnxGraph::addInputs() {
   return success();
 }
 
-LogicalResult OnnxGraph::addInitializers() {
+/// `prefix`: of the keys of its weights.
+LogicalResult OnnxGraph::addInitializers(const onnx::GraphProto &graph, StringRef prefix) {
   for (const onnx::TensorProto &tensor : graph.initializer()) {
     std::string problem;
-    auto value = readTensor(tensor, tensor.name(), problem);
+    auto value = readTensor(tensor, (prefix + tensor.name()).str(), problem);
     if (failed(value))
       return emitError(fileLoc) << problem;
     values[tensor.name()] = std::move(*value);
@@ -107,7 +133,7 @@ LogicalResult OnnxGraph::addInitializers() {
 }
 
 /// Fails when the attempt ends because of what it learnt.
-LogicalResult OnnxGraph::addNodes() {
+LogicalResult OnnxGraph::addNodes(const onnx::GraphProto &graph) {
   for (const onnx::NodeProto &node : graph.node()) {
     bool known =
         llvm::all_of(node.input(), [&](const std::string &input) { return input.empty() || values[input].isKnown(); });
@@ -169,21 +195,40 @@ std::string OnnxGraph::describe(StringRef name) const {
   return text + model::str(it->second.dims);
 }
 
+std::string OnnxGraph::noteOf(const Problem &problem) const {
+  const onnx::NodeProto &node = *problem.node;
+  bool isUnknown = node.domain() == unknownDomain.str();
+  std::string domain = node.domain().empty() || isUnknown ? "ai.onnx" : node.domain();
+  auto opset = file.opsets.find(domain == "ai.onnx" ? "" : domain);
+  SmallVector<std::string> operands;
+  for (const std::string &input : node.input())
+    operands.push_back(describe(input));
+  return "node '" + node.name() + "' is " + node.op_type() + " of " + domain + " version " +
+         std::to_string(opset == file.opsets.end() ? importedOpset : opset->second) + " with operands (" +
+         llvm::join(operands, ", ") + "): " + problem.reason;
+}
+
+/// Nodes of the file: of one that was expanded, why it was, and the first of its parts that cannot be imported either.
 LogicalResult OnnxGraph::reportProblems() {
-  InFlightDiagnostic report = emitError(fileLoc)
-                              << "cannot import " << problems.size() << " of " << graph.node_size() << " nodes";
+  std::vector<std::pair<Location, std::string>> notes;
+  llvm::StringSet<> told;
   for (const Problem &problem : problems) {
-    const onnx::NodeProto &node = *problem.node;
-    bool isUnknown = node.domain() == unknownDomain.str();
-    std::string domain = node.domain().empty() || isUnknown ? "ai.onnx" : node.domain();
-    auto opset = file.opsets.find(domain == "ai.onnx" ? "" : domain);
-    SmallVector<std::string> operands;
-    for (const std::string &input : node.input())
-      operands.push_back(describe(input));
-    report.attachNote(locationOf(node)) << "node '" << node.name() << "' is " << node.op_type() << " of " << domain
-                                        << " version " << (opset == file.opsets.end() ? importedOpset : opset->second)
-                                        << " with operands (" << llvm::join(operands, ", ") << "): " << problem.reason;
+    StringRef name = problem.node->name();
+    auto outer = llvm::find_if(expansion.notes, [&](auto &note) {
+      return name == note.first || (name.starts_with(note.first) && name[note.first.size()] == '/');
+    });
+    if (outer == expansion.notes.end())
+      notes.emplace_back(locationOf(*problem.node), noteOf(problem));
+    else if (told.insert(outer->first).second)
+      notes.emplace_back(NameLoc::get(StringAttr::get(context, outer->first), fileLoc),
+                         name == outer->first ? outer->second
+                                              : outer->second + "; nor can its function be imported, by its node " +
+                                                    problem.node->op_type() + ": " + problem.reason);
   }
+  InFlightDiagnostic report = emitError(fileLoc)
+                              << "cannot import " << notes.size() << " of " << expansion.nodes << " nodes";
+  for (auto &[loc, note] : notes)
+    report.attachNote(loc) << note;
   if (unseen)
     report.attachNote(fileLoc) << unseen << " more nodes use results of these and were not looked at";
   return report;

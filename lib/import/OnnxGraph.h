@@ -9,6 +9,7 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/ADT/StringSet.h"
+#include <map>
 
 namespace tamis {
 
@@ -72,12 +73,17 @@ public:
   bool wants(size_t i) const; ///< something reads it
   mlir::LogicalResult give(mlir::Value value, size_t i = 0);
   mlir::LogicalResult give(OnnxValue value, size_t i = 0);
+  /// The value of this name, in this graph or one inside of it; none yet where nothing is known of it.
+  OnnxValue &named(llvm::StringRef name);
+  /// Imports the nodes of a graph inside of the node; its inputs are known by then. Fails with the reason of its node.
+  mlir::LogicalResult importGraph(const onnx::GraphProto &graph);
   /// A result whose contents are known; nothing is emitted now.
   mlir::LogicalResult give(mlir::Type element, llvm::ArrayRef<DimExpr> dims, Contents contents, size_t i = 0);
 
   // Emitting.
   mlir::OpBuilder &builder();
   mlir::Location loc() const { return location; }
+  mlir::Type i64() { return builder().getI64Type(); } ///< of positions
   template <typename Op, typename... Args> mlir::Value create(Args &&...args) {
     return Op::create(builder(), location, std::forward<Args>(args)...);
   }
@@ -121,6 +127,13 @@ void addOnnxShapeOps(OnnxOpTable &table);
 void addOnnxIndexOps(OnnxOpTable &table);
 void addOnnxTransformerOps(OnnxOpTable &table);
 void addOnnxSparseOps(OnnxOpTable &table);
+void addOnnxControlOps(OnnxOpTable &table);
+void addOnnxEinsumOps(OnnxOpTable &table);
+void addOnnxNormOps(OnnxOpTable &table);
+void addOnnxPositionOps(OnnxOpTable &table);
+void addOnnxResizeOps(OnnxOpTable &table);
+void addOnnxScatterOps(OnnxOpTable &table);
+void addOnnxWindowOps(OnnxOpTable &table);
 
 /// The nearest thing that is supported instead of an op that is not; empty when nothing comes near.
 llvm::StringRef nearestSupport(llvm::StringRef domain, llvm::StringRef op);
@@ -128,19 +141,31 @@ llvm::StringRef nearestSupport(llvm::StringRef domain, llvm::StringRef op);
 /// All elements of an integer value that is known at import, row-major, however many; nothing for another one.
 std::optional<std::vector<int64_t>> constantIntegers(const OnnxValue &value);
 
+/// All elements of a float value that is known at import, row-major, if they are few; nothing for another one.
+std::optional<std::vector<double>> constantFloats(const OnnxValue &value);
+
 /// The element type of an ONNX data type; null for one that the model dialect does not have.
 mlir::Type onnxElementType(int64_t onnxType, mlir::MLIRContext *context);
 /// What to say when it is null: the type's name, and those that there are.
 std::string unsupportedElement(int64_t onnxType);
 
+/// What attempts tell the next one of nodes that are put in terms of their functions.
+struct OnnxExpansion {
+  int nodes = 0;                            ///< of the file
+  bool allowed = true;                      ///< nodes that cannot be imported and have a function are not reported
+  std::map<std::string, std::string> notes; ///< why each node could not be imported as it is, by its name
+};
+
 /// One attempt to import a prepared model. When sizes were learnt on the way, it says so and another attempt is due.
 class OnnxGraph {
 public:
   OnnxGraph(const OnnxFile &file, llvm::StringRef path, SizeRules &rules, mlir::MLIRContext *context,
-            WeightStore &weights);
+            WeightStore &weights, OnnxExpansion &expansion);
 
-  /// The module; failure after reporting, or null when `rules` learnt something.
+  /// The module; failure after reporting, or null when `rules` learnt something, or nodes are to be expanded.
   mlir::FailureOr<mlir::OwningOpRef<mlir::ModuleOp>> run();
+  /// Names of nodes that the functions of their ops are wanted of.
+  const llvm::StringSet<> &toExpand() const { return functions; }
 
 private:
   friend class OnnxNode;
@@ -150,13 +175,15 @@ private:
   };
 
   mlir::LogicalResult addInputs();
-  mlir::LogicalResult addInitializers();
-  mlir::LogicalResult addNodes();
+  void noteTypes(const onnx::GraphProto &graph);
+  mlir::LogicalResult addInitializers(const onnx::GraphProto &graph, llvm::StringRef prefix);
+  mlir::LogicalResult addNodes(const onnx::GraphProto &graph);
   mlir::LogicalResult addOutputs();
   mlir::LogicalResult reportProblems();
   /// A node that failed gives what the onnx library inferred, so that those after it can be looked at too.
   void giveInferred(const onnx::NodeProto &node);
   std::string describe(llvm::StringRef value) const;
+  std::string noteOf(const Problem &problem) const;
   mlir::FailureOr<OnnxValue> readTensor(const onnx::TensorProto &tensor, llvm::StringRef key, std::string &problem);
   mlir::Value emit(OnnxValue &value, mlir::Location loc);
   mlir::Value emitContents(const OnnxValue &value, mlir::Location loc);
@@ -169,6 +196,7 @@ private:
   mlir::MLIRContext *context;
   WeightStore &weights;
   mlir::Location fileLoc;
+  OnnxExpansion &expansion;
 
   OnnxOpTable table;
   llvm::StringMap<OnnxValue> values;
@@ -178,6 +206,7 @@ private:
   mlir::func::FuncOp function;
   mlir::OpBuilder builder;
   std::vector<Problem> problems;
+  llvm::StringSet<> functions;
   int unseen = 0; ///< nodes after a failed one of which nothing is known
   bool learnt = false;
   std::string reason; ///< of the node at work

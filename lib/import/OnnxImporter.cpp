@@ -15,12 +15,21 @@ ImportedModule tamis::importOnnx(StringRef path, const ImportOptions &options, M
   if (failed(prepareOnnxModel(file->model, loc)))
     return failure();
   SizeRules rules(options);
-  // Each attempt that ends early has learnt something of a size; honest models need two or three.
+  // Each attempt that ends early has learnt something of a size or of a node; honest models need two or three.
+  OnnxExpansion expansion;
+  expansion.nodes = file->model.graph().node_size();
   constexpr int maxAttempts = 100;
   for (int attempt = 0; attempt < maxAttempts; ++attempt) {
-    auto module = OnnxGraph(*file, path, rules, context, weights).run();
+    OnnxGraph graph(*file, path, rules, context, weights, expansion);
+    auto module = graph.run();
     if (failed(module) || *module)
       return module;
+    if (graph.toExpand().empty())
+      continue;
+    auto expanded = expandOnnxNodes(file->model, graph.toExpand(), loc);
+    if (failed(expanded))
+      return failure();
+    expansion.allowed = *expanded;
   }
   return emitError(loc) << "has more than " << maxAttempts << " dynamic sizes that must be equal; give them by --dim";
 }

@@ -113,6 +113,22 @@ LogicalResult OnnxNode::give(Type element, ArrayRef<DimExpr> dims, Contents cont
   return give(std::move(result), i);
 }
 
+OnnxValue &OnnxNode::named(StringRef name) {
+  return graph.values[name];
+}
+
+LogicalResult OnnxNode::importGraph(const onnx::GraphProto &inner) {
+  size_t before = graph.problems.size();
+  if (failed(graph.addInitializers(inner, proto.name() + "/" + inner.name() + "/")) || failed(graph.addNodes(inner)))
+    return failure();
+  if (graph.problems.size() > before)
+    return fail("a node inside of it cannot be imported");
+  for (const onnx::ValueInfoProto &output : inner.output())
+    if (!graph.values[output.name()].isKnown())
+      return fail("a graph inside does not give '" + output.name() + "'");
+  return success();
+}
+
 OpBuilder &OnnxNode::builder() {
   return graph.builder;
 }

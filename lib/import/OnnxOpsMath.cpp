@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // ONNX ops that compute element by element or over axes.
-#include "lib/import/OnnxGraph.h"
+#include "lib/import/OnnxEmit.h"
 
 #include <cmath>
 
@@ -153,10 +153,24 @@ template <K kind> LogicalResult importVariadic(OnnxNode &node) {
   return node.give(sum);
 }
 
+LogicalResult importMean(OnnxNode &node) {
+  if (failed(importVariadic<K::add>(node)))
+    return failure();
+  if (!node.in(0).isFloat())
+    return node.fail("operands are no floats");
+  Value sum = node.emit(node.named(node.node().output(0)));
+  return node.give(emitElementwise(node, K::div, {sum, node.splat(node.in(0).element, double(node.size()))}));
+}
+
 LogicalResult importIsInf(OnnxNode &node) {
-  if (!node.integer("detect_negative", 1) || !node.integer("detect_positive", 1))
-    return node.fail("it looks for one sign only; supported for both signs");
-  return giveElementwise(node, K::isinf, {0});
+  bool negative = node.integer("detect_negative", 1), positive = node.integer("detect_positive", 1);
+  if (negative && positive)
+    return giveElementwise(node, K::isinf, {0});
+  Value zero = node.splat(node.in(0).element, 0), isInf = emitElementwise(node, K::isinf, node.emit(0));
+  Value isAsked = emitElementwise(node, negative ? K::less : K::greater, {node.emit(0), zero});
+  if (!negative && !positive)
+    isAsked = emitElementwise(node, K::logical_and, {isAsked, emitElementwise(node, K::logical_not, isAsked)});
+  return node.give(emitElementwise(node, K::logical_and, {isInf, isAsked}));
 }
 
 LogicalResult importMod(OnnxNode &node) {
@@ -293,11 +307,15 @@ LogicalResult reduce(OnnxNode &node, model::ReduceKind kind, Prepare prepare, Fi
     if (auto value = foldReduce(kind, *input.contents->list, node.rules()))
       if (auto contents = Contents::ofList({*value}, left))
         return node.give(input.element, left, std::move(*contents));
-  if (input.isBool() || input.element.isUnsignedInteger())
+  // Extremes of bools and bytes are those of wider numbers; sums would wrap otherwise.
+  bool isNarrow = input.isBool() || input.element.isUnsignedInteger();
+  if (isNarrow && kind != model::ReduceKind::max && kind != model::ReduceKind::min)
     return node.fail("operand is of bool or unsigned; supported for signed integers and floats");
-  Value reduced =
-      node.create<model::ReduceOp>(model::tensorType(input.element, kept), kind, prepare(node.emit(0)), *axes);
-  return node.give(node.reshape(finish(reduced, kept), left));
+  Type element = isNarrow ? Type(node.builder().getI32Type()) : input.element;
+  Value operand = prepare(emitCast(node, node.emit(0), element));
+  Value reduced = node.create<model::ReduceOp>(model::tensorType(element, kept), kind, operand, *axes);
+  reduced = emitCast(node, finish(reduced, kept), input.element);
+  return node.give(node.reshape(reduced, left));
 }
 
 template <model::ReduceKind kind> LogicalResult importReduce(OnnxNode &node) {
@@ -347,6 +365,7 @@ void tamis::addOnnxMathOps(OnnxOpTable &table) {
   table["Min"] = importVariadic<K::minimum>;
   table["Max"] = importVariadic<K::maximum>;
   table["Sum"] = importVariadic<K::add>;
+  table["Mean"] = importMean;
   table["And"] = importLogical<K::logical_and>;
   table["Or"] = importLogical<K::logical_or>;
   table["Xor"] = importBinary<K::logical_xor>;

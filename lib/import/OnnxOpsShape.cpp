@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // ONNX ops that make tensors: constants, shapes, ranges.
-#include "lib/import/OnnxGraph.h"
+#include "lib/import/OnnxEmit.h"
+
+#include <cmath>
 
 using namespace mlir;
 using namespace tamis;
@@ -77,9 +79,29 @@ LogicalResult importSize(OnnxNode &node) {
                   : node.fail("sizes are too long to follow");
 }
 
+/// Bounds and step are numbers; elements are start + i * delta, as the definition has it.
+LogicalResult importFloatRange(OnnxNode &node) {
+  double bounds[3];
+  for (size_t i = 0; i < 3; ++i) {
+    auto numbers = constantFloats(node.in(i));
+    if (!numbers || numbers->size() != 1)
+      return node.fail("it counts in floats between bounds that are computed at run time; supported for integers, or "
+                       "constants");
+    bounds[i] = (*numbers)[0];
+  }
+  double rounds = std::ceil((bounds[1] - bounds[0]) / bounds[2]);
+  if (!(bounds[2] != 0) || !(rounds < 1 << 24))
+    return node.fail("its step is zero, or it gives more than 2^24 floats");
+  Value numbers = emitIota(node, node.in(0).element, DimExpr(std::max<int64_t>(0, int64_t(rounds))), 0, 1);
+  Value scaled =
+      emitElementwise(node, model::ElementwiseKind::mul, {numbers, node.splat(node.in(0).element, bounds[2])});
+  return node.give(
+      emitElementwise(node, model::ElementwiseKind::add, {scaled, node.splat(node.in(0).element, bounds[0])}));
+}
+
 LogicalResult importRange(OnnxNode &node) {
   if (!isa<IntegerType>(node.in(0).element))
-    return node.fail("it counts in floats; supported for integers");
+    return importFloatRange(node);
   model::Dims bounds;
   constexpr const char *names[] = {"start", "limit", "delta"};
   for (auto [i, what] : llvm::enumerate(names)) {

@@ -294,8 +294,6 @@ LogicalResult importIdentity(OnnxNode &node) {
 }
 
 LogicalResult importDropout(OnnxNode &node) {
-  if (node.wants(1))
-    return node.fail("its mask is used; supported without, as inference has it");
   if (node.has(2)) {
     auto training = node.numbers(2, "training_mode");
     if (failed(training))
@@ -303,6 +301,9 @@ LogicalResult importDropout(OnnxNode &node) {
     if (training->size() != 1 || (*training)[0])
       return node.fail("it is in training mode; supported in inference mode");
   }
+  auto all = Contents::ofAffine({DimExpr(1), model::Dims(node.in(0).rank(), DimExpr(0))}, node.in(0).dims);
+  if (failed(node.give(node.builder().getI1Type(), node.in(0).dims, std::move(*all), 1)))
+    return failure();
   return node.give(OnnxValue(node.in(0)));
 }
 } // namespace

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// A parsed ONNX model is checked and brought to one opset. The only file that calls what throws in the onnx library.
+// A parsed ONNX model is checked and brought to one opset.
 #include "lib/import/OnnxFile.h"
 
 #include "lib/import/Importers.h"
@@ -159,10 +159,14 @@ template <typename Nodes> LogicalResult checkCounts(const Nodes &nodes, Location
 }
 
 /// Nodes keep their names through the conversion; those without get theirs while positions are those of the file.
-void nameNodes(onnx::GraphProto &graph) {
-  for (auto [index, node] : llvm::enumerate(*graph.mutable_node()))
+void nameNodes(onnx::GraphProto &graph, const std::string &prefix = "") {
+  for (auto [index, node] : llvm::enumerate(*graph.mutable_node())) {
     if (node.name().empty())
-      node.set_name(nameOf(node, index));
+      node.set_name(prefix + nameOf(node, index));
+    for (onnx::AttributeProto &attribute : *node.mutable_attribute())
+      if (attribute.has_g())
+        nameNodes(*attribute.mutable_g(), node.name() + "/" + attribute.name() + "/");
+  }
 }
 
 void setUnknownAside(onnx::ModelProto &model) {
@@ -234,6 +238,11 @@ LogicalResult tamis::prepareOnnxModel(onnx::ModelProto &model, Location loc) {
       return failure();
     nameNodes(*model.mutable_graph());
   }
+  inferOnnxShapes(model, loc);
+  return success();
+}
+
+void tamis::inferOnnxShapes(onnx::ModelProto &model, Location loc) {
   // Shapes that cannot be inferred here are found by the import, or reported by it with the node's name.
   try {
     // Without propagation of data: the import has its own, with a bound, and a hostile chain of Concat doubles a shape
@@ -243,5 +252,4 @@ LogicalResult tamis::prepareOnnxModel(onnx::ModelProto &model, Location loc) {
   } catch (const std::exception &error) {
     emitWarning(loc) << "shape inference of the onnx library failed: " << oneLine(error.what());
   }
-  return success();
 }

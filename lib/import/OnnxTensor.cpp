@@ -124,6 +124,31 @@ std::optional<std::vector<int64_t>> tamis::constantIntegers(const OnnxValue &val
   return numbers;
 }
 
+std::optional<std::vector<double>> tamis::constantFloats(const OnnxValue &value) {
+  int64_t count = 1;
+  for (const DimExpr &dim : value.dims)
+    if (llvm::MulOverflow(count, dim.constant().value_or(-1), count) || count < 0 || count > Contents::maxListed)
+      return std::nullopt;
+  if (!value.isFloat())
+    return std::nullopt;
+  if (value.number)
+    return std::vector<double>(count, *value.number);
+  const llvm::fltSemantics &semantics = cast<FloatType>(value.element).getFloatSemantics();
+  unsigned width = value.element.getIntOrFloatBitWidth();
+  if (int64_t(value.bytes.size()) != count * int64_t(width / 8))
+    return std::nullopt;
+  std::vector<double> numbers;
+  for (int64_t i = 0; i < count; ++i) {
+    uint64_t bits = 0;
+    memcpy(&bits, value.bytes.data() + i * (width / 8), width / 8);
+    llvm::APFloat number(semantics, APInt(width, bits));
+    bool losesInfo;
+    number.convert(llvm::APFloat::IEEEdouble(), llvm::APFloat::rmNearestTiesToEven, &losesInfo);
+    numbers.push_back(number.convertToDouble());
+  }
+  return numbers;
+}
+
 FailureOr<OnnxValue> OnnxGraph::readTensor(const onnx::TensorProto &tensor, StringRef key, std::string &problem) {
   auto bad = [&](const Twine &what) {
     problem = ("tensor '" + key + "' " + what).str();
