@@ -279,6 +279,31 @@ std::string elementText(const Tensor &tensor, int64_t index) {
   return text;
 }
 
+double elementNumber(const Tensor &tensor, int64_t index) {
+  switch (tensor.elementType()) {
+  case TAMIS_F32:
+    return get<float>(tensor, index);
+  case TAMIS_F64:
+    return get<double>(tensor, index);
+  case TAMIS_F16:
+    return fromF16(get<uint16_t>(tensor, index));
+  case TAMIS_BF16:
+    return fromBf16(get<uint16_t>(tensor, index));
+  case TAMIS_I8:
+    return get<int8_t>(tensor, index);
+  case TAMIS_I16:
+    return get<int16_t>(tensor, index);
+  case TAMIS_I32:
+    return get<int32_t>(tensor, index);
+  case TAMIS_I64:
+    return double(get<int64_t>(tensor, index));
+  case TAMIS_U8:
+  case TAMIS_BOOL:
+    return get<uint8_t>(tensor, index);
+  }
+  return 0;
+}
+
 std::string shapeText(tamis_element_type type, const std::vector<int64_t> &dims) {
   std::string text = std::string(tamis_element_name(type)) + " [";
   for (size_t i = 0; i < dims.size(); ++i) {

@@ -38,6 +38,9 @@ Result<Array> makeRandom(const RandomFill &fill, tamis_element_type type, std::v
 /// Element `index` as text that reads back to the same value.
 std::string elementText(const Tensor &tensor, int64_t index);
 
+/// Element `index` as a number, bool as 0 or 1; integers beyond 2^53 are rounded.
+double elementNumber(const Tensor &tensor, int64_t index);
+
 /// "f32", "[batch, sequence]" and the like, in one: "f32 [2, 3]".
 std::string shapeText(tamis_element_type type, const std::vector<int64_t> &dims);
 

@@ -127,6 +127,39 @@ class Ptx(CommandTest):
         self.ptx("check", "k.ptx", *SCALE, "--args", "0xf32", "0xf32>y.npy", "f32=1", "i64=0")
         self.assertEqual(numpy.load(self.folder / "y.npy").shape, (0,))
 
+    def test_wanted_values(self):
+        x = numpy.arange(1, 41, dtype="f4").reshape(5, 8)
+        numpy.save(self.folder / "x.npy", x)
+        numpy.save(self.folder / "wanted.npy", x / 2)
+        numpy.save(self.folder / "close.npy", (x / 2).astype("f8") * 1.0001)
+        numpy.save(self.folder / "flat.npy", x.ravel())
+        for wanted, tolerance, factor, difference in [
+            ("wanted.npy", 0, 0.5, None),
+            ("close.npy", 2e-4, 0.5, None),
+            ("close.npy", 1e-6, 0.5, "element 0 is 0.5, but 0.50004999"),
+            ("wanted.npy", 0.5, 1, "element 2 is 3, but 1.5 is wanted; 38 of 40 differ, by up to 20"),
+            ("wanted.npy", 1e9, "nan", "element 0 is nan, but 0.5 is wanted; 40 of 40 differ, by up to inf"),
+        ]:
+            with self.subTest(wanted=wanted, tolerance=tolerance, factor=factor):
+                buffers = ["@x.npy", f"5x8xf32=={wanted}>y.npy", f"f32={factor}", "i64=40"]
+                words = ["check", "k.ptx", *SCALE, f"--tolerance={tolerance}", "--args", *buffers]
+                said = self.ptx(*words, code=1 if difference else 0).stdout
+                self.assertEqual("wrong values: parameter y: " in said, bool(difference), said)
+                self.assertIn(difference or "", said)
+        for wanted, message in [("flat.npy", "flat.npy holds f32 [40], but the buffer is f32 [5, 8]"), ("", "after '=='")]:
+            words = ["--args", "@x.npy", f"5x8xf32=={wanted}", "f32=1", "i64=40"]
+            self.assertIn(message, self.ptx("run", "k.ptx", *SCALE, *words, code=2).stderr)
+
+    def test_conflicts(self):
+        self.changed("shl.b32 %r3, %r1, 2;", "shl.b32 %r3, %r1, 7;")
+        words = ["check", "k.ptx", "--entry=reverse", "--block=32", "--shared=4096", "--args", "64xf32=1"]
+        line = KERNELS[: KERNELS.index("st.shared")].count("\n") + 1
+        conflict = f"ptx:{line}: bank conflict: 32 wavefronts of st.shared.f32, 1 would do\n"
+        self.assertNotIn("bank conflict", self.ptx(*words, code=1).stdout)
+        self.assertIn(conflict, self.ptx(*words[:2], "--conflicts", *words[2:], code=1).stdout)
+        self.write(KERNELS)
+        self.assertEqual(self.ptx("check", "k.ptx", *REVERSE, "--conflicts", "--args", "64xf32=1").stdout, "")
+
     def test_findings(self):
         """`check` reports what `run` lets pass, but for what cannot be gone on from."""
         line = KERNELS[: KERNELS.index("ld.global.f32 %f2")].count("\n") + 1
@@ -201,7 +234,7 @@ class Ptx(CommandTest):
             (["run", "k.ptx", *SCALE, *arguments[:-1], "i65=1"], "i65"),
             (["run", "k.ptx", *SCALE, *arguments[:-1], "i64=x"], "argument 'i64=x'"),
             (["run", "k.ptx", *SCALE, *arguments[:-1], "random(1)"], "argument 'random(1)'"),
-            (["run", "k.ptx", *SCALE, *arguments[:-1], "null>y.npy"], "null has no content to write"),
+            (["run", "k.ptx", *SCALE, *arguments[:-1], "null>y.npy"], "null has no content to write or compare"),
             (["run", "k.ptx", *SCALE, "--args", "64xf32=1", "64xf32>", *arguments[-2:]], "wanted the name of a file"),
             (["run", "k.ptx", *SCALE, "--args", "@y.npy", *arguments[2:]], "y.npy"),
             (["run", "k.ptx", *SCALE, "--args", "16xf32=@x.npy", *arguments[2:]], "the file holds f32 [4, 4]"),
@@ -209,6 +242,8 @@ class Ptx(CommandTest):
             (["run", "k.ptx", "--grid=1,2,3,4"], ""),
             (["run", "k.ptx", "--grid=-1"], "--grid"),
             (["run", "k.ptx", "--seeds=0"], "--seeds"),
+            (["run", "k.ptx", "--tolerance=-1"], "--tolerance"),
+            (["run", "k.ptx", "--conflicts"], "--conflicts"),
         ]:
             with self.subTest(words=words):
                 result = self.ptx(*words, code=2)

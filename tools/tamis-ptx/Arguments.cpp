@@ -3,6 +3,7 @@
 // Parsing of arguments.
 
 #include "tools/tamis-ptx/Arguments.h"
+#include <cmath>
 #include <cstring>
 
 namespace tamis::tool {
@@ -21,9 +22,16 @@ Result<KernelArgument> parseArgument(const std::string &text) {
     if (argument.output.empty())
       return refuse(text, "wanted the name of a file after '>'");
   }
+  if (size_t sign = value.find("=="); sign != std::string::npos) {
+    argument.wanted = value.substr(sign + 2);
+    value.resize(sign);
+    argument.isBuffer = true;
+    if (argument.wanted.empty())
+      return refuse(text, "wanted the name of a file after '=='");
+  }
   if (value == "null") {
     if (argument.isBuffer)
-      return refuse(text, "null has no content to write");
+      return refuse(text, "null has no content to write or compare");
     argument.array.type = TAMIS_I64;
     argument.array.bytes.assign(8, 0);
     return argument;
@@ -55,6 +63,33 @@ Result<KernelArgument> parseArgument(const std::string &text) {
   if (!argument.isBuffer && !argument.isWritten)
     return refuse(text, "wanted a value after the type, or a shape before it");
   return argument;
+}
+
+Result<std::string> compareWithWanted(KernelArgument &argument, double tolerance) {
+  Result<npy::Array> file = npy::readNpy(argument.wanted);
+  if (!file)
+    return file.error();
+  Tensor found = argument.array.tensor(), wanted = file->tensor();
+  if (argument.array.dims != file->dims)
+    return Error(TAMIS_INVALID_ARGUMENT, argument.wanted + " holds " + npy::shapeText(file->type, file->dims) +
+                                             ", but the buffer is " +
+                                             npy::shapeText(argument.array.type, argument.array.dims));
+  int64_t count = 0, first = 0;
+  double largest = 0;
+  for (int64_t i = 0; i < found.size(); ++i) {
+    double x = npy::elementNumber(found, i), y = npy::elementNumber(wanted, i), error = std::abs(x - y);
+    if (x == y || (std::isnan(x) && std::isnan(y)) || error <= tolerance * (1 + std::abs(y)))
+      continue;
+    first = count++ ? first : i;
+    largest = std::isnan(error) ? INFINITY : std::max(largest, error);
+  }
+  if (!count)
+    return std::string();
+  char error[32];
+  snprintf(error, sizeof error, "%.3g", largest);
+  return "element " + std::to_string(first) + " is " + npy::elementText(found, first) + ", but " +
+         npy::elementText(wanted, first) + " is wanted; " + std::to_string(count) + " of " +
+         std::to_string(found.size()) + " differ, by up to " + error;
 }
 
 Result<std::vector<uint8_t>> passArguments(std::vector<KernelArgument> &arguments, const emulator::EntryInfo &entry,

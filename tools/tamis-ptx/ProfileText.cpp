@@ -55,4 +55,13 @@ std::string profileText(const emulator::Counts &counts) {
   return text;
 }
 
+std::string conflictText(const emulator::Counts &counts) {
+  std::string text;
+  for (const emulator::LineCounts &line : counts.lines)
+    if (line.wavefronts > line.idealWavefronts)
+      text += format("ptx:%u: bank conflict: %llu wavefronts of %s, %llu would do\n", line.line,
+                     Number(line.wavefronts), line.opcode.c_str(), Number(line.idealWavefronts));
+  return text;
+}
+
 } // namespace tamis::tool

@@ -17,7 +17,8 @@ struct Options {
   std::vector<std::string> arguments;
   uint32_t shared = 0, threads = 0;
   uint64_t seed = 0, seeds = 1, limit = uint64_t(1) << 32;
-  bool time = false;
+  double tolerance = 0;
+  bool time = false, conflicts = false;
 };
 } // namespace
 
@@ -36,9 +37,13 @@ static void addOptions(CLI::App &app, Options &options) {
   app.add_option("--grid", options.grid, "X[,Y,Z] blocks")->delimiter(',')->expected(1, 3);
   app.add_option("--block", options.block, "X[,Y,Z] threads")->delimiter(',')->expected(1, 3);
   app.add_option("--shared", options.shared, "bytes of dynamic shared memory");
-  app.add_option("--args", options.arguments,
-                 "for each parameter: i64=4096 | f32=0.5 | 64x32xf16=@in.npy | 64x32xf16=random(SEED[,LOW,HIGH]) | "
-                 "64x32xf16=0 | 64x32xf16 | @in.npy | null; a buffer with >out.npy is written there afterwards");
+  app.add_option(
+      "--args", options.arguments,
+      "for each parameter: i64=4096 | f32=0.5 | 64x32xf16=@in.npy | 64x32xf16=random(SEED[,LOW,HIGH]) | "
+      "64x32xf16=0 | 64x32xf16 | @in.npy | null; afterwards a buffer with ==wanted.npy is compared with that file, "
+      "and one with >out.npy written there");
+  app.add_option("--tolerance", options.tolerance, "of ==wanted.npy, relative above 1 and absolute below")
+      ->check(CLI::NonNegativeNumber);
   app.add_option("--seed", options.seed, "of the order of warps");
   app.add_option("--seeds", options.seeds, "run with this many seeds, from --seed on")->check(CLI::Range(1, 1000000));
   app.add_option("--threads", options.threads, "blocks at a time; 0 means one for each CPU")->check(CLI::Range(0, 256));
@@ -76,12 +81,24 @@ static int runOnce(const emulator::Module &module, emulator::Memory &memory, con
   clock_t start = clock();
   emulator::Report report = emulator::launch(module, entry.name, shape, params->data(), params->size(), how);
   double seconds = std::max(1e-6, double(clock() - start) / CLOCKS_PER_SEC);
+  std::string findings;
+  for (const emulator::Diagnostic &each : report.diagnostics)
+    findings += each.text() + "\n";
+  if (options.conflicts)
+    findings += tool::conflictText(report.counts);
   for (size_t i = 0; i < arguments.size(); ++i) {
     tool::KernelArgument &argument = arguments[i];
     if (!argument.isBuffer)
       continue;
     memory.copyOut(argument.array.bytes.data(), argument.address, argument.array.bytes.size());
     memory.free(argument.address);
+    if (!argument.wanted.empty()) {
+      Result<std::string> difference = tool::compareWithWanted(argument, options.tolerance);
+      if (!difference)
+        return fail(difference.error().message());
+      if (!difference->empty())
+        findings += "wrong values: parameter " + entry.parameters[i].name + ": " + *difference + "\n";
+    }
     if (argument.output.empty())
       continue;
     if (Result<void> written = npy::writeNpy(argument.output, argument.array.tensor()); !written)
@@ -94,9 +111,8 @@ static int runOnce(const emulator::Module &module, emulator::Memory &memory, con
     printf("%llu warp instructions in %.3f processor seconds, %.1f million a second\n",
            static_cast<unsigned long long>(report.counts.warpInstructions), seconds,
            double(report.counts.warpInstructions) / seconds / 1e6);
-  for (const emulator::Diagnostic &each : report.diagnostics)
-    printf("%s\n", each.text().c_str());
-  return report.diagnostics.empty() ? 0 : Reported;
+  fputs(findings.c_str(), stdout);
+  return findings.empty() ? 0 : Reported;
 }
 
 int main(int argc, char **argv) {
@@ -110,6 +126,7 @@ int main(int argc, char **argv) {
   show->add_option("file", options.file, "PTX text")->required();
   for (CLI::App *each : {run, check, profile})
     addOptions(*each, options);
+  check->add_flag("--conflicts", options.conflicts, "report conflicts over banks of shared memory, too");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError &error) {
@@ -138,7 +155,7 @@ int main(int argc, char **argv) {
 
   emulator::Options how;
   how.checks = bool(*check);
-  how.traffic = bool(*profile);
+  how.traffic = bool(*profile) || options.conflicts;
   how.threads = options.threads;
   how.instructionLimit = options.limit;
   int result = 0;
