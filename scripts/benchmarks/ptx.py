@@ -5,7 +5,7 @@ PTX interpreter counts, and the bound that follows from it. Nothing here is a ti
 import re
 import subprocess
 
-from benchmarks import sass
+from benchmarks import foreign, sass
 from benchmarks.environment import BenchError
 from benchmarks.results import Results, Verdicts, table
 
@@ -101,28 +101,40 @@ def command_of(environment, what, ptx, name, launch, *options):
     return list(map(str, [*words, "--shared", shared, *options, "--args", *arguments_of(name)]))
 
 
-def static(environment, results, verdicts, ptxas, nvdisasm, target, ptx):
+def own_figures(ptxas, nvdisasm, target, ptx, launches):
+    """Of our kernels, as foreign.figures gives them."""
     cubin = ptx.with_suffix(".cubin")
     found = sass.assemble(ptxas, ptx, target, cubin)
     code = sass.instructions_of(nvdisasm, cubin) if nvdisasm else {}
-    loops = {name: sass.hottest_loop(*each) for name, each in code.items()}
+    for name, own in found.items():
+        length, macs = sass.hottest_loop(*code[name]) if name in code else (0, 0)
+        own["shared"] += launches[name][2]
+        own.update(loop=length, macs=macs / length if length else None)
+    return found
+
+
+def static(environment, results, verdicts, ptxas, nvdisasm, target, ptx, launches, others):
+    """Ours, and what other compilers make of kernels of the same tiles, by the same assembler."""
+    found = {"Tamis": own_figures(ptxas, nvdisasm, target, ptx, launches)}
+    for who, make in others.items():
+        found[who] = foreign.figures(environment, make, KERNELS, ptxas, nvdisasm, target)
     rows = []
     for name in KERNELS:
-        length, macs = loops.get(name, (0, 0))
-        ratio = macs / length if length else None
-        figures = {**found[name], "loop": length, "macs": ratio}
-        results.add("static", kernel=name, target=target, **figures)
-        rows.append([name, target, figures["registers"], figures["spilled"], length or "", f"{ratio:.0f}" if ratio else ""])
-    table(["kernel", "target", "registers", "bytes spilled", "hot loop", "MACs an instruction"], rows)
+        for who, figures in found.items():
+            if own := figures.get(name):
+                results.add("static", kernel=name, target=target, by=who, **own)
+                ratio = f"{own['macs']:.0f}" if own["macs"] else ""
+                rows.append([name, target, who, own["registers"], own["spilled"], own["shared"], own["loop"] or "", ratio])
+    head = ["kernel", "target", "by", "registers", "bytes spilled", "shared bytes", "hot loop", "MACs an instruction"]
+    table(head, rows)
     print()
     for name in KERNELS:
-        spilled = found[name]["spilled"]
-        verdicts.judge(f"{name}, {target}, spilled", spilled == 0, f"{spilled} bytes", "none")
+        own = found["Tamis"][name]
+        verdicts.judge(f"{name}, {target}, spilled", own["spilled"] == 0, f"{own['spilled']} bytes", "none")
         wanted = WANTED.get((name, target))
         if wanted:
-            length, macs = loops.get(name, (0, 0))
-            text = f"{macs / length:.0f}" if length else "not measured: no nvdisasm"
-            holds = bool(length) and macs / length >= wanted
+            text = f"{own['macs']:.0f}" if own["macs"] else "not measured: no nvdisasm"
+            holds = bool(own["macs"]) and own["macs"] >= wanted
             verdicts.judge(f"{name}, {target}, MACs an instruction", holds, text, f"at least {wanted}")
 
 
@@ -206,10 +218,11 @@ def run(environment, arguments):
     verdicts = Verdicts(results)
     venv = environment.venv
     ptxas, nvdisasm = sass.find_tool("ptxas", venv), sass.find_tool("nvdisasm", venv)
+    others = foreign.compilers(environment) if ptxas else {}
     for target in TARGETS:
         ptx, launches = emit(environment, target)
         if ptxas:
-            static(environment, results, verdicts, ptxas, nvdisasm, target, ptx)
+            static(environment, results, verdicts, ptxas, nvdisasm, target, ptx, launches, others)
         else:
             wanted = "ptxas of CUDA 13 in PATH, or in the environment (PyPI: nvidia-cuda-nvcc)"
             verdicts.judge(f"{target}, static counts", False, "no ptxas", wanted)
