@@ -10,6 +10,12 @@
 namespace {
 
 using Fragment = unsigned[4]; // two f16 each
+struct Tested {
+  static constexpr bool value = true;
+};
+struct Untested {
+  static constexpr bool value = false;
+};
 
 __device__ unsigned sharedAddress(const void *pointer) {
   return static_cast<unsigned>(__cvta_generic_to_shared(pointer));
@@ -79,24 +85,26 @@ __device__ void attend(const __half *q, const __half *k, const __half *v, const 
   const int *row = index + (size_t(blockIdx.y) * gridDim.x + blockIdx.x) * (items + 1);
   const int blocks = IsSparse ? row[0] : items;
 
-  auto copyTile = [&](const __half *from, int first, unsigned to) {
+  // Rows beyond the last are read as it; of blocks that are not tested all exist.
+  auto copyTile = [&](auto isTested, const __half *from, int first, unsigned to) {
 #pragma unroll
     for (int i = 0; i < 64 * Across / 128; ++i) {
       int r = (threadIdx.x + i * 128) / Across, c = (threadIdx.x + i * 128) % Across;
-      copyAsync(to + r * Pitch + (c ^ r % 8) * 16, from + start + size_t(min(first + r, n - 1)) * D + c * 8);
+      int own = isTested.value ? min(first + r, n - 1) : first + r;
+      copyAsync(to + r * Pitch + (c ^ r % 8) * 16, from + start + size_t(own) * D + c * 8);
     }
   };
-  auto copyBlock = [&](int number) {
+  auto copyBlock = [&](auto isTested, int number) {
     int first = (IsSparse ? row[1 + number] : number) * 64;
     unsigned to = base + number % 2 * Stage;
-    copyTile(k, first, to);
-    copyTile(v, first, to + Tile);
+    copyTile(isTested, k, first, to);
+    copyTile(isTested, v, first, to + Tile);
   };
 
   float result[D / 8][4] = {}, largest[2] = {-INFINITY, -INFINITY}, sums[2] = {};
   if (blocks > 0) {
-    copyTile(q, firstRow, base + Stage); // where the second block will come
-    copyBlock(0);
+    copyTile(Tested(), q, firstRow, base + Stage); // where the second block will come
+    copyBlock(Tested(), 0);
     commitCopies();
     waitCopies<0>();
     __syncthreads();
@@ -106,11 +114,11 @@ __device__ void attend(const __half *q, const __half *k, const __half *v, const 
       int r = warp * 16 + lane % 16, c = 2 * d + lane / 16;
       loadMatrices(queries[d], base + Stage + r * Pitch + (c ^ r % 8) * 16);
     }
-    for (int number = 0; number < blocks; ++number) {
+    auto readBlock = [&](auto isTested, int number) {
       waitCopies<0>();
       __syncthreads();
-      if (number + 1 < blocks)
-        copyBlock(number + 1);
+      if (!isTested.value || number + 1 < blocks)
+        copyBlock(isTested, number + 1);
       commitCopies();
       const unsigned keys = base + number % 2 * Stage, values = keys + Tile;
       float scores[8][4] = {};
@@ -125,7 +133,7 @@ __device__ void attend(const __half *q, const __half *k, const __half *v, const 
           multiply(scores[2 * pair + 1], queries[d], matrices[2], matrices[3]);
         }
       const int first = (IsSparse ? row[1 + number] : number) * 64;
-      if (first + 64 > n)
+      if (isTested.value && first + 64 > n)
 #pragma unroll
         for (int tile = 0; tile < 8; ++tile)
 #pragma unroll
@@ -170,7 +178,12 @@ __device__ void attend(const __half *q, const __half *k, const __half *v, const 
           multiply(result[2 * e + 1], weights, matrices[2], matrices[3]);
         }
       }
-    }
+    };
+    int number = 0;
+    for (; number + 2 < blocks; ++number)
+      readBlock(Untested(), number);
+    for (; number < blocks; ++number)
+      readBlock(Tested(), number);
   }
 #pragma unroll
   for (int r = 0; r < 2; ++r) {
@@ -201,40 +214,48 @@ ATTENTION(blocks_f16_128, 128, true)
 /// c = a b, rows x K by K x columns; K is a multiple of 32, columns of 128. 128 x 128 x 32 in four warps, three stages.
 extern "C" __global__ void __launch_bounds__(128) gemm_f16(const __half *__restrict__ a, const __half *__restrict__ b,
                                                            __half *__restrict__ c, int rows, int columns, int K) {
-  constexpr int Stages = 3;
-  __shared__ __align__(128) __half inputs[Stages][128 * 32], weights[Stages][32 * 128];
+  constexpr unsigned Stages = 3, Weights = 128 * 32 * 2, Stage = 2 * Weights; // bytes
+  __shared__ __align__(128) unsigned char memory[Stages * Stage];
+  const unsigned base = sharedAddress(memory);
   const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, tiles = K / 32;
   const int firstRow = blockIdx.y * 128, firstColumn = blockIdx.x * 128;
   const int warpRow = warp / 2 * 64, warpColumn = warp % 2 * 64;
-  auto copyTile = [&](int tile) {
-    unsigned toInput = sharedAddress(inputs[tile % Stages]), toWeight = sharedAddress(weights[tile % Stages]);
+  // What a thread copies, and where it lies in a stage; pointers walk along K.
+  const int inputRow = threadIdx.x / 4, inputBlock = threadIdx.x % 4;
+  const int weightRow = threadIdx.x / 16, weightBlock = threadIdx.x % 16;
+  const unsigned inputPlace = inputRow * 64 + (inputBlock ^ inputRow / 2 % 4) * 16;
+  const unsigned weightPlace = weightRow * 256 + (weightBlock ^ weightRow % 8) * 16;
+  const __half *fromInput[4], *fromWeight = b + size_t(weightRow) * columns + firstColumn + weightBlock * 8;
+#pragma unroll
+  for (int i = 0; i < 4; ++i)
+    fromInput[i] = a + size_t(min(firstRow + inputRow + i * 32, rows - 1)) * K + inputBlock * 8;
+  const size_t eightRows = size_t(8) * columns;
+  auto copyTile = [&](unsigned stage) {
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
-      int r = threadIdx.x / 4 + i * 32, block = threadIdx.x % 4;
-      copyAsync(toInput + r * 64 + (block ^ r / 2 % 4) * 16,
-                a + size_t(min(firstRow + r, rows - 1)) * K + tile * 32 + block * 8);
+      copyAsync(base + stage + inputPlace + i * 32 * 64, fromInput[i]);
+      copyAsync(base + stage + Weights + weightPlace + i * 8 * 256, fromWeight + i * eightRows);
+      fromInput[i] += 32;
     }
-#pragma unroll
-    for (int i = 0; i < 4; ++i) {
-      int r = threadIdx.x / 16 + i * 8, block = threadIdx.x % 16;
-      copyAsync(toWeight + r * 256 + (block ^ r % 8) * 16,
-                b + size_t(tile * 32 + r) * columns + firstColumn + block * 8);
-    }
+    fromWeight += 4 * eightRows;
   };
 #pragma unroll
   for (int tile = 0; tile < Stages - 1; ++tile) {
     if (tile < tiles)
-      copyTile(tile);
+      copyTile(tile * Stage);
     commitCopies();
   }
   float sums[4][8][4] = {};
+  unsigned stage = 0, into = (Stages - 1) * Stage;
   for (int tile = 0; tile < tiles; ++tile) {
     waitCopies<Stages - 2>();
     __syncthreads();
     if (tile + Stages - 1 < tiles)
-      copyTile(tile + Stages - 1);
+      copyTile(into);
     commitCopies();
-    const unsigned input = sharedAddress(inputs[tile % Stages]), weight = sharedAddress(weights[tile % Stages]);
+    const unsigned input = base + stage, weight = input + Weights;
+    stage = stage + Stage == Stages * Stage ? 0 : stage + Stage;
+    into = into + Stage == Stages * Stage ? 0 : into + Stage;
 #pragma unroll
     for (int step = 0; step < 2; ++step) {
       Fragment x[4], w[4];

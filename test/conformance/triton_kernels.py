@@ -123,7 +123,9 @@ def main(folder, targets):
         launches = {}
         for name, (function, signature, constants, options) in KERNELS.items():
             attributes = {
-                (i,): [["tt.divisibility", 16]] for i, (key, type) in enumerate(signature.items()) if type[0] == "*" or key in DIVISIBLE
+                (i,): [["tt.divisibility", 16]]
+                for i, (key, type) in enumerate(signature.items())
+                if type[0] == "*" or key in DIVISIBLE
             }
             source = ASTSource(function, {**signature, **dict.fromkeys(constants, "constexpr")}, constants, attributes)
             # CUDA 13's assembler takes PTX up to 9.0; Triton's own is newer.
