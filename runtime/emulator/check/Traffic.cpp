@@ -33,6 +33,12 @@ void LineTraffic::addShared(uint32_t lanes, const uint64_t *addresses, uint32_t 
   }
 }
 
+void LineTraffic::addSpan(uint64_t address, uint64_t length) {
+  bytes += length;
+  sectors += (address + length + 31) / 32 - address / 32;
+  idealSectors += (length + 31) / 32;
+}
+
 void LineTraffic::addGlobal(uint32_t lanes, const uint64_t *addresses, uint32_t accessBytes) {
   // Sectors of a warp and which of their bytes were asked for; neighbours mostly follow each other.
   uint64_t sector[64];

@@ -15,6 +15,8 @@ struct LineTraffic {
   /// Shared memory: 4-byte banks, 32 of them. Accesses of 8 and 16 bytes go by half and quarter warps; lanes that read
   /// the same word share it. `addresses` of active `lanes` only are read.
   void addShared(uint32_t lanes, const uint64_t *addresses, uint32_t bytes);
+  /// A run of global memory.
+  void addSpan(uint64_t address, uint64_t length);
   /// Global memory: 32-byte sectors.
   void addGlobal(uint32_t lanes, const uint64_t *addresses, uint32_t bytes);
 };

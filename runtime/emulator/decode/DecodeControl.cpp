@@ -3,6 +3,7 @@
 // Branches, calls, barriers and what lanes tell each other.
 
 #include "runtime/emulator/decode/Decoder.h"
+#include <algorithm>
 
 namespace tamis::emulator {
 
@@ -248,6 +249,14 @@ bool Decoder::decodeVote() {
 }
 
 bool Decoder::decodeFence() {
+  bool isProxy = std::find(modifiers.begin(), modifiers.end(), "proxy") != modifiers.end();
+  if (isProxy && !modifiers.empty() && modifiers.back() != "global") {
+    for (std::string_view each : modifiers)
+      if (each == "async")
+        instruction.run = ops::fenceProxy;
+    if (instruction.run)
+      return true;
+  }
   // Warps of a block take turns and memory is one: order and caches need nothing. Operands are only looked at.
   instruction.run = ops::nothing;
   return true;

@@ -7,7 +7,8 @@
 namespace tamis::emulator {
 namespace {
 
-std::string_view spaceNames[] = {"global", "shared", "shared::cta", "local", "param", "param::entry", "const"};
+std::string_view spaceNames[] = {"global", "shared", "shared::cta",  "shared::cluster",
+                                 "local",  "param",  "param::entry", "const"};
 
 Space spaceOf(std::string_view name) {
   return name == "global"                ? Space::Global
@@ -221,6 +222,15 @@ bool Decoder::decodeConvertAddress() {
 bool Decoder::decodeCopyAsync() {
   if (!take("async"))
     return failUnknown();
+  if (take("bulk"))
+    return decodeBulk();
+  if (take("mbarrier")) {
+    kernel.usesPartialBarriers = true;
+    instruction.flags = take("noinc") ? 0 : kSigned;
+    instruction.space = takeOneOf({"shared", "shared::cta"}).empty() ? Space::Generic : Space::Shared;
+    instruction.run = ops::arriveWithCopies;
+    return take("arrive") && take("b64") && allTaken() && wantOperands(1, 1) && address(0, 4);
+  }
   if (take("commit_group")) {
     instruction.run = ops::commitGroup;
     return allTaken() && wantOperands(0, 0);

@@ -528,6 +528,8 @@ bool Decoder::dispatch() {
       {"stmatrix", &Decoder::decodeMatrixLoad},
       {"movmatrix", &Decoder::decodeMatrixLoad},
       {"mma", &Decoder::decodeMma},
+      {"wgmma", &Decoder::decodeWarpGroup},
+      {"mbarrier", &Decoder::decodeMemoryBarrier},
       {"bra", &Decoder::decodeBranch},
       {"brx", &Decoder::decodeBranch},
       {"ret", &Decoder::decodeBranch},

@@ -96,6 +96,11 @@ private:
   bool decodeCopyAsync();
   bool decodeMatrixLoad();
   bool decodeMma();
+  bool decodeWarpGroup();
+  bool decodeProduct();
+  bool decodeMemoryBarrier();
+  bool decodeBulk();
+  bool bulkAddress(const Operand &operand, uint32_t slot, bool &isNarrow, std::vector<uint32_t> &list);
   bool decodeBranch();
   bool decodeBarrier();
   bool decodeShuffle();

@@ -206,6 +206,12 @@ void reportShared(Warp &warp, const Instruction &instruction, uint32_t problems,
                  "shared memory at offset " + std::to_string(offset) + " was never written");
 }
 
+void reportUnfenced(Warp &warp, const Instruction &instruction, uint32_t lane, uint32_t offset) {
+  warp.block->report(DiagnosticKind::AsyncMisuse, warp, instruction, 1u << lane, kSharedBase + offset,
+                     "asynchronous read at offset " + std::to_string(offset) +
+                         " of shared memory, written with no fence.proxy.async between");
+}
+
 void locateShared(Warp &warp, const Instruction &instruction, uint32_t mask, uint32_t bytes, AccessKind kind,
                   Access &access) {
   Block &block = *warp.block;

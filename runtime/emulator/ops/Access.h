@@ -35,6 +35,9 @@ void locateShared(Warp &warp, const Instruction &instruction, uint32_t mask, uin
 void reportShared(Warp &warp, const Instruction &instruction, uint32_t problems, uint32_t lane, uint64_t address,
                   AccessKind kind);
 
+/// Reports that the asynchronous proxy reads what was written by ordinary stores, or cp.async, with no fence between.
+void reportUnfenced(Warp &warp, const Instruction &instruction, uint32_t lane, uint32_t offset);
+
 std::string hexText(uint64_t value);
 
 } // namespace tamis::emulator

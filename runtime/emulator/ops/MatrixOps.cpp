@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// mma.sync. A 32-bit register of A or B over a warp is a block of 8 rows by 16 bytes, which is also its order in memory
-// here: lane 4 r + c holds bytes 4 c of row r. A is [[a0, a2], [a1, a3]], B transposed is [b0, b1]; registers of C are
-// pairs of columns of 8 rows (PTX ISA, "Matrix Fragments for mma.m16n8k16" and its siblings). The instruction's list
-// holds the registers of D, A, B and C.
+// mma.sync and wgmma. A 32-bit register of A or B over a warp is a block of 8 rows by 16 bytes, which is also its order
+// in memory here: lane 4 r + c holds bytes 4 c of row r. A is [[a0, a2], [a1, a3]], B transposed is [b0, b1]; registers
+// of C are pairs of columns of 8 rows (PTX ISA, "Matrix Fragments for mma.m16n8k16" and its siblings). The
+// instruction's list holds the registers of D, A, B and C.
 
 #include "runtime/emulator/ops/Lanes.h"
 #include "runtime/emulator/ops/SmallFloats.h"
+#include "runtime/emulator/ops/WarpGroup.h"
 #if defined(__F16C__) && defined(__AVX2__)
 #include <immintrin.h>
 #endif
@@ -119,39 +120,36 @@ template <typename T> TAMIS_INLINE void transposeColumns(const T *from, int stri
   }
 }
 
-/// `rows` is 8 or 16. Half: C and D are f16 pairs. A row of the sums holds columns 0 2 4 6 1 3 5 7.
-template <typename A, typename B, int rows, int K, bool isHalf, Saturation saturation>
-void mma(Warp &w, const Instruction &i, uint32_t) {
-  using Sum = typename Element<A>::Sum;
-  using V = Vector8<Sum>;
-  constexpr int perBlock = 128 / Element<A>::bits; // elements of a row in one register
-  constexpr int blocks = K / perBlock, rowBlocks = rows / 8;
-  constexpr int results = isHalf ? rowBlocks : 2 * rowBlocks;
-  constexpr bool isInteger = isSame<Sum, int32_t>;
-  const uint32_t *list = w.block->kernel->pool.data() + i.list;
-  alignas(64) Sum a[blocks][rowBlocks][8 * perBlock];
-  alignas(64) V b[K < 8 ? 8 : K];
-
-  for (int block = 0; block < blocks; ++block) {
-    for (int half = 0; half < rowBlocks; ++half)
-      widenBlock<A>(w.at<uint8_t>(list[results + block * rowBlocks + half]), a[block][half]);
-    alignas(64) Sum wide[8 * perBlock + 8];
-    widenBlock<B>(w.at<uint8_t>(list[results + blocks * rowBlocks + block]), wide);
-    if constexpr (perBlock >= 8) {
-      for (int k = 0; k < perBlock; k += 8)
-        transposeColumns<Sum>(wide + k, perBlock, b + block * perBlock + k);
-    } else { // 32-bit elements: four a row
-      V four[8];
-      transposeColumns<Sum>(wide, perBlock, four);
-      for (int k = 0; k < perBlock; ++k)
-        b[block * perBlock + k] = four[k];
-    }
+/// A block of B, which lies in a register as columns by K, to K rows.
+template <typename B> TAMIS_INLINE void widenColumns(const uint8_t *from, Vector8<typename Element<B>::Sum> *to) {
+  using Sum = typename Element<B>::Sum;
+  constexpr int perBlock = 128 / Element<B>::bits;
+  alignas(64) Sum wide[8 * perBlock + 8];
+  widenBlock<B>(from, wide);
+  if constexpr (perBlock >= 8) {
+    for (int k = 0; k < perBlock; k += 8)
+      transposeColumns<Sum>(wide + k, perBlock, to + k);
+  } else { // 32-bit elements: four a row
+    Vector8<Sum> four[8];
+    transposeColumns<Sum>(wide, perBlock, four);
+    for (int k = 0; k < perBlock; ++k)
+      to[k] = four[k];
   }
+}
 
-  const uint32_t *c = list + results + blocks * rowBlocks + blocks;
+/// D = C + A B of eight columns; `d` and `c` are registers. Sums of a row lie in the order 0 2 4 6 1 3 5 7.
+template <typename Sum, int rowBlocks, int blocks, int perBlock, bool isHalf, Saturation saturation>
+TAMIS_INLINE void addProduct(Warp &w, const Sum (&a)[blocks][rowBlocks][8 * perBlock], const Vector8<Sum> *b,
+                             const uint32_t *list, const uint32_t *c, bool addsToSums) {
+  using V = Vector8<Sum>;
+  constexpr bool isInteger = isSame<Sum, int32_t>;
   for (int half = 0; half < rowBlocks; ++half) {
     V d[8], sums[8];
-    if constexpr (isHalf) {
+    if (!addsToSums) {
+#pragma GCC unroll 8
+      for (int row = 0; row < 8; ++row)
+        d[row] = V{};
+    } else if constexpr (isHalf) {
       const uint32_t *from = w.at<uint32_t>(c[half]);
       for (int row = 0; row < 8; ++row)
         for (int t = 0; t < 4; ++t) {
@@ -207,6 +205,28 @@ void mma(Warp &w, const Instruction &i, uint32_t) {
   }
 }
 
+/// `rows` is 8 or 16. Half: C and D are f16 pairs. A row of the sums holds columns 0 2 4 6 1 3 5 7.
+template <typename A, typename B, int rows, int K, bool isHalf, Saturation saturation>
+void mma(Warp &w, const Instruction &i, uint32_t) {
+  using Sum = typename Element<A>::Sum;
+  using V = Vector8<Sum>;
+  constexpr int perBlock = 128 / Element<A>::bits; // elements of a row in one register
+  constexpr int blocks = K / perBlock, rowBlocks = rows / 8;
+  constexpr int results = isHalf ? rowBlocks : 2 * rowBlocks;
+  const uint32_t *list = w.block->kernel->pool.data() + i.list;
+  alignas(64) Sum a[blocks][rowBlocks][8 * perBlock];
+  alignas(64) V b[K < 8 ? 8 : K];
+
+  for (int block = 0; block < blocks; ++block) {
+    for (int half = 0; half < rowBlocks; ++half)
+      widenBlock<A>(w.at<uint8_t>(list[results + block * rowBlocks + half]), a[block][half]);
+    widenColumns<B>(w.at<uint8_t>(list[results + blocks * rowBlocks + block]), b + block * perBlock);
+  }
+
+  const uint32_t *c = list + results + blocks * rowBlocks + blocks;
+  addProduct<Sum, rowBlocks, blocks, perBlock, isHalf, saturation>(w, a, b, list, c, true);
+}
+
 /// m8n8k4 in f64: A and B hold one element a lane.
 void mmaF64(Warp &w, const Instruction &i, uint32_t) {
   const uint32_t *list = w.block->kernel->pool.data() + i.list;
@@ -224,6 +244,30 @@ void mmaF64(Warp &w, const Instruction &i, uint32_t) {
       w.at<double>(list[j])[lane] = d[j][lane];
 }
 
+/// wgmma: this warp's 16 rows; see WarpGroupOps.cpp.
+template <typename A, typename B, bool isHalf, Saturation saturation>
+void wgmma(Warp &w, const Instruction &i, uint32_t mask) {
+  using Sum = typename Element<A>::Sum;
+  constexpr int perBlock = 128 / Element<A>::bits;
+  ProductOperands operands;
+  prepareProduct(w, i, mask, operands);
+  alignas(64) Sum a[2][2][8 * perBlock];
+  for (int block = 0; block < 4; ++block) {
+    Sum *to = a[block / 2][block % 2];
+    widenBlock<A>(operands.a[block], to);
+    for (int k = 0; (i.flags & kNegate) && k < 8 * perBlock; ++k)
+      to[k] = -to[k];
+  }
+  const uint32_t *list = w.block->kernel->pool.data() + i.list;
+  for (uint32_t column = 0; column < i.count; ++column) {
+    alignas(64) Vector8<Sum> b[2 * perBlock < 8 ? 8 : 2 * perBlock];
+    for (int block = 0; block < 2; ++block)
+      widenColumns<B>(operands.b[column][block], b + block * perBlock);
+    const uint32_t *d = list + (isHalf ? 2 : 4) * column;
+    addProduct<Sum, 2, 2, perBlock, isHalf, saturation>(w, a, b, d, d, operands.addsToSums);
+  }
+}
+
 #define INTEGER(shape, a, A, b, B, rows, K)                                                                            \
   {"mma." shape ".s32." a "." b ".s32", mma<A, B, rows, K, false, Wraps>}, {                                           \
     "mma." shape ".satfinite.s32." a "." b ".s32", mma<A, B, rows, K, false, Saturates>                                \
@@ -234,6 +278,15 @@ void mmaF64(Warp &w, const Instruction &i, uint32_t) {
 #define SMALL(a, A, b, B)                                                                                              \
   {"mma.m16n8k32.f32." a "." b ".f32", mma<A, B, 16, 32, false, Wraps>}, {                                             \
     "mma.m16n8k32.f16." a "." b ".f16", mma<A, B, 16, 32, true, Wraps>                                                 \
+  }
+
+#define GROUP_SMALL(a, A, b, B)                                                                                        \
+  {"wgmma.f32." a "." b, wgmma<A, B, false, Wraps>}, {                                                                 \
+    "wgmma.f16." a "." b, wgmma<A, B, true, Wraps>                                                                     \
+  }
+#define GROUP_INTEGER(a, A, b, B)                                                                                      \
+  {"wgmma.s32." a "." b, wgmma<A, B, false, Wraps>}, {                                                                 \
+    "wgmma.satfinite.s32." a "." b, wgmma<A, B, false, Saturates>                                                      \
   }
 
 const HandlerEntry entries[] = {
@@ -255,6 +308,18 @@ const HandlerEntry entries[] = {
     SIGNS("m16n8k64", "s4", S4, "u4", U4, 16, 64),
     SIGNS("m16n8k32", "s4", S4, "u4", U4, 16, 32),
     SIGNS("m8n8k32", "s4", S4, "u4", U4, 8, 32),
+    {"wgmma.f32.f16.f16", wgmma<F16, F16, false, Wraps>},
+    {"wgmma.f16.f16.f16", wgmma<F16, F16, true, Wraps>},
+    {"wgmma.f32.bf16.bf16", wgmma<Bf16, Bf16, false, Wraps>},
+    {"wgmma.f32.tf32.tf32", wgmma<Tf32, Tf32, false, Wraps>},
+    GROUP_SMALL("e4m3", E4m3, "e4m3", E4m3),
+    GROUP_SMALL("e4m3", E4m3, "e5m2", E5m2),
+    GROUP_SMALL("e5m2", E5m2, "e4m3", E4m3),
+    GROUP_SMALL("e5m2", E5m2, "e5m2", E5m2),
+    GROUP_INTEGER("s8", S8, "s8", S8),
+    GROUP_INTEGER("s8", S8, "u8", U8),
+    GROUP_INTEGER("u8", U8, "s8", S8),
+    GROUP_INTEGER("u8", U8, "u8", U8),
     {"mma.m8n8k4.f64.f64.f64.f64", mmaF64},
 };
 

@@ -109,6 +109,37 @@ std::string waitingText(const Block &block) {
   return text + ", " + std::to_string(ended) + " of " + std::to_string(block.warps.size()) + " warps have exited";
 }
 
+/// Rounds in which every warp asks for a phase of an mbarrier in vain, after which none will end.
+constexpr uint32_t kMostIdleRounds = 1000;
+
+void reportIdle(Block &block) {
+  for (Warp &warp : block.warps)
+    if (warp.state == Warp::Ready) {
+      const Instruction &at = block.kernel->code[warp.current.pc];
+      block.report(DiagnosticKind::DivergentBarrier, warp, at, warp.live, 0,
+                   "waits for a phase of an mbarrier that does not end");
+      block.isOver = true;
+      return;
+    }
+}
+
+/// Products are the work of four warps, and what was begun must be waited for.
+void finishAsync(Block &block) {
+  for (const BulkCopy &copy : block.async.copies)
+    block.report(DiagnosticKind::AsyncMisuse, block.warps[copy.warp], *copy.instruction, 1, 0,
+                 "the block has ended and nobody waited for this copy");
+  for (const Warp &warp : block.warps)
+    for (const BulkRead &read : warp.bulkReads)
+      block.report(DiagnosticKind::AsyncMisuse, warp, *read.instruction, 1u << read.lane, 0,
+                   "the block has ended and nobody waited for this copy");
+  if (!block.checks)
+    return;
+  for (size_t i = 0; i < block.groups.size(); ++i)
+    if (const WarpGroup::Step *step = block.groups[i].unfinished())
+      block.report(DiagnosticKind::PartialWarp, block.warps[4 * i], *step->instruction, block.warps[4 * i].lanes, 0,
+                   "not all four warps of the group have come");
+}
+
 } // namespace
 
 void Block::report(DiagnosticKind kind, const Warp &warp, const Instruction &instruction, uint32_t lanes,
@@ -188,6 +219,8 @@ void runBlock(Block &block, const uint32_t (&id)[3]) {
     // What a kernel wrongly takes for zeros should not be zeros.
     memset(block.shared, 0xcd, block.sharedSize);
   }
+  block.async = {};
+  block.groups.assign((warps + 3) / 4, {});
   for (NamedBarrier &each : block.barriers)
     each = NamedBarrier();
   for (Warp &warp : block.warps) {
@@ -195,15 +228,20 @@ void runBlock(Block &block, const uint32_t (&id)[3]) {
     warp.current = {0, warp.lanes, false};
     warp.others.clear();
     warp.copies.clear();
+    if (block.checks && kernel.usesWarpGroups)
+      warp.products.reset(kernel.registerCount);
     warp.carry = 0;
-    warp.mustYield = false;
+    warp.mustYield = warp.hasYielded = false;
+    warp.bulkReads.clear();
+    std::fill(warp.bulkCommitted, warp.bulkCommitted + 32, 0);
     std::fill(warp.committed, warp.committed + 32, 0);
     warp.state = Warp::Ready;
     setUpSpecials(block, warp);
   }
   uint64_t order = id[0] + uint64_t(block.shape->gridX) * (id[1] + uint64_t(block.shape->gridY) * id[2]);
   uint64_t random = block.options->seed * 0x2545f4914f6cdd1d + order;
-  uint32_t ready[32];
+  uint32_t ready[32], idleRounds = 0;
+  uint64_t events = 0;
   while (!block.isOver) {
     uint32_t count = 0, ended = 0;
     for (Warp &warp : block.warps) {
@@ -212,7 +250,7 @@ void runBlock(Block &block, const uint32_t (&id)[3]) {
       ended += warp.state == Warp::Done;
     }
     if (ended == warps)
-      return;
+      return finishAsync(block);
     if (count == 0) {
       for (const Warp &warp : block.warps)
         if (warp.state == Warp::AtBarrier) {
@@ -226,9 +264,18 @@ void runBlock(Block &block, const uint32_t (&id)[3]) {
     // A round: each that is ready has its turn.
     for (uint32_t i = count; i > 1; --i)
       std::swap(ready[i - 1], ready[nextRandom(random) % i]);
-    for (uint32_t i = 0; i < count && !block.isOver; ++i)
-      if (block.warps[ready[i]].state == Warp::Ready)
-        runWarp(block.warps[ready[i]]);
+    bool isIdle = true; // all wait for mbarriers
+    for (uint32_t i = 0; i < count && !block.isOver; ++i) {
+      Warp &warp = block.warps[ready[i]];
+      if (warp.state != Warp::Ready)
+        continue;
+      runWarp(warp);
+      isIdle &= warp.mustYield && warp.state == Warp::Ready;
+    }
+    idleRounds = isIdle && block.async.events == events ? idleRounds + 1 : 0;
+    events = block.async.events;
+    if (idleRounds == kMostIdleRounds)
+      return reportIdle(block);
   }
 }
 

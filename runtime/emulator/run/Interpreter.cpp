@@ -252,6 +252,8 @@ private:
   }
 
   void checkDefined(const Instruction &instruction, uint32_t mask) {
+    if (kernel.usesWarpGroups && !instruction.isProduct)
+      warp.products.checkRegisters(warp, instruction, mask);
     const uint32_t *list = kernel.pool.data() + instruction.reads;
     uint32_t undefined = 0;
     for (uint32_t i = 0; i < instruction.sinkCount; ++i)

@@ -75,7 +75,9 @@ void addCounts(Counts &into, const Kernel &kernel, const std::vector<std::unique
     into.idealGlobalSectors += line.idealSectors;
     into.sharedWavefronts += line.wavefronts;
     into.idealSharedWavefronts += line.idealWavefronts;
-    (line.opcode.substr(0, 2) == "st" ? into.globalStoreBytes : into.globalLoadBytes) += line.bytes;
+    (line.opcode.substr(0, 2) == "st" || line.opcode.find(".global.shared") != std::string::npos
+         ? into.globalStoreBytes
+         : into.globalLoadBytes) += line.bytes;
     into.lines.push_back(std::move(line));
   }
   std::sort(into.lines.begin(), into.lines.end(), [](const LineCounts &a, const LineCounts &b) {

@@ -40,7 +40,7 @@ enum : uint32_t {
 };
 
 /// Where shared, local and parameter memory begin in their spaces: 0 is no address of anything.
-constexpr uint64_t kSharedBase = 1024, kLocalBase = 16, kParamBase = 16;
+constexpr uint64_t kSharedBase = 1024, kLocalBase = 16, kParamBase = 128;
 /// Generic addresses of an address x of these spaces are window + x. A window has 16 MiB.
 constexpr uint64_t kSharedWindow = 0x01000000, kLocalWindow = 0x02000000, kParamWindow = 0x03000000,
                    kWindowBytes = 0x01000000;
@@ -61,6 +61,7 @@ struct Instruction {
   uint8_t count = 0;      ///< elements of an access, matrices of ldmatrix
   uint8_t flags = 0;      ///< by handler
   uint8_t sync = 0xff;    ///< which op holds the lanes of a Sync; 0xff: all lanes
+  bool isProduct = false; ///< wgmma.mma_async
   bool propagates = true; ///< undefined lanes of what it reads are undefined in what it writes
   uint32_t line = 0;
 };
@@ -73,6 +74,9 @@ enum : uint8_t {
   kTranspose = 8,
   kSigned = 16
 };
+
+/// Flags of wgmma.mma_async.
+enum : uint8_t { kRegisterA = 1, kTransposeA = 2, kTransposeB = 4, kNegate = 8, kScaleFlip = 16 };
 
 enum class SpecialRegister : uint8_t {
   TidX,
@@ -138,8 +142,17 @@ struct Kernel {
   std::vector<Special> specials;
   uint32_t dynamicSharedOffset = 0; ///< from kSharedBase
   bool usesPartialBarriers = false; ///< named barriers or mbarriers: warps may be ordered pairwise
+  bool usesWarpGroups = false;      ///< wgmma
   std::vector<uint32_t> macs;       ///< tensor multiply-accumulates of each instruction
   std::vector<uint8_t> isSpecialFunction;
+
+  /// Whether the `i`-th register that a wgmma reads holds elements of a matrix: those of A, and of D. They come before
+  /// the descriptors and behind the scale.
+  bool isMatrixRegister(const Instruction &instruction, uint32_t i) const {
+    uint32_t first = instruction.guard != kTrueOffset;
+    bool isA = (instruction.flags & kRegisterA) && i >= first && i < first + 4;
+    return isA || i >= instruction.sinkCount;
+  }
 };
 
 struct Module::Contents {

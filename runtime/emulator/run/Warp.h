@@ -8,6 +8,8 @@
 #include "runtime/emulator/check/Findings.h"
 #include "runtime/emulator/check/SharedShadow.h"
 #include "runtime/emulator/check/Traffic.h"
+#include "runtime/emulator/check/WarpGroups.h"
+#include "runtime/emulator/run/AsyncState.h"
 #include "runtime/emulator/run/DeviceMemory.h"
 #include "runtime/emulator/run/Program.h"
 
@@ -41,10 +43,14 @@ struct Warp {
   uint32_t *defined = nullptr; ///< lanes of each register that were written
   std::vector<AsyncCopy> copies;
   uint32_t committed[32] = {}; ///< groups of cp.async a lane has closed
+  Products products;           ///< wgmmas that were not waited for
   uint8_t *local = nullptr;    ///< 32 x EntryInfo::localBytes
   uint8_t *localWritten = nullptr;
   enum State : uint8_t { Ready, AtBarrier, Done } state = Ready;
-  bool mustYield = false; ///< set by a handler: try the same instruction again later
+  bool mustYield = false;  ///< set by a handler: try the same instruction again later
+  bool hasYielded = false; ///< at this instruction, already
+  std::vector<BulkRead> bulkReads;
+  uint32_t bulkCommitted[32] = {}; ///< groups of bulk copies a lane has closed
   uint32_t barrier = 0, barrierLine = 0;
 
   template <typename T> T *at(uint32_t offset) { return reinterpret_cast<T *>(registers + offset); }
@@ -77,7 +83,9 @@ struct Block {
   std::vector<uint8_t> sharedBytes;
   uint32_t sharedSize = 0;
   SharedShadow shadow;
+  std::vector<WarpGroup> groups; ///< of four warps, with Options::checks
   NamedBarrier barriers[16];
+  AsyncState async;
   std::vector<uint64_t> executed;           ///< of each instruction, over all blocks of the worker
   std::vector<LineTraffic> traffic;         ///< the same, with Options::traffic
   std::vector<DeviceMemory::Cached> ranges; ///< the allocation each instruction met last

@@ -8,6 +8,7 @@
 #include "test/runtime/cuda/CudaPlans.h"
 #include <cstdio>
 #include <cstdlib>
+#include <dlfcn.h>
 #include <gtest/gtest.h>
 #include <numeric>
 
@@ -127,6 +128,31 @@ TEST_F(Emulated, seesWhatIsReadBeforeItIsWritten) {
   auto [said, message] = failure(builder);
   EXPECT_NE(said.find("uninitialised read"), std::string::npos) << said;
   EXPECT_NE(message.find("dispatch 'scale'"), std::string::npos) << message;
+}
+
+/// Other programs make the descriptors of bulk copies through the driver.
+TEST_F(Emulated, encodesTensorMaps) {
+  void *library = dlopen(TAMIS_EMULATED_DRIVER, RTLD_NOW);
+  ASSERT_TRUE(library) << dlerror();
+  auto initialise = reinterpret_cast<int (*)(unsigned)>(dlsym(library, "cuInit"));
+  auto encode = reinterpret_cast<int (*)(void *, uint32_t, uint32_t, void *, const uint64_t *, const uint64_t *,
+                                         const uint32_t *, const uint32_t *, uint32_t, uint32_t, uint32_t, uint32_t)>(
+      dlsym(library, "cuTensorMapEncodeTiled"));
+  ASSERT_TRUE(initialise && encode);
+  EXPECT_EQ(initialise(0), 0);
+  alignas(64) unsigned char map[128];
+  constexpr uint32_t half = 6, swizzle128 = 3;
+  uint64_t sizes[2] = {100, 7}, strides[1] = {208};
+  uint32_t box[2] = {64, 4}, steps[2] = {1, 1};
+  auto *address = reinterpret_cast<void *>(0x1000000000);
+  EXPECT_EQ(encode(map, half, 2, address, sizes, strides, box, steps, 0, swizzle128, 0, 0), 0);
+  EXPECT_EQ(encode(map, half, 6, address, sizes, strides, box, steps, 0, swizzle128, 0, 0), 1);
+  box[0] = 72; // longer than the swizzle
+  EXPECT_EQ(encode(map, half, 2, address, sizes, strides, box, steps, 0, swizzle128, 0, 0), 1);
+  box[0] = 64;
+  strides[0] = 200; // no multiple of 16
+  EXPECT_EQ(encode(map, half, 2, address, sizes, strides, box, steps, 0, swizzle128, 0, 0), 1);
+  dlclose(library);
 }
 
 TEST_F(Emulated, refusesPtxThatDoesNotParse) {
