@@ -102,6 +102,8 @@ def Model_ReduceKindAttr : Model_EnumAttr<Model_ReduceKind, "reduce_kind">;
 // The element types that the compiler, the plan file and the reference evaluator all know.
 defvar Model_Floats = [F16, BF16, F32, F64];
 defvar Model_Integers = [I8, I16, I32, I64, UI8];
+// Those that only move, are cast, quantized and dequantized. 4 bits take a byte each, but in packed weights.
+defvar Model_Narrow = [F8E4M3FN, F8E5M2, I<4>, UI<4>];
 
 // Without a name two `?` could not be told apart, and no plan could compute their sizes.
 def Model_NamedSizes : CPred<
@@ -109,9 +111,11 @@ def Model_NamedSizes : CPred<
     "::llvm::cast<::mlir::RankedTensorType>($_self).getEncoding())">;
 class Model_TensorOf<list<Type> elements>
     : RankedTensorOf<elements, [Model_NamedSizes], "ranked tensor with static or named sizes">;
-def Model_Tensor : Model_TensorOf<!listconcat(Model_Floats, [I1], Model_Integers)>;
+def Model_Tensor : Model_TensorOf<!listconcat(Model_Floats, [I1], Model_Integers, Model_Narrow)>;
+def Model_ComputedTensor : Model_TensorOf<!listconcat(Model_Floats, [I1], Model_Integers)>;
 def Model_FloatTensor : Model_TensorOf<Model_Floats>;
 def Model_IndexTensor : Model_TensorOf<[I64, I32]>;
+def Model_MatrixTensor : Model_TensorOf<!listconcat(Model_Floats, [I32])>;
 def Model_NumberTensor : Model_TensorOf<!listconcat(Model_Floats, Model_Integers)>;
 
 class Model_Op<string opMnemonic, list<Trait> traits = []> : Op<Model_Dialect, opMnemonic, traits> {

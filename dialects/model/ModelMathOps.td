@@ -26,8 +26,8 @@ def Model_ElementwiseOp : Model_Op<"elementwise", [Pure]> {
     %y = model.elementwise add %x, %bias : (tensor<2x3xf32>, tensor<3xf32>) -> tensor<2x3xf32>
     ```
   }];
-  let arguments = (ins Model_ElementwiseKindAttr:$kind, Variadic<Model_Tensor>:$operands_);
-  let results = (outs Model_Tensor:$result);
+  let arguments = (ins Model_ElementwiseKindAttr:$kind, Variadic<Model_ComputedTensor>:$operands_);
+  let results = (outs Model_ComputedTensor:$result);
   let assemblyFormat = "custom<Word>($kind) $operands_ attr-dict `:` functional-type($operands_, $result)";
   let hasFolder = 1;
   let hasCanonicalizer = 1;
@@ -82,14 +82,14 @@ def Model_SoftmaxOp : Model_Op<"softmax", [Pure, SameOperandsAndResultType]> {
 def Model_MatmulOp : Model_Op<"matmul", [Pure]> {
   let summary = "matrix product over the last two axes, others broadcast";
   let description = [{
-    `result[.., m, n] = sum_k lhs[.., m, k] * rhs[.., k, n]`; leading axes follow NumPy's rule.
+    `result[.., m, n] = sum_k lhs[.., m, k] * rhs[.., k, n]`; leading axes follow NumPy's rule. Integers wrap.
     - (C1) both operands have rank 2 or more. - (C2) sizes as above. - (C3) one element type.
     ```mlir
     %c = model.matmul %a, %b : tensor<12x16x32xf32>, tensor<12x32x16xf32> -> tensor<12x16x16xf32>
     ```
   }];
-  let arguments = (ins Model_FloatTensor:$lhs, Model_FloatTensor:$rhs);
-  let results = (outs Model_FloatTensor:$result);
+  let arguments = (ins Model_MatrixTensor:$lhs, Model_MatrixTensor:$rhs);
+  let results = (outs Model_MatrixTensor:$result);
   let assemblyFormat = "$lhs `,` $rhs attr-dict `:` type($lhs) `,` type($rhs) `->` type($result)";
 }
 

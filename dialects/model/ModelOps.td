@@ -3,3 +3,4 @@
 include "dialects/model/ModelTensorOps.td"
 include "dialects/model/ModelMathOps.td"
 include "dialects/model/ModelTransformerOps.td"
+include "dialects/model/ModelQuantOps.td"

@@ -97,6 +97,32 @@ template <typename T> void reduce(ReduceOp op, const Scope &scope, HostTensor &r
   }
   write(result, totals);
 }
+
+/// Sums in 64 bits; what is written keeps the low bits of integers.
+template <typename T> void multiply(MatmulOp op, const Scope &scope, HostTensor &result) {
+  TensorView lhs = scope.view(op.getLhs()), rhs = scope.view(op.getRhs());
+  std::vector<T> a = read(lhs, T()), b = read(rhs, T()), product(result.size());
+  int64_t rows = result.shape[result.shape.size() - 2], columns = result.shape.back(), inner = lhs.shape.back();
+  // Matrices of the operands by index of the leading axes, numbered row-major as the result's are.
+  ArrayRef<int64_t> lead = ArrayRef(result.shape).drop_back(2);
+  std::vector<int64_t> rhsMatrix(elementCount(lead).value_or(0));
+  forEachElement(lead, broadcastStrides(rhs.shape.drop_back(2), lead), 0,
+                 [&](int64_t i, int64_t matrix) { rhsMatrix[i] = matrix; });
+  std::vector<T> sums(columns);
+  forEachElement(lead, broadcastStrides(lhs.shape.drop_back(2), lead), 0, [&](int64_t i, int64_t lhsMatrix) {
+    for (int64_t m = 0; m < rows; ++m) {
+      std::fill(sums.begin(), sums.end(), T(0));
+      for (int64_t k = 0; k < inner; ++k) {
+        T left = a[(lhsMatrix * rows + m) * inner + k];
+        const T *right = b.data() + (rhsMatrix[i] * inner + k) * columns;
+        for (int64_t n = 0; n < columns; ++n)
+          sums[n] += left * right[n];
+      }
+      std::copy(sums.begin(), sums.end(), product.begin() + (i * rows + m) * columns);
+    }
+  });
+  write(result, product);
+}
 } // namespace
 
 llvm::Error tamis::reference::evaluateOp(ElementwiseOp op, const Scope &scope, HostTensor &result) {
@@ -142,26 +168,9 @@ llvm::Error tamis::reference::evaluateOp(SoftmaxOp op, const Scope &scope, HostT
 }
 
 llvm::Error tamis::reference::evaluateOp(MatmulOp op, const Scope &scope, HostTensor &result) {
-  TensorView lhs = scope.view(op.getLhs()), rhs = scope.view(op.getRhs());
-  std::vector<double> a = readFloats(lhs), b = readFloats(rhs);
-  int64_t rows = result.shape[result.shape.size() - 2], columns = result.shape.back(), inner = lhs.shape.back();
-  // Matrices of the operands by index of the leading axes, numbered row-major as the result's are.
-  ArrayRef<int64_t> lead = ArrayRef(result.shape).drop_back(2);
-  std::vector<int64_t> rhsMatrix(elementCount(lead).value_or(0));
-  forEachElement(lead, broadcastStrides(rhs.shape.drop_back(2), lead), 0,
-                 [&](int64_t i, int64_t matrix) { rhsMatrix[i] = matrix; });
-  std::vector<double> sums(columns);
-  forEachElement(lead, broadcastStrides(lhs.shape.drop_back(2), lead), 0, [&](int64_t i, int64_t lhsMatrix) {
-    for (int64_t m = 0; m < rows; ++m) {
-      std::fill(sums.begin(), sums.end(), 0);
-      for (int64_t k = 0; k < inner; ++k) {
-        double left = a[(lhsMatrix * rows + m) * inner + k];
-        const double *right = b.data() + (rhsMatrix[i] * inner + k) * columns;
-        for (int64_t n = 0; n < columns; ++n)
-          sums[n] += left * right[n];
-      }
-      writeFloats(result, (i * rows + m) * columns, sums);
-    }
-  });
+  if (scope.view(op.getLhs()).isFloat())
+    multiply<double>(op, scope, result);
+  else
+    multiply<int64_t>(op, scope, result);
   return llvm::Error::success();
 }

@@ -60,6 +60,9 @@ llvm::Error evaluateOp(model::MatmulOp op, const Scope &scope, HostTensor &resul
 llvm::Error evaluateOp(model::LinearOp op, const Scope &scope, HostTensor &result);
 llvm::Error evaluateOp(model::NormOp op, const Scope &scope, HostTensor &result);
 llvm::Error evaluateOp(model::EmbeddingOp op, const Scope &scope, HostTensor &result);
+llvm::Error evaluateOp(model::QuantizeOp op, const Scope &scope, HostTensor &result);
+llvm::Error evaluateOp(model::DequantizeOp op, const Scope &scope, HostTensor &result);
+llvm::Error evaluateOp(model::IntegerLinearOp op, const Scope &scope, HostTensor &result);
 llvm::Error evaluateOp(model::AttentionOp op, const Scope &scope, HostTensor &result);
 
 // An index, and a partial result, is its storage: `result` has the type that `!sattn.index` says, or `!sattn.partial`.

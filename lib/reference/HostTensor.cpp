@@ -30,12 +30,27 @@ double halfToDouble(uint16_t bits) {
   return bits >> 15 ? -magnitude : magnitude;
 }
 
-/// A number in 16 bits, rounded once (double to float to half would round twice).
-uint16_t roundTo16(double value, const llvm::fltSemantics &semantics) {
+/// A number in 8 or 16 bits, rounded once (double to float to half would round twice).
+uint16_t roundToBits(double value, const llvm::fltSemantics &semantics) {
   llvm::APFloat number(value);
   bool losesInfo;
   number.convert(semantics, llvm::APFloat::rmNearestTiesToEven, &losesInfo);
   return static_cast<uint16_t>(number.bitcastToAPInt().getZExtValue());
+}
+
+/// 8 bits of a float: sign, exponent, then `fractionBits`. `hasInfinity`: the highest exponent is as IEEE 754 has it,
+/// for infinity and NaN; else all ones but the sign is NaN, and the rest are numbers. Source: Micikevicius et al., FP8
+/// formats for deep learning, 2022, table 1.
+double byteToDouble(uint8_t bits, int fractionBits, int bias, bool hasInfinity) {
+  int magnitude = bits & 127, exponent = magnitude >> fractionBits, fraction = magnitude & ((1 << fractionBits) - 1);
+  int highest = 127 >> fractionBits;
+  double value = exponent ? std::ldexp(fraction + (1 << fractionBits), exponent - bias - fractionBits)
+                          : std::ldexp(fraction, 1 - bias - fractionBits);
+  if (hasInfinity && exponent == highest)
+    value = fraction ? std::nan("") : INFINITY;
+  else if (!hasInfinity && magnitude == 127)
+    value = std::nan("");
+  return bits >> 7 ? -value : value;
 }
 
 /// Calls `use` with a function from element index to number (floats) or 64-bit integer (integers).
@@ -58,6 +73,14 @@ template <typename Use> void withReader(Type element, const char *data, Use use)
     use([=](int64_t i) { return int64_t(uint8_t(data[i])); });
   else if (element.isInteger(8))
     use([=](int64_t i) { return int64_t(int8_t(data[i])); });
+  else if (isa<Float8E4M3FNType>(element))
+    use([=](int64_t i) { return byteToDouble(data[i], 3, 7, /*hasInfinity=*/false); });
+  else if (isa<Float8E5M2Type>(element))
+    use([=](int64_t i) { return byteToDouble(data[i], 2, 15, /*hasInfinity=*/true); });
+  else if (element.isUnsignedInteger(4))
+    use([=](int64_t i) { return int64_t(data[i] & 15); });
+  else if (element.isInteger(4))
+    use([=](int64_t i) { return int64_t(llvm::SignExtend64<4>(data[i] & 15)); });
   else if (element.isInteger(1))
     use([=](int64_t i) { return int64_t(data[i] != 0); });
   else
@@ -86,8 +109,10 @@ void writeFloat(Type element, char *at, double value) {
     store(at, value);
   else if (element.isF32())
     store(at, static_cast<float>(value)); // IEEE: to nearest, infinity on overflow
+  else if (element.getIntOrFloatBitWidth() == 8)
+    store(at, uint8_t(roundToBits(value, llvm::cast<FloatType>(element).getFloatSemantics())));
   else
-    store(at, roundTo16(value, llvm::cast<FloatType>(element).getFloatSemantics()));
+    store(at, roundToBits(value, llvm::cast<FloatType>(element).getFloatSemantics()));
 }
 
 void writeInteger(Type element, char *at, int64_t value) {
@@ -100,6 +125,8 @@ void writeInteger(Type element, char *at, int64_t value) {
     return store(at, static_cast<int16_t>(value));
   case 8:
     return store(at, static_cast<int8_t>(value));
+  case 4:
+    return store(at, static_cast<int8_t>(element.isUnsignedInteger() ? value & 15 : llvm::SignExtend64<4>(value & 15)));
   default:
     *at = value != 0;
   }
@@ -109,7 +136,8 @@ void writeInteger(Type element, char *at, int64_t value) {
 bool tamis::reference::isSupported(Type element) {
   return element.isF16() || element.isBF16() || element.isF32() || element.isF64() || element.isSignlessInteger(1) ||
          element.isSignlessInteger(8) || element.isSignlessInteger(16) || element.isSignlessInteger(32) ||
-         element.isSignlessInteger(64) || element.isUnsignedInteger(8);
+         element.isSignlessInteger(64) || element.isUnsignedInteger(8) || element.isSignlessInteger(4) ||
+         element.isUnsignedInteger(4) || isa<Float8E4M3FNType, Float8E5M2Type>(element);
 }
 
 std::optional<int64_t> tamis::reference::elementCount(ArrayRef<int64_t> shape) {

@@ -11,13 +11,15 @@
 
 namespace tamis::reference {
 
-/// Whether the evaluator knows the elements: f16, bf16, f32, f64, i1, i8, i16, i32, i64, ui8.
+/// Whether the evaluator knows the elements: f8E4M3FN, f8E5M2, f16, bf16, f32, f64, i1, i4, i8, i16, i32, i64, ui4,
+/// ui8.
 bool isSupported(mlir::Type element);
 
 /// Number of elements of a shape, 1 for none; nothing when it overflows or a size is negative.
 std::optional<int64_t> elementCount(llvm::ArrayRef<int64_t> shape);
 
-/// A tensor that owns its bytes: row-major, little-endian, bool one byte of 0 or 1.
+/// A tensor that owns its bytes: row-major, little-endian, bool one byte of 0 or 1, 4 bits one byte with
+/// their sign or zeros above.
 /// Invariant: `bytes` holds exactly the elements of `shape`; evaluate() rejects inputs for which it does not.
 struct HostTensor {
   mlir::Type element;

@@ -45,7 +45,7 @@ private:
   llvm::StringMap<Weight> weights;
 };
 
-/// Bytes of one element in memory: bool is one byte. Zero for a type that has no storage form.
+/// Bytes of one element in memory: bool is one byte, and so are 4 bits, with their sign or zeros above. Zero for a type that has no storage form.
 int64_t elementBytes(mlir::Type type);
 
 /// Reads a .safetensors file (header length, JSON header, tensors) and adds every tensor under its own name.

@@ -411,3 +411,20 @@ func.func @concat_of_concat(%a: tensor<2xf32>, %b: tensor<3xf32>, %none: tensor<
   %1 = model.concat %0, %none, %a axis 0 : (tensor<5xf32>, tensor<0xf32>, tensor<2xf32>) -> tensor<7xf32>
   return %1 : tensor<7xf32>
 }
+
+// Ties to even, saturated; the difference has room; NaN gives 0.
+// CHECK-LABEL: func.func @quantized
+// CHECK-DAG: dense<[0, -2, 127]> : tensor<3xi8>
+// CHECK-DAG: dense<[-1.275000e+02, -6.300000e+01, 0.000000e+00]> : tensor<3xf32>
+// CHECK-DAG: dense<0> : tensor<2xui8>
+func.func @quantized() -> (tensor<3xi8>, tensor<3xf32>, tensor<2xui8>) {
+  %x = model.constant dense<[0.25, -0.75, 1000.0]> : tensor<3xf32>
+  %s = model.constant dense<0.5> : tensor<f32>
+  %q = model.quantize %x scale %s : tensor<3xf32>, tensor<f32> -> tensor<3xi8>
+  %b = model.constant dense<[-128, 1, 127]> : tensor<3xi8>
+  %z = model.constant dense<127> : tensor<i8>
+  %y = model.dequantize %b scale %s zero_point %z : tensor<3xi8>, tensor<f32>, tensor<i8> -> tensor<3xf32>
+  %u = model.constant dense<0xFFC00000> : tensor<2xf32>
+  %v = model.quantize %u scale %s : tensor<2xf32>, tensor<f32> -> tensor<2xui8>
+  return %q, %y, %v : tensor<3xi8>, tensor<3xf32>, tensor<2xui8>
+}

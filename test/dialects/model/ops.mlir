@@ -237,3 +237,31 @@ func.func @attention_grouped_causal(%q: tensor<1x4x576xf32>, %k: tensor<1x7x192x
       : tensor<1x4x576xf32>, tensor<1x7x192xf32>, tensor<1x7x192xf32> -> tensor<1x4x576xf32>
   return
 }
+
+// CHECK-LABEL: func.func @quantize
+// CHECK: model.quantize %{{.*}} scale %{{.*}} zero_point %{{.*}} : tensor<4x384xf32>, tensor<4x1xf32>, tensor<4x1xui8> -> tensor<4x384xui8>
+// CHECK: model.quantize %{{.*}} scale %{{.*}} : tensor<4x384xf32>, tensor<f32> -> tensor<4x384xf8E5M2>
+func.func @quantize(%x: tensor<4x384xf32>, %s: tensor<4x1xf32>, %z: tensor<4x1xui8>, %t: tensor<f32>) {
+  %q = model.quantize %x scale %s zero_point %z : tensor<4x384xf32>, tensor<4x1xf32>, tensor<4x1xui8> -> tensor<4x384xui8>
+  %f = model.quantize %x scale %t : tensor<4x384xf32>, tensor<f32> -> tensor<4x384xf8E5M2>
+  return
+}
+
+// CHECK-LABEL: func.func @dequantize
+// CHECK: model.dequantize %{{.*}} scale %{{.*}} block 32 along 0 : tensor<384x1536xi4>, tensor<12x1536xf32> -> tensor<384x1536xf32>
+func.func @dequantize(%q: tensor<384x1536xi4>, %s: tensor<12x1536xf32>) {
+  %w = model.dequantize %q scale %s block 32 along 0 : tensor<384x1536xi4>, tensor<12x1536xf32> -> tensor<384x1536xf32>
+  return
+}
+
+// CHECK-LABEL: func.func @integer_linear
+// CHECK: model.integer_linear %{{.*}}, %{{.*}} input_zero_point %{{.*}} transposed : tensor<4x384xui8>, tensor<1536x384xi8>, tensor<ui8> -> tensor<4x1536xi32>
+// CHECK: model.integer_linear %{{.*}}, %{{.*}} weight_zero_point %{{.*}} : tensor<4x1536xui8>, tensor<1536x384xi8> weight tensor<384xi8> -> tensor<4x384xi32>
+func.func @integer_linear(%x: tensor<4x384xui8>, %w: tensor<1536x384xi8>, %z: tensor<ui8>, %v: tensor<4x1536xui8>,
+                          %c: tensor<384xi8>) {
+  %y = model.integer_linear %x, %w input_zero_point %z transposed : tensor<4x384xui8>, tensor<1536x384xi8>, tensor<ui8>
+      -> tensor<4x1536xi32>
+  %u = model.integer_linear %v, %w weight_zero_point %c : tensor<4x1536xui8>, tensor<1536x384xi8> weight tensor<384xi8>
+      -> tensor<4x384xi32>
+  return
+}

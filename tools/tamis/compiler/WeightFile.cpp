@@ -23,6 +23,10 @@ static StringRef nameOf(Type type) {
     return "F16";
   if (type.isBF16())
     return "BF16";
+  if (isa<Float8E4M3FNType>(type))
+    return "F8_E4M3";
+  if (isa<Float8E5M2Type>(type))
+    return "F8_E5M2";
   if (type.isInteger(1))
     return "BOOL";
   if (type.isUnsignedInteger(8))

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Ops between numbers and the integers or narrow floats that stand for them, and the product of such integers.
+#ifndef TAMIS_MODEL_QUANT_OPS
+#define TAMIS_MODEL_QUANT_OPS
+
+include "dialects/model/ModelBase.td"
+
+defvar Model_Quantized = [I8, UI8, I<4>, UI<4>, I16, F8E4M3FN, F8E5M2];
+def Model_QuantizedTensor : Model_TensorOf<Model_Quantized>;
+def Model_DequantizableTensor : Model_TensorOf<!listconcat(Model_Quantized, [I32])>;
+def Model_ByteTensor : Model_TensorOf<[I8, UI8]>;
+def Model_SmallIntegerTensor : Model_TensorOf<[I8, UI8, I<4>, UI<4>]>;
+def Model_ProductTensor : Model_TensorOf<[I32]>;
+
+def Model_QuantizeOp : Model_Op<"quantize", [Pure]> {
+  let summary = "numbers to the integers or narrow floats that stand for them";
+  let description = [{
+    `result = saturate(round(input / scale) + zero_point)`. The quotient is that of f32, of f64 for operands of f64;
+    ties round to even; NaN gives 0, the infinities and what lies beyond the type its lowest and highest value. To a
+    narrow float: the quotient to nearest, saturated at the largest finite number; NaN stays.
+    `scale` and `zero_point` have one type of sizes and are broadcast to `input` by NumPy's rule: one number for all, one
+    a channel (`1x384`), one a row (`?x1`). With `block B along a` their axis `a` holds one number for B indices of the
+    operand, the last block being as long as it is.
+    - (C1) `scale`, with its blocks spread, is broadcast to `input`; with blocks it has as many axes.
+    - (C2) `zero_point` has the sizes of `scale` and the result's element type, which is an integer.
+    - (C3) the result has the sizes of `input`. - (C4) B is 1 or more, `a` exists.
+    ```mlir
+    %q = model.quantize %x scale %s zero_point %z : tensor<4x384xf32>, tensor<4x1xf32>, tensor<4x1xui8> -> tensor<4x384xui8>
+    ```
+  }];
+  let arguments = (ins Model_FloatTensor:$input, Model_FloatTensor:$scale, Optional<Model_QuantizedTensor>:$zero_point,
+                       OptionalAttr<I64Attr>:$block, OptionalAttr<I64Attr>:$axis);
+  let results = (outs Model_QuantizedTensor:$result);
+  let assemblyFormat = [{ $input `scale` $scale (`zero_point` $zero_point^)? (`block` $block^ `along` $axis)? attr-dict
+                          `:` type($input) `,` type($scale) (`,` type($zero_point)^)? `->` type($result) }];
+  let hasFolder = 1;
+}
+
+def Model_DequantizeOp : Model_Op<"dequantize", [Pure]> {
+  let summary = "the numbers that integers or narrow floats stand for";
+  let description = [{
+    `result = (input - zero_point) * scale`: the difference exactly, then as f32 (f64 for results of f64), the product
+    rounded once in that type, then to the result's. `scale`, `zero_point` and blocks are those of `model.quantize`.
+    - (C1) `scale`, with its blocks spread, is broadcast to `input`; with blocks it has as many axes.
+    - (C2) `zero_point` has the sizes of `scale` and the element type of `input`, which is an integer.
+    - (C3) the result has the sizes of `input`. - (C4) B is 1 or more, `a` exists.
+    ```mlir
+    %w = model.dequantize %q scale %s block 32 along 0 : tensor<384x1536xi4>, tensor<12x1536xf32> -> tensor<384x1536xf32>
+    ```
+  }];
+  let arguments = (ins Model_DequantizableTensor:$input, Model_FloatTensor:$scale,
+                       Optional<Model_DequantizableTensor>:$zero_point, OptionalAttr<I64Attr>:$block,
+                       OptionalAttr<I64Attr>:$axis);
+  let results = (outs Model_FloatTensor:$result);
+  let assemblyFormat = [{ $input `scale` $scale (`zero_point` $zero_point^)? (`block` $block^ `along` $axis)? attr-dict
+                          `:` type($input) `,` type($scale) (`,` type($zero_point)^)? `->` type($result) }];
+  let hasFolder = 1;
+}
+
+def Model_IntegerLinearOp : Model_Op<"integer_linear", [Pure, AttrSizedOperandSegments]> {
+  let summary = "the product of a dense layer, in integers";
+  let description = [{
+    `result[.., n] = sum_k (input[.., k] - input_zero_point) * (w[k, n] - weight_zero_point[n])`, where `w` is `weight`,
+    or its transpose with `transposed`. The sum is that of i32, which wraps.
+    - (C1) `weight` is `K x N`, `N x K` with `transposed`; K and N static. - (C2) `input_zero_point` has the element type
+    of `input`, and one element or one a row: it is broadcast to the sizes of `input` with the last 1.
+    - (C3) `weight_zero_point` has the element type of `weight`, and one element or N.
+    - (C4) the result has the sizes of `input` with the last N.
+    ```mlir
+    %y = model.integer_linear %x, %w input_zero_point %z transposed : tensor<4x384xui8>, tensor<1536x384xi8>, tensor<ui8>
+        -> tensor<4x1536xi32>
+    ```
+  }];
+  let arguments = (ins Model_ByteTensor:$input, Model_SmallIntegerTensor:$weight,
+                       Optional<Model_ByteTensor>:$input_zero_point,
+                       Optional<Model_SmallIntegerTensor>:$weight_zero_point, UnitAttr:$transposed);
+  let results = (outs Model_ProductTensor:$result);
+  let assemblyFormat = [{ $input `,` $weight (`input_zero_point` $input_zero_point^)?
+                          (`weight_zero_point` $weight_zero_point^)? (`transposed` $transposed^)? attr-dict
+                          `:` type($input) `,` type($weight) (`,` type($input_zero_point)^)?
+                          (`weight` type($weight_zero_point)^)? `->` type($result) }];
+}
+
+#endif
