@@ -19,6 +19,7 @@ OnnxGraph::OnnxGraph(const OnnxFile &file, StringRef path, SizeRules &rules, MLI
   addOnnxShapeOps(table);
   addOnnxIndexOps(table);
   addOnnxTransformerOps(table);
+  addOnnxQuantizeOps(table);
   addOnnxSparseOps(table);
   addOnnxControlOps(table);
   addOnnxEinsumOps(table);

@@ -107,6 +107,9 @@ public:
 
   mlir::MLIRContext *context() const { return location.getContext(); }
   const onnx::NodeProto &node() const { return proto; }
+  /// A weight that follows from operand `i`, an initializer: `fill` writes its bytes.
+  mlir::Value derived(size_t i, llvm::StringRef suffix, mlir::Type element, llvm::ArrayRef<DimExpr> dims,
+                      llvm::function_ref<void(llvm::MutableArrayRef<char>)> fill);
   /// The contents of a tensor attribute, under the name of the node's result.
   mlir::FailureOr<OnnxValue> tensor(const onnx::TensorProto &tensor);
 
@@ -126,6 +129,7 @@ void addOnnxTensorOps(OnnxOpTable &table);
 void addOnnxShapeOps(OnnxOpTable &table);
 void addOnnxIndexOps(OnnxOpTable &table);
 void addOnnxTransformerOps(OnnxOpTable &table);
+void addOnnxQuantizeOps(OnnxOpTable &table);
 void addOnnxSparseOps(OnnxOpTable &table);
 void addOnnxControlOps(OnnxOpTable &table);
 void addOnnxEinsumOps(OnnxOpTable &table);
@@ -141,7 +145,7 @@ llvm::StringRef nearestSupport(llvm::StringRef domain, llvm::StringRef op);
 /// All elements of an integer value that is known at import, row-major, however many; nothing for another one.
 std::optional<std::vector<int64_t>> constantIntegers(const OnnxValue &value);
 
-/// All elements of a float value that is known at import, row-major, if they are few; nothing for another one.
+/// All elements of a float value that is known at import, row-major; nothing for another one, or for very many.
 std::optional<std::vector<double>> constantFloats(const OnnxValue &value);
 
 /// The element type of an ONNX data type; null for one that the model dialect does not have.

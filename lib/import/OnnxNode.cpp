@@ -234,6 +234,19 @@ LogicalResult OnnxNode::fail(const Twine &why) {
   return failure();
 }
 
+Value OnnxNode::derived(size_t i, StringRef suffix, Type element, ArrayRef<DimExpr> dims,
+                        llvm::function_ref<void(MutableArrayRef<char>)> fill) {
+  std::string key = (proto.input(i) + "." + suffix).str();
+  RankedTensorType type = model::tensorType(element, dims);
+  if (!graph.weights.find(key)) { // an earlier attempt, or another node, may have added it
+    std::vector<char> bytes(type.getNumElements() * elementBytes(element));
+    fill(bytes);
+    if (llvm::Error error = graph.weights.add(key, type, graph.weights.keep(bytes)))
+      emitError(location) << llvm::toString(std::move(error)); // the size is the type's: never here
+  }
+  return create<model::WeightOp>(type, key);
+}
+
 FailureOr<OnnxValue> OnnxNode::tensor(const onnx::TensorProto &tensor) {
   std::string problem;
   auto value = graph.readTensor(tensor, proto.output(0), problem);

@@ -282,6 +282,14 @@ LogicalResult giveCast(OnnxNode &node, Type to) {
 LogicalResult importCast(OnnxNode &node) {
   int64_t wanted = node.integer("to", 0);
   Type to = onnxElementType(wanted, node.context());
+  if (to && isa<FloatType>(to) && to.getIntOrFloatBitWidth() == 8 && node.integer("saturate", 1)) {
+    // As quantize saturates: beyond the largest finite number is that number.
+    Value x = node.emit(0), one = node.splat(node.builder().getF32Type(), 1);
+    if (!node.in(0).isFloat())
+      return node.fail("operand is no float tensor but its result is of 8-bit floats");
+    return node.give(node.create<model::QuantizeOp>(model::tensorType(to, node.in(0).dims), x, one, Value(),
+                                                    IntegerAttr(), IntegerAttr()));
+  }
   return to ? giveCast(node, to) : node.fail("its result " + unsupportedElement(wanted));
 }
 

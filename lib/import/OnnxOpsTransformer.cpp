@@ -17,6 +17,9 @@ Value parameterMatrix(OnnxNode &node, size_t i, bool &transposed) {
     return {};
   if (value.isWeight())
     return node.emit(i);
+  if (auto quantized = value.value ? value.value.getDefiningOp<model::DequantizeOp>() : model::DequantizeOp();
+      quantized && isa_and_nonnull<model::WeightOp, model::ConstantOp>(quantized.getInput().getDefiningOp()))
+    return value.value;
   auto transpose = value.value ? value.value.getDefiningOp<model::TransposeOp>() : model::TransposeOp();
   if (!transpose || !transpose.getInput().getDefiningOp<model::WeightOp>())
     return {};
@@ -259,8 +262,6 @@ StringRef tamis::nearestSupport(StringRef domain, StringRef op) {
   if (!domain.empty())
     return "only ops of ai.onnx are supported";
   return llvm::StringSwitch<StringRef>(op)
-      .Cases({"MatMulInteger", "QLinearMatMul", "DynamicQuantizeLinear", "QuantizeLinear", "DequantizeLinear"},
-             "quantized ops are not supported; supported is the float model before it was quantized")
       .Case("ConvInteger", "supported is Conv of floats")
       .Cases({"RandomUniform", "RandomNormal", "RandomUniformLike", "RandomNormalLike", "Bernoulli", "Multinomial"},
              "random numbers are not supported")

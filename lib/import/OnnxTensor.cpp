@@ -29,6 +29,14 @@ Type tamis::onnxElementType(int64_t onnxType, MLIRContext *context) {
     return builder.getI8Type();
   case onnx::TensorProto::UINT8:
     return builder.getIntegerType(8, /*isSigned=*/false);
+  case onnx::TensorProto::INT4:
+    return builder.getIntegerType(4);
+  case onnx::TensorProto::UINT4:
+    return builder.getIntegerType(4, /*isSigned=*/false);
+  case onnx::TensorProto::FLOAT8E4M3FN:
+    return Float8E4M3FNType::get(context);
+  case onnx::TensorProto::FLOAT8E5M2:
+    return Float8E5M2Type::get(context);
   case onnx::TensorProto::BOOL:
     return builder.getI1Type();
   default:
@@ -40,7 +48,8 @@ std::string tamis::unsupportedElement(int64_t onnxType) {
   bool named = onnx::TensorProto_DataType_IsValid(static_cast<int>(onnxType));
   return "has elements of the ONNX type " +
          (named ? onnx::TensorProto_DataType_Name(static_cast<int>(onnxType)) : std::to_string(onnxType)) +
-         "; supported are FLOAT, DOUBLE, FLOAT16, BFLOAT16, INT8 to INT64, UINT8 and BOOL";
+         "; supported are FLOAT, DOUBLE, FLOAT16, BFLOAT16, FLOAT8E4M3FN, FLOAT8E5M2, INT4 to INT64, UINT4, UINT8 and "
+         "BOOL";
 }
 
 namespace {
@@ -87,6 +96,16 @@ double readFloat(const char *at, FloatType element) {
   return value.convertToDouble();
 }
 
+/// Integers of 4 bits, two a byte from the low bits on, as bytes with their sign or zeros above.
+std::vector<char> expandFourBits(ArrayRef<char> packed, int64_t count, bool isUnsigned) {
+  std::vector<char> bytes(count);
+  for (int64_t i = 0; i < count; ++i) {
+    int nibble = uint8_t(packed[i / 2]) >> (i % 2 * 4) & 15;
+    bytes[i] = char(isUnsigned || nibble < 8 ? nibble : nibble - 16);
+  }
+  return bytes;
+}
+
 /// Integers of any number that count up evenly along the one axis that is not of size one: tables of positions.
 std::optional<Contents> readProgression(ArrayRef<char> bytes, Type element, ArrayRef<DimExpr> dims) {
   constexpr int64_t maxLength = 1 << 20;
@@ -125,27 +144,20 @@ std::optional<std::vector<int64_t>> tamis::constantIntegers(const OnnxValue &val
 }
 
 std::optional<std::vector<double>> tamis::constantFloats(const OnnxValue &value) {
+  constexpr int64_t most = 1 << 20; // of one number for all
   int64_t count = 1;
   for (const DimExpr &dim : value.dims)
-    if (llvm::MulOverflow(count, dim.constant().value_or(-1), count) || count < 0 || count > Contents::maxListed)
+    if (llvm::MulOverflow(count, dim.constant().value_or(-1), count) || count < 0)
       return std::nullopt;
-  if (!value.isFloat())
-    return std::nullopt;
-  if (value.number)
+  auto type = dyn_cast<FloatType>(value.element);
+  if (type && value.number && count <= most)
     return std::vector<double>(count, *value.number);
-  const llvm::fltSemantics &semantics = cast<FloatType>(value.element).getFloatSemantics();
-  unsigned width = value.element.getIntOrFloatBitWidth();
-  if (int64_t(value.bytes.size()) != count * int64_t(width / 8))
+  int64_t width = elementBytes(value.element);
+  if (!type || int64_t(value.bytes.size()) != count * width)
     return std::nullopt;
   std::vector<double> numbers;
-  for (int64_t i = 0; i < count; ++i) {
-    uint64_t bits = 0;
-    memcpy(&bits, value.bytes.data() + i * (width / 8), width / 8);
-    llvm::APFloat number(semantics, APInt(width, bits));
-    bool losesInfo;
-    number.convert(llvm::APFloat::IEEEdouble(), llvm::APFloat::rmNearestTiesToEven, &losesInfo);
-    numbers.push_back(number.convertToDouble());
-  }
+  for (int64_t i = 0; i < count; ++i)
+    numbers.push_back(readFloat(value.bytes.data() + i * width, type));
   return numbers;
 }
 
@@ -179,6 +191,12 @@ FailureOr<OnnxValue> OnnxGraph::readTensor(const onnx::TensorProto &tensor, Stri
     }
     // The message goes when the import ends; weights stay.
     value.bytes = weights.keep(bytes);
+  }
+  if (value.element.isInteger(4)) {
+    if (static_cast<int64_t>(value.bytes.size()) != (needed + 1) / 2)
+      return bad("holds " + Twine(value.bytes.size()) + " bytes but its shape and type need " +
+                 Twine((needed + 1) / 2));
+    value.bytes = weights.keep(expandFourBits(value.bytes, needed, value.element.isUnsignedInteger()));
   }
   if (static_cast<int64_t>(value.bytes.size()) != needed)
     return bad("holds " + Twine(value.bytes.size()) + " bytes but its shape and type need " + Twine(needed));

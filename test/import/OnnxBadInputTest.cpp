@@ -117,8 +117,10 @@ TEST_F(OnnxBadInput, InitializersThatLie) {
   EXPECT_NE(errorOf(withWeight(model, {1}, 999, std::string(4, 0))), "");
   EXPECT_NE(errorOf(withWeight(model, {1}, -1, std::string(4, 0))), "");
   EXPECT_NE(errorOf(withWeight(model, {1}, onnx::TensorProto::STRING, std::string(4, 0))), "");
-  EXPECT_THAT(errorOf(withWeight(model, {2, 2}, onnx::TensorProto::INT4, std::string(2, 0))),
-              HasSubstr("ONNX type INT4"));
+  EXPECT_THAT(errorOf(withWeight(model, {2, 3}, onnx::TensorProto::INT4, std::string(2, 0))),
+              HasSubstr("raw_data size (2 bytes) is too small"));
+  EXPECT_THAT(errorOf(withWeight(model, {2, 2}, onnx::TensorProto::INT2, std::string(1, 0))),
+              HasSubstr("ONNX type INT2"));
   // Of a size that stays in the file, with another length.
   EXPECT_THAT(errorOf(withWeight(model, {4096}, f32, std::string(4096, 0))), HasSubstr("holds 4096 bytes"));
   EXPECT_THAT(errorOf(withWeight(model, {1}, onnx::TensorProto::BOOL, "\x02")), HasSubstr("neither 0 nor 1"));

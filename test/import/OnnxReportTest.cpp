@@ -57,7 +57,7 @@ TEST_F(OnnxReport, FormsThatAreNotSupported) {
        17},
       {"g (float[N] x) => (float[M] y) { y, z = Split<num_outputs = 2>(x) }", "size 'N' is split into 2", 18},
       {"g (int32[2, 2] a) => (int32[2, 2] y) { y = MatMul(a, a) }", "not floats of one type", 17},
-      {"g (float[2] x) => (float[2] y) { y = Cast<to = 17>(x) }", "ONNX type FLOAT8E4M3FN", 19},
+      {"g (float[2] x) => (float[2] y) { y = Cast<to = 18>(x) }", "ONNX type FLOAT8E4M3FNUZ", 19},
   };
   for (const Case &c : cases) {
     SCOPED_TRACE(c.graph);
