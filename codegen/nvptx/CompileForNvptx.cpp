@@ -69,17 +69,18 @@ unsigned indexWidthOf(func::FuncOp kernel) {
   return allShort ? 32 : 64;
 }
 
-void addSharedMemory(ModuleOp module) {
+void addSharedMemory(ModuleOp module, const GpuTarget &target) {
   OpBuilder builder = OpBuilder::atBlockBegin(module.getBody());
+  // Swizzles of wgmma repeat every 1024 bytes.
   auto type = LLVM::LLVMArrayType::get(builder.getI8Type(), 0);
   LLVM::GlobalOp::create(builder, module.getLoc(), type, /*isConstant=*/false, LLVM::Linkage::External, kSharedMemory,
-                         Attribute(), /*alignment=*/128, /*addrSpace=*/3);
+                         Attribute(), /*alignment=*/target.hasWarpGroups() ? 1024 : 128, /*addrSpace=*/3);
 }
 
 /// Tiles and lowers one kernel, and moves its functions to `whole`.
 LogicalResult compileKernel(func::FuncOp source, const GpuTarget &target, ModuleOp whole, PtxModule &ptx) {
   OwningOpRef<ModuleOp> module = ModuleOp::create(source.getLoc());
-  addSharedMemory(*module);
+  addSharedMemory(*module, target);
   OpBuilder builder = OpBuilder::atBlockEnd(module->getBody());
   auto kernel = cast<func::FuncOp>(builder.clone(*source));
   std::vector<std::string> sizes;
@@ -107,7 +108,7 @@ llvm::Expected<PtxModule> tamis::compileForNvptx(ModuleOp kernels, const GpuTarg
                     vector::VectorDialect, LLVM::LLVMDialect, NVVM::NVVMDialect>();
   PtxModule ptx;
   OwningOpRef<ModuleOp> whole = ModuleOp::create(kernels.getLoc());
-  addSharedMemory(*whole);
+  addSharedMemory(*whole, target);
   unsigned failures = 0;
   for (auto function : kernels.getOps<func::FuncOp>())
     failures += failed(compileKernel(function, target, *whole, ptx));

@@ -18,11 +18,11 @@ constexpr double kLeastMask = -1e38;
 } // namespace
 
 GpuAttentionTiler::GpuAttentionTiler(KernelBuilder &builder, const AttentionKernel &kernel, bool isHalf,
-                                     const StoredIndex *index)
-    : b(builder), gpu(builder), kernel(kernel), isHalf(isHalf), index(index), keyTile(kernel.D), valueTile(kernel.E),
-      thread(gpu.thread()), lane(thread % kWarp), warp(thread / kWarp), queries(gpu.size(kernel.queries)),
-      keys(gpu.size(kernel.keys)), batch(queries), head(queries), keyHead(queries), firstQuery(queries),
-      indexRow(queries), base(gpu.sharedBase()) {}
+                                     bool hasWarpGroups, const StoredIndex *index)
+    : b(builder), gpu(builder), wgmma(gpu), kernel(kernel), isHalf(isHalf), hasWarpGroups(hasWarpGroups), index(index),
+      keyTile(kernel.D, hasWarpGroups), valueTile(kernel.E, hasWarpGroups), thread(gpu.thread()), lane(thread % kWarp),
+      warp(thread / kWarp), queries(gpu.size(kernel.queries)), keys(gpu.size(kernel.keys)), batch(queries),
+      head(queries), keyHead(queries), firstQuery(queries), indexRow(queries), base(gpu.sharedBase()) {}
 
 /// Work groups of one head follow each other, so that they share its keys.
 void GpuAttentionTiler::decodeGroup() {
@@ -94,6 +94,7 @@ void GpuAttentionTiler::emit() {
           gpu.commitCopies();
           gpu.waitCopies(0);
         }
+        fenceStage();
         gpu.barrier();
         loadQueries();
         State state;
@@ -110,6 +111,7 @@ void GpuAttentionTiler::emit() {
             Number firstKey = isHalf && !isTested ? zero : firstKeyOf(block);
             if (isHalf)
               gpu.waitCopies(0);
+            fenceStage();
             gpu.barrier(); // the block has come, and nobody reads what is written next
             if (isHalf) {
               Number parity = (block % 2).as(b.getI32Type());
@@ -125,6 +127,7 @@ void GpuAttentionTiler::emit() {
             } else {
               stage(key, keyTile, base, firstKey, isTested);
               stage(value, valueTile, base + keyTile.bytes(), firstKey, isTested);
+              fenceStage();
               gpu.barrier();
             }
             computeBlock(next, shared, firstKey, endKey, isTested);
@@ -149,12 +152,12 @@ void GpuAttentionTiler::stage(const Source &source, const Tile &tile, Number sha
   int64_t width = isHalf ? 8 : 4, across = tile.pitch / width, rowsAtOnce = kThreads / across;
   Number own = thread / across, part = thread % across;
   Number block = isHalf ? part : part / 2;
-  Number start = shared + own * (tile.pitch * 2);
+  Number start = shared + own * tile.rowBytes();
   if (!isHalf)
     start = start + part % 2 * 8;
   SmallVector<Number> places; // of rows that follow each other; each eighth is swizzled alike
   for (int64_t i = 0; i < std::max<int64_t>(rowsAtOnce, 8); i += rowsAtOnce)
-    places.push_back(start + (block ^ tile.swizzle(own + i)) * 16);
+    places.push_back(start + tile.place(block, own + i));
   Number column = part.as(index) * width;
   Number limit = source.rows - 1;
   bool isAligned = source.range.rowStride % width == 0 && source.range.firstColumn % width == 0 &&
@@ -165,7 +168,7 @@ void GpuAttentionTiler::stage(const Source &source, const Tile &tile, Number sha
     if (isTested)
       at = at.minimum(limit);
     Number first = source.offset + source.range.firstColumn + at * source.range.rowStride;
-    int64_t below = i * tile.pitch * 2;
+    int64_t below = i * tile.rowBytes();
     Number place = places[i / rowsAtOnce % places.size()];
     if (isHalf) {
       Value valid;
@@ -211,15 +214,17 @@ void GpuAttentionTiler::addressOperands() {
 
 void GpuAttentionTiler::loadQueries() {
   Number row = lane % 16, block = (lane / 16) ^ keyTile.swizzle(row);
-  Number address = base + queriesAt() + (warp * 16 + row) * (keyTile.pitch * 2);
-  for (int64_t k = 0; k < keySteps(); ++k)
-    queryMatrices.push_back(gpu.loadMatrices(address + (block ^ (2 * k)) * 16, 0, /*transposed=*/false));
+  Number address = base + queriesAt() + (warp * 16 + row) * keyTile.rowBytes();
+  for (int64_t k = 0; k < keySteps(); ++k) {
+    int64_t panel = k * 32 / keyTile.rowBytes(), within = 2 * k - panel * (keyTile.rowBytes() / 16);
+    queryMatrices.push_back(
+        gpu.loadMatrices(address + (block ^ within) * 16, panel * keyTile.panelBytes(), /*transposed=*/false));
+  }
 }
 
-void GpuAttentionTiler::computeBlock(State &state, Number shared, Number firstKey, Number endKey, bool isTested) {
-  // Scores: of 8 keys each, four of a thread: two keys of a row, and of the row 8 below.
+SmallVector<std::array<Value, 4>> GpuAttentionTiler::multiplyKeys(Number shared) {
   SmallVector<std::array<Value, 4>> scores(kKeys / 8, {gpu.f32(0), gpu.f32(0), gpu.f32(0), gpu.f32(0)});
-  SmallVector<Number> keyAt, valueAt;
+  SmallVector<Number> keyAt;
   for (Number &address : keyAddresses)
     keyAt.push_back(address + shared);
   for (int64_t k = 0; k < keySteps(); ++k)
@@ -230,6 +235,37 @@ void GpuAttentionTiler::computeBlock(State &state, Number shared, Number firstKe
         c = gpu.multiply(queryMatrices[k], ArrayRef(matrices).slice(2 * i, 2), c);
       }
     }
+  return scores;
+}
+
+/// The weights of 16 keys, as the left operand of a product.
+GpuAttentionTiler::Values GpuAttentionTiler::weightsOf(ArrayRef<std::array<Value, 4>> scores, int64_t step) {
+  auto &x = scores[2 * step], &y = scores[2 * step + 1];
+  return {gpu.pack(x[0], x[1]), gpu.pack(x[2], x[3]), gpu.pack(y[0], y[1]), gpu.pack(y[2], y[3])};
+}
+
+void GpuAttentionTiler::addValues(State &state, ArrayRef<std::array<Value, 4>> scores, Number shared) {
+  SmallVector<Number> valueAt;
+  for (Number &address : valueAddresses)
+    valueAt.push_back(address + shared);
+  for (int64_t step = 0; step < kKeys / 16; ++step) {
+    Values weights = weightsOf(scores, step);
+    for (int64_t e = 0; e < valuePairs(); ++e) {
+      auto matrices = gpu.loadMatrices(valueAt[e], step * 16 * valueTile.pitch * 2, /*transposed=*/true);
+      for (int64_t i = 0; i < 2; ++i) {
+        size_t at = (2 * e + i) * 4;
+        if (at >= state.output.size())
+          continue;
+        auto next = gpu.multiply(weights, ArrayRef(matrices).slice(2 * i, 2), ArrayRef(state.output).slice(at, 4));
+        llvm::copy(next, state.output.begin() + at);
+      }
+    }
+  }
+}
+
+void GpuAttentionTiler::computeBlock(State &state, Number shared, Number firstKey, Number endKey, bool isTested) {
+  // Scores: of 8 keys each, four of a thread: two keys of a row, and of the row 8 below.
+  SmallVector<std::array<Value, 4>> scores = hasWarpGroups ? multiplyKeysOfGroup(shared) : multiplyKeys(shared);
   double factor = kernel.scale * M_LOG2E;
   bool isScaled = isTested && bool(kernel.mask); // scores are in base 2 already
   if (isTested)
@@ -262,22 +298,7 @@ void GpuAttentionTiler::computeBlock(State &state, Number shared, Number firstKe
   }
   for (auto [i, value] : llvm::enumerate(state.output))
     value = gpu.mul(value, rescale[i % 4 / 2]);
-  for (Number &address : valueAddresses)
-    valueAt.push_back(address + shared);
-  for (int64_t step = 0; step < kKeys / 16; ++step) {
-    auto &x = scores[2 * step], &y = scores[2 * step + 1];
-    Values weights{gpu.pack(x[0], x[1]), gpu.pack(x[2], x[3]), gpu.pack(y[0], y[1]), gpu.pack(y[2], y[3])};
-    for (int64_t e = 0; e < valuePairs(); ++e) {
-      auto matrices = gpu.loadMatrices(valueAt[e], step * 16 * valueTile.pitch * 2, /*transposed=*/true);
-      for (int64_t i = 0; i < 2; ++i) {
-        size_t at = (2 * e + i) * 4;
-        if (at >= state.output.size())
-          continue;
-        auto next = gpu.multiply(weights, ArrayRef(matrices).slice(2 * i, 2), ArrayRef(state.output).slice(at, 4));
-        llvm::copy(next, state.output.begin() + at);
-      }
-    }
-  }
+  hasWarpGroups ? addValuesOfGroup(state, scores, shared) : addValues(state, scores, shared);
 }
 
 /// Scores of keys that are not kept become -infinity; masks of numbers are added.
@@ -395,7 +416,7 @@ static FailureOr<GpuLaunch> tile(func::FuncOp function, const AttentionKernel &k
       if (range->rowStride % 8 || range->firstColumn % 8 || kernel.D % 8 || kernel.E % 8)
         return function.emitOpError("has operands of f16 whose heads do not begin at multiples of 8 columns");
   KernelBuilder builder(function);
-  GpuAttentionTiler tiler(builder, kernel, isHalf, index);
+  GpuAttentionTiler tiler(builder, kernel, isHalf, target.hasWarpGroups(), index);
   GpuLaunch launch;
   launch.grid = kernel.batch * kernel.heads *
                 DimExpr::floorDiv(kernel.queries + (GpuAttentionTiler::kQueries - 1), GpuAttentionTiler::kQueries);

@@ -2,7 +2,7 @@
 // The parts of attention on a GPU.
 #pragma once
 
-#include "codegen/nvptx/GpuBuilder.h"
+#include "codegen/nvptx/GpuWgmma.h"
 #include "codegen/tile/SparseAttentionKernel.h"
 #include "llvm/Support/MathExtras.h"
 
@@ -21,7 +21,7 @@ public:
   static constexpr int64_t kMostWidth = 128; ///< columns of a head; more would not fit the registers
 
   /// `index`: null for all keys.
-  GpuAttentionTiler(KernelBuilder &builder, const AttentionKernel &kernel, bool isHalf,
+  GpuAttentionTiler(KernelBuilder &builder, const AttentionKernel &kernel, bool isHalf, bool hasWarpGroups,
                     const StoredIndex *index = nullptr);
   void emit();
   int64_t sharedBytes() const { return isHalf ? 2 * stageBytes() : queriesAt() + keyTile.bytes(); }
@@ -35,10 +35,22 @@ private:
   using Values = llvm::SmallVector<mlir::Value>;
 
   /// 64 rows in shared memory. Blocks of 16 bytes change places by the row, so that eight rows of a matrix lie in
-  /// different banks.
+  /// different banks. wgmma wants rows of at most 128 bytes: wider ones lie in panels, one behind the other.
   struct Tile {
-    explicit Tile(int64_t width) : pitch(std::max<int64_t>(16, llvm::PowerOf2Ceil(width))) {}
+    Tile(int64_t width, bool hasPanels)
+        : pitch(std::max<int64_t>(16, llvm::PowerOf2Ceil(width))),
+          panel(hasPanels ? std::min<int64_t>(pitch, 64) : pitch) {}
     int64_t pitch; ///< f16 of a row
+    int64_t panel; ///< those that lie side by side
+    int64_t rowBytes() const { return panel * 2; }
+    int64_t panelBytes() const { return 64 * rowBytes(); }
+    /// A block of a row, from the row's beginning.
+    Number place(Number block, Number row) const {
+      int64_t blocks = panel / 8;
+      if (panel == pitch)
+        return (block ^ swizzle(row)) * 16;
+      return block / blocks * panelBytes() + ((block % blocks) ^ swizzle(row)) * 16;
+    }
     int64_t bytes() const { return 64 * pitch * 2; }
     Number swizzle(Number row) const {
       int64_t blocks = pitch / 8;
@@ -85,6 +97,13 @@ private:
   void addressOperands();
   void stage(const Source &source, const Tile &tile, Number shared, Number row, bool isTested);
   void loadQueries();
+  llvm::SmallVector<std::array<mlir::Value, 4>> multiplyKeys(Number shared);
+  void addValues(State &state, llvm::ArrayRef<std::array<mlir::Value, 4>> scores, Number shared);
+  Values weightsOf(llvm::ArrayRef<std::array<mlir::Value, 4>> scores, int64_t step);
+  // The same by a warp group, which must see what was staged.
+  llvm::SmallVector<std::array<mlir::Value, 4>> multiplyKeysOfGroup(Number shared);
+  void addValuesOfGroup(State &state, llvm::ArrayRef<std::array<mlir::Value, 4>> scores, Number shared);
+  void fenceStage();
   void computeBlock(State &state, Number shared, Number firstKey, Number endKey, bool isTested);
   void testScores(llvm::MutableArrayRef<std::array<mlir::Value, 4>> scores, Number firstKey, Number endKey);
   void forEachResult(llvm::function_ref<std::array<mlir::Value, 2>(int64_t tile, int64_t r)> value);
@@ -93,8 +112,9 @@ private:
 
   KernelBuilder &b;
   GpuBuilder gpu;
+  GpuWgmma wgmma;
   const AttentionKernel &kernel;
-  bool isHalf;
+  bool isHalf, hasWarpGroups;
   const StoredIndex *index;
   Tile keyTile, valueTile;
   Number thread, lane, warp;                              // i32

@@ -75,9 +75,11 @@ public:
   mlir::Value larger(mlir::Value x, mlir::Value y); ///< the other one where one is NaN
   mlir::Value select(mlir::Value condition, mlir::Value yes, mlir::Value no);
 
-private:
+  /// Inline assembly, for what has no member here; what concerns more than a lane has effects.
   llvm::SmallVector<mlir::Value> assembly(llvm::StringRef text, llvm::StringRef constraints, mlir::TypeRange results,
                                           mlir::ValueRange operands, bool hasEffects);
+
+private:
   Number threadId;
 };
 

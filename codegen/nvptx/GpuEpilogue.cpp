@@ -136,3 +136,21 @@ void GpuEpilogue::write(Pair sums, Number row, Number column) {
   Value both = element.isF32() ? gpu.vector(last) : gpu.pack(last[0], last[1]);
   gpu.store(both, pointer, 2 * bytes);
 }
+
+void GpuEpilogue::writeTile(ArrayRef<Value> sums, Number row, Number column, int64_t across, int64_t step, Number rows,
+                            bool isWhole) {
+  for (int64_t i = 0; !sums.empty(); ++i, sums = sums.drop_front(across / 2))
+    for (int64_t upper = 0; upper < 2; ++upper) {
+      Number own = row + (i * step + upper * 8);
+      b.branch(own < rows, [&] {
+        for (int64_t j = 0; j < across / 8; ++j) {
+          Number at = column + j * 8;
+          auto store = [&] { write({sums[j * 4 + upper * 2], sums[j * 4 + upper * 2 + 1]}, own, at); };
+          if (isWhole)
+            store();
+          else
+            b.branch(at < columns(), store);
+        }
+      });
+    }
+}

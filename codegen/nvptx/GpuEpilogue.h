@@ -23,6 +23,12 @@ public:
   /// bias. The second column may be missing (columns are odd).
   void write(std::array<mlir::Value, 2> sums, Number row, Number column);
 
+  /// write() for the sums of a thread: of rows `row`, and of that 8 below, in blocks of rows `step` apart, each of
+  /// `across` columns; of 8 columns four sums, two neighbours of either row. Rows from `rows` on, and columns that do
+  /// not exist unless all are whole, are left out.
+  void writeTile(llvm::ArrayRef<mlir::Value> sums, Number row, Number column, int64_t across, int64_t step, Number rows,
+                 bool isWhole);
+
 private:
   using Pair = std::array<mlir::Value, 2>;
   Pair operand(mlir::Value value, Number row, Number column);

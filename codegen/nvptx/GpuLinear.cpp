@@ -2,6 +2,7 @@
 // Products of matrices on GPUs: tiles in shared memory, matrix instructions, an epilogue in registers.
 #include "codegen/nvptx/GpuEpilogue.h"
 #include "codegen/nvptx/GpuKernels.h"
+#include "codegen/nvptx/GpuWgmmaLinear.h"
 #include "codegen/schedule/GpuSchedule.h"
 #include "codegen/schedule/Schedule.h"
 #include "dialects/model/ModelShapes.h"
@@ -273,22 +274,7 @@ private:
     Type index = b.getIndexType();
     Number row = groupRow + (warpRow + lane / 4).as(index),
            column = groupColumn + (warpColumn + lane % 4 * 2).as(index);
-    int64_t across = tile.warpColumns / 8;
-    for (int64_t i = 0; i < tile.warpRows / 16; ++i)
-      for (int64_t upper = 0; upper < 2; ++upper) {
-        Number own = row + (i * 16 + upper * 8);
-        b.branch(own < rows, [&] {
-          for (int64_t j = 0; j < across; ++j) {
-            Number at = column + j * 8;
-            ArrayRef<Value> pair = sums.slice((i * across + j) * 4 + upper * 2, 2);
-            auto write = [&] { epilogue.write({pair[0], pair[1]}, own, at); };
-            if (N % tile.columns == 0)
-              write();
-            else
-              b.branch(at < N, write);
-          }
-        });
-      }
+    epilogue.writeTile(sums, row, column, tile.warpColumns, 16, rows, N % tile.columns == 0);
   }
 
   KernelBuilder &b;
@@ -332,6 +318,8 @@ FailureOr<GpuLaunch> tamis::tileGpuLinear(func::FuncOp kernel, const GpuTarget &
   if (shape.isHalf && (shape.K % 8 || shape.columns % 8 || linear.getTransposed()))
     return linear.emitOpError() << "of f16 has " << shape.K << " rows and " << shape.columns
                                 << " columns of weights, but multiples of 8, rows first, are wanted";
+  if (target.hasWarpGroups())
+    return tileGpuWgmmaLinear(linear, *ops, shape, rows, target);
   auto schedule = GpuLinearSchedule::choose(target, shape);
   GpuLaunch launch;
   launch.grid = DimExpr::floorDiv(rows + (schedule.rows - 1), schedule.rows) *

@@ -19,6 +19,9 @@ struct GpuTarget {
   int64_t threadsPerProcessor; ///< that may be resident
   int64_t processors;          ///< multiprocessors of the GPU that the schedule has in mind
 
+  /// Whether there are instructions of warp groups: wgmma.
+  bool hasWarpGroups() const { return name == "sm_90a"; }
+
   /// `sm_80`, `sm_86`, `sm_89`, `sm_90`, `sm_90a`, `sm_120`, with or without a leading `cuda:`. All but sm_80 are taken
   /// as its relatives. Errors: an unknown name; the message lists the known ones.
   static llvm::Expected<GpuTarget> parse(llvm::StringRef name);

@@ -169,6 +169,13 @@ template <typename T, bool isMax> TAMIS_INLINE uint32_t pairMinMax(uint32_t a, u
   return uint32_t(uint16_t(low)) | uint32_t(uint16_t(high)) << 16;
 }
 
+TAMIS_INLINE int32_t relu(int32_t a) {
+  return a < 0 ? 0 : a;
+}
+TAMIS_INLINE uint32_t pairRelu(uint32_t a) {
+  return (a & 0x8000 ? 0 : a & 0xffff) | (a & 0x80000000 ? 0 : a & 0xffff0000);
+}
+
 TAMIS_INLINE uint32_t maskFrom(uint32_t a, uint32_t b) {
   uint64_t ones = b >= 32 ? 0xffffffffull : (1ull << b) - 1;
   return a >= 32 ? 0 : uint32_t(ones << a);
@@ -270,6 +277,10 @@ const HandlerEntry entries[] = {
     {"max.u16x2", map2<u32, u32, u32, pairMinMax<uint16_t, true>>},
     {"min.s16x2", map2<u32, u32, u32, pairMinMax<int16_t, false>>},
     {"max.s16x2", map2<u32, u32, u32, pairMinMax<int16_t, true>>},
+    {"min.relu.s16x2", map2<u32, u32, u32, [](u32 a, u32 b) { return pairRelu(pairMinMax<int16_t, false>(a, b)); }>},
+    {"max.relu.s16x2", map2<u32, u32, u32, [](u32 a, u32 b) { return pairRelu(pairMinMax<int16_t, true>(a, b)); }>},
+    {"min.relu.s32", map2<int32_t, int32_t, int32_t, [](int32_t a, int32_t b) { return relu(a < b ? a : b); }>},
+    {"max.relu.s32", map2<int32_t, int32_t, int32_t, [](int32_t a, int32_t b) { return relu(a > b ? a : b); }>},
 };
 
 } // namespace

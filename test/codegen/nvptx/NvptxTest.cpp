@@ -35,7 +35,7 @@ protected:
     context.loadDialect<func::FuncDialect, model::ModelDialect, sattn::SattnDialect, plan::PlanDialect>();
   }
 
-  void compile(const std::string &text, const char *chip = "sm_80") {
+  void compile(const std::string &text) {
     module = parseSourceString<ModuleOp>(text, &context);
     ASSERT_TRUE(module) << text;
     auto target = GpuTarget::parse(chip);
@@ -137,9 +137,17 @@ protected:
   emulator::Report report;
   std::vector<std::string> findings;
   std::mt19937 random{3};
+  const char *chip = "sm_80";
 };
 
-TEST_F(NvptxTest, Linear) {
+/// What has a form of its own for sm_90a.
+class NvptxTargets : public NvptxTest, public testing::WithParamInterface<const char *> {
+protected:
+  NvptxTargets() { chip = GetParam(); }
+};
+INSTANTIATE_TEST_SUITE_P(All, NvptxTargets, testing::Values("sm_80", "sm_90a"));
+
+TEST_P(NvptxTargets, Linear) {
   const char *text = R"(func.func @linear(%x: X, %w: W, %b: B, %r: Y) -> Y
       attributes {plan.kernel = #plan.kernel<linear>, model.symbols = [#model.symbol<"s", 0, 512>]} {
     %0 = model.linear %x, %w bias %b : X, W, B -> Y
@@ -165,7 +173,7 @@ TEST_F(NvptxTest, Linear) {
     }
 }
 
-TEST_F(NvptxTest, Attention) {
+TEST_P(NvptxTargets, Attention) {
   const char *text =
       R"(func.func @attention(%q: Q, %k: K, %v: K) -> Q attributes {plan.kernel = #plan.kernel<attention>,
       model.symbols = [#model.symbol<"b", 0, 8>, #model.symbol<"q", 0, 512>, #model.symbol<"k", 0, 512>]} {
@@ -188,7 +196,7 @@ TEST_F(NvptxTest, Attention) {
       }
 }
 
-TEST_F(NvptxTest, SparseAttention) {
+TEST_P(NvptxTargets, SparseAttention) {
   const char *text =
       R"(func.func @attend(%q: Q, %k: K, %v: K, %t: T) -> Q attributes {plan.kernel = #plan.kernel<sparse_attention>,
       model.symbols = [#model.symbol<"b", 0, 8>, #model.symbol<"q", 0, 512>, #model.symbol<"k", 0, 512>]} {
@@ -248,7 +256,7 @@ TEST_F(NvptxTest, RowsAndMaps) {
 }
 
 /// Memory is read and written without waste, and shared memory without conflicts, in what tensors are multiplied with.
-TEST_F(NvptxTest, Traffic) {
+TEST_P(NvptxTargets, Traffic) {
   compile(R"(!x = tensor<128x256xf16>
     func.func @linear(%x: !x, %w: tensor<256x128xf16>) -> tensor<128x128xf16> attributes {plan.kernel = #plan.kernel<linear>} {
       %0 = model.linear %x, %w : !x, tensor<256x128xf16> -> tensor<128x128xf16>
@@ -263,7 +271,7 @@ TEST_F(NvptxTest, Traffic) {
       EXPECT_EQ(line.sectors, line.idealSectors) << line.opcode;
 }
 /// What the interpreter is there for: each of these leaves a kernel that may well compute the right numbers.
-TEST_F(NvptxTest, MutationsAreFound) {
+TEST_P(NvptxTargets, MutationsAreFound) {
   const char *text = R"(!x = tensor<128x256xf16>
     func.func @linear(%x: !x, %w: tensor<256x128xf16>) -> tensor<128x128xf16> attributes {plan.kernel = #plan.kernel<linear>} {
       %0 = model.linear %x, %w : !x, tensor<256x128xf16> -> tensor<128x128xf16>
@@ -275,8 +283,13 @@ TEST_F(NvptxTest, MutationsAreFound) {
   std::vector<HostTensor> inputs{any({128, 256}, half), any({256, 128}, half)};
   run(inputs);
   EXPECT_TRUE(findings.empty());
-  for (auto [from, to] : {std::pair<std::string, std::string>{"cp.async.wait_group 2;", "cp.async.wait_group 3;"},
-                          {"bar.sync \t0;", ""}}) {
+  std::vector<std::pair<std::string, std::string>> mutations{{"cp.async.wait_group 2;", "cp.async.wait_group 3;"},
+                                                             {"bar.sync \t0;", ""}};
+  if (chip == std::string("sm_90a"))
+    for (const char *word : {"fence.proxy.async.shared::cta;", "wgmma.fence.sync.aligned;",
+                             "wgmma.wait_group.sync.aligned 0;", "wgmma.commit_group.sync.aligned;"})
+      mutations.push_back({word, ""});
+  for (auto [from, to] : mutations) {
     findings.clear();
     ptx.text = replaced(original, {{from, to}});
     ASSERT_NE(ptx.text, original) << from;

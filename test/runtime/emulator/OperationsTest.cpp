@@ -87,6 +87,12 @@ TEST(Operations, Integers) {
   expectWords("mul.hi.s32 %r5, %r2, %r3;", [](U a, U b, U) { return U(int64_t(asSigned(a)) * asSigned(b) >> 32); });
   expectWords("mad.lo.u32 %r5, %r2, %r3, %r4;", [](U a, U b, U c) { return a * b + c; });
   expectWords("min.s32 %r5, %r2, %r3;", [](U a, U b, U) { return U(std::min(asSigned(a), asSigned(b))); });
+  expectWords("min.relu.s32 %r5, %r2, %r3;",
+              [](U a, U b, U) { return U(std::max(std::min(asSigned(a), asSigned(b)), 0)); });
+  expectWords("max.relu.s16x2 %r5, %r2, %r3;", [](U a, U b, U) {
+    auto larger = [](U x, U y) { return U(std::max({int16_t(x), int16_t(y), int16_t(0)})); };
+    return larger(a, b) | larger(a >> 16, b >> 16) << 16;
+  });
   expectWords("max.u32 %r5, %r2, %r3;", [](U a, U b, U) { return std::max(a, b); });
   expectWords("neg.s32 %r5, %r2;", [](U a, U, U) { return 0 - a; });
   expectWords("shl.b32 %r5, %r2, %r3;", [](U a, U b, U) { return b > 31 ? 0 : a << b; });
