@@ -5,6 +5,7 @@
 #include "codegen/nvptx/EmitPtx.h"
 #include "codegen/nvptx/GpuBuilder.h"
 #include "codegen/nvptx/GpuKernels.h"
+#include "codegen/nvptx/LargestSize.h"
 #include "codegen/nvptx/Lower.h"
 #include "dialects/model/ModelShapes.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -15,44 +16,11 @@
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/OwningOpRef.h"
 #include "mlir/IR/Verifier.h"
-#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 using namespace tamis;
 
 namespace {
-/// The largest value over the symbols' ranges, sizes of 0 or more; nothing when it is not known.
-std::optional<int64_t> largestOf(const DimExpr &expr, ArrayRef<model::Symbol> symbols) {
-  auto largestFactor = [&](const std::string &factor) -> std::optional<int64_t> {
-    if (auto call = DimExpr::parseCall(factor)) {
-      auto x = largestOf(call->operands[0], symbols), y = largestOf(call->operands[1], symbols);
-      if (call->name == "min" && (x || y))
-        return std::min(x.value_or(INT64_MAX), y.value_or(INT64_MAX));
-      if (call->name == "floordiv" && x && call->operands[1].constant().value_or(0) > 0)
-        return *x / *call->operands[1].constant();
-      return call->name == "max" && x && y ? std::optional(std::max(*x, *y)) : std::nullopt;
-    }
-    for (const model::Symbol &symbol : symbols)
-      if (symbol.name == factor && symbol.min >= 0)
-        return symbol.max;
-    return std::nullopt;
-  };
-  int64_t total = 0;
-  for (const auto &[monomial, coefficient] : expr.terms()) {
-    if (coefficient < 0 && !monomial.empty())
-      continue; // what is taken away is 0 at least
-    int64_t term = coefficient;
-    for (const std::string &factor : monomial) {
-      auto largest = largestFactor(factor);
-      if (!largest || llvm::MulOverflow(term, *largest, term))
-        return std::nullopt;
-    }
-    if (llvm::AddOverflow(total, term, total))
-      return std::nullopt;
-  }
-  return total;
-}
-
 /// 32 where no value of the kernel can have so many elements that an offset, or one a little beyond, leaves i32.
 unsigned indexWidthOf(func::FuncOp kernel) {
   constexpr int64_t most = (int64_t(1) << 31) - (int64_t(1) << 24);

@@ -4,6 +4,8 @@
 #include "codegen/nvptx/GpuAttention.h"
 
 #include "codegen/nvptx/GpuKernels.h"
+#include "codegen/nvptx/GpuSparseAttention.h"
+#include "codegen/tile/VectorMath.h"
 #include <cmath>
 #include <limits>
 
@@ -54,17 +56,45 @@ Number GpuAttentionTiler::firstKeyOf(Number number) {
   return (item * width + number % width) * kKeys;
 }
 
+GpuAttentionTiler::Source GpuAttentionTiler::querySource() {
+  return {b.bufferOf(kernel.query.source), kernel.query, kernel.D,
+          (batch * queries + firstQuery) * kernel.query.rowStride + head * kernel.D, queries - firstQuery};
+}
+GpuAttentionTiler::Source GpuAttentionTiler::keySource() {
+  return {b.bufferOf(kernel.key.source), kernel.key, kernel.D, batch * keys * kernel.key.rowStride + keyHead * kernel.D,
+          keys};
+}
+GpuAttentionTiler::Source GpuAttentionTiler::valueSource() {
+  return {b.bufferOf(kernel.value.source),
+          kernel.value,
+          kernel.E,
+          batch * keys * kernel.value.rowStride + keyHead * kernel.E,
+          keys,
+          /*isValue=*/true};
+}
+
+Number GpuAttentionTiler::endOfKeys() {
+  if (!kernel.causal)
+    return keys;
+  Number last = (firstQuery + (kQueries - 1)).minimum(queries - 1);
+  return (last + (keys - queries) + 1).minimum(keys).maximum(gpu.index(0));
+}
+
+GpuAttentionTiler::State GpuAttentionTiler::emptyState() {
+  State state;
+  state.maxima.assign(2, gpu.f32(-kInfinity));
+  state.sums.assign(2, gpu.f32(0));
+  state.output.assign(kernel.E / 8 * 4 + (kernel.E % 8 ? 4 : 0), gpu.f32(0));
+  return state;
+}
+
 void GpuAttentionTiler::emit() {
   decodeGroup();
-  Number zero = gpu.index(0), endKey = keys;
-  Number offset = keys - queries; // of the last key that query 0 keeps, where order is causal
+  Number zero = gpu.index(0), endKey = endOfKeys();
   // Blocks of which all keys exist and are kept by all queries need no test.
   Number full = keys / kKeys;
-  if (kernel.causal) {
-    Number last = (firstQuery + (kQueries - 1)).minimum(queries - 1);
-    endKey = (last + offset + 1).minimum(keys).maximum(zero);
-    full = (firstQuery + offset + 1).minimum(keys).maximum(zero) / kKeys;
-  }
+  if (kernel.causal)
+    full = (firstQuery + (keys - queries) + 1).minimum(keys).maximum(zero) / kKeys;
   if (kernel.mask)
     full = zero;
   Number blocks = (endKey + (kKeys - 1)) / kKeys;
@@ -75,12 +105,7 @@ void GpuAttentionTiler::emit() {
   // The last of them asks for one that may end early.
   Number untested = (full - 1).maximum(zero);
 
-  Source query{b.bufferOf(kernel.query.source), kernel.query, kernel.D,
-               (batch * queries + firstQuery) * kernel.query.rowStride + head * kernel.D, queries - firstQuery};
-  Source key{b.bufferOf(kernel.key.source), kernel.key, kernel.D,
-             batch * keys * kernel.key.rowStride + keyHead * kernel.D, keys};
-  Source value{b.bufferOf(kernel.value.source), kernel.value, kernel.E,
-               batch * keys * kernel.value.rowStride + keyHead * kernel.E, keys};
+  Source query = querySource(), key = keySource(), value = valueSource();
   addressOperands();
   b.branch(
       zero < blocks,
@@ -97,10 +122,7 @@ void GpuAttentionTiler::emit() {
         fenceStage();
         gpu.barrier();
         loadQueries();
-        State state;
-        state.maxima.assign(2, gpu.f32(-kInfinity));
-        state.sums.assign(2, gpu.f32(0));
-        state.output.assign(kernel.E / 8 * 4 + (kernel.E % 8 ? 4 : 0), gpu.f32(0));
+        State state = emptyState();
         auto pass = [&](Number first, Number end, bool isTested) {
           Values carried = state.all();
           carried = b.loop(first, end, 1, carried, [&](Value number, ValueRange before) {
@@ -167,6 +189,9 @@ void GpuAttentionTiler::stage(const Source &source, const Tile &tile, Number sha
     Number at = row + own.as(index) + i;
     if (isTested)
       at = at.minimum(limit);
+    Value isLeftOut; // by the mask, for all queries: then its numbers may be anything
+    if (isTested && source.isValue && kernel.mask.perKey && !kernel.mask.perQuery)
+      isLeftOut = isExcluded(maskAt(gpu.index(0), at));
     Number first = source.offset + source.range.firstColumn + at * source.range.rowStride;
     int64_t below = i * tile.rowBytes();
     Number place = places[i / rowsAtOnce % places.size()];
@@ -178,6 +203,8 @@ void GpuAttentionTiler::stage(const Source &source, const Tile &tile, Number sha
         valid = gpu.select(exists, gpu.i32(16), gpu.i32(0));
         from = Number(b, gpu.select(exists, column, gpu.index(0)));
       }
+      if (isLeftOut)
+        valid = gpu.select(isLeftOut, gpu.i32(0), valid ? valid : gpu.i32(16));
       gpu.copyAsync(place, below, gpu.pointer(source.buffer, element, first + from), valid);
       continue;
     }
@@ -193,6 +220,8 @@ void GpuAttentionTiler::stage(const Source &source, const Tile &tile, Number sha
       }
       if (source.width < tile.pitch)
         x[j] = gpu.select(column + j < source.width, x[j], gpu.f32(0));
+      if (isLeftOut)
+        x[j] = gpu.select(isLeftOut, gpu.f32(0), x[j]);
     }
     gpu.storeShared(place, below, {gpu.pack(x[0], x[1]), gpu.pack(x[2], x[3])});
   }
@@ -301,6 +330,26 @@ void GpuAttentionTiler::computeBlock(State &state, Number shared, Number firstKe
   hasWarpGroups ? addValuesOfGroup(state, scores, shared) : addValues(state, scores, shared);
 }
 
+/// The mask's element for a pair.
+Value GpuAttentionTiler::maskAt(Number query, Number key) {
+  const AttentionMask &mask = kernel.mask;
+  Number at = gpu.index(0);
+  auto axis = [&](bool isOwn, Number position, Number size) { at = isOwn ? at * size + position : at; };
+  axis(mask.perBatch, batch, gpu.size(kernel.batch));
+  axis(mask.perHead, head, gpu.index(kernel.heads));
+  axis(mask.perQuery, query.minimum(queries - 1), queries);
+  axis(mask.perKey, key.minimum(keys - 1), keys);
+  return b.load(b.bufferOf(mask.source), at);
+}
+
+/// Whether an element of the mask leaves its keys out.
+Value GpuAttentionTiler::isExcluded(Value element) {
+  if (!kernel.mask.isBool)
+    return arith::CmpFOp::create(b, arith::CmpFPredicate::OEQ, element, gpu.f32(-kInfinity));
+  Value zero = arith::ConstantOp::create(b, b.getIntegerAttr(element.getType(), 0));
+  return arith::CmpIOp::create(b, arith::CmpIPredicate::eq, element, zero);
+}
+
 /// Scores of keys that are not kept become -infinity; masks of numbers are added.
 void GpuAttentionTiler::testScores(MutableArrayRef<std::array<Value, 4>> scores, Number firstKey, Number endKey) {
   Type index = b.getIndexType();
@@ -308,15 +357,6 @@ void GpuAttentionTiler::testScores(MutableArrayRef<std::array<Value, 4>> scores,
   Number column = firstKey + (lane % 4 * 2).as(index), row = firstQuery + (warp * 16 + lane / 4).as(index);
   Number offset = keys - queries;
   const AttentionMask &mask = kernel.mask;
-  auto maskAt = [&](Number query, Number key) {
-    Number at = gpu.index(0);
-    auto axis = [&](bool isOwn, Number position, Number size) { at = isOwn ? at * size + position : at; };
-    axis(mask.perBatch, batch, gpu.size(kernel.batch));
-    axis(mask.perHead, head, gpu.index(kernel.heads));
-    axis(mask.perQuery, query.minimum(queries - 1), queries);
-    axis(mask.perKey, key.minimum(keys - 1), keys);
-    return b.load(b.bufferOf(mask.source), at);
-  };
   for (auto [tile, c] : llvm::enumerate(scores))
     for (int64_t i = 0; i < 2; ++i) {
       Number key = column + int64_t(tile * 8 + i);
@@ -328,18 +368,20 @@ void GpuAttentionTiler::testScores(MutableArrayRef<std::array<Value, 4>> scores,
           score = gpu.mul(score, gpu.f32(kernel.scale * M_LOG2E));
           if (!known || mask.perQuery)
             known = maskAt(query, key);
-          if (mask.isBool) {
-            Value keeps = arith::CmpIOp::create(b, arith::CmpIPredicate::ne, known,
-                                                arith::ConstantOp::create(b, b.getIntegerAttr(known.getType(), 0)));
-            score = gpu.select(keeps, score, none);
-          } else {
-            Value excluded = arith::CmpFOp::create(b, arith::CmpFPredicate::OEQ, known, none);
-            Value bias = gpu.mul(gpu.larger(known, gpu.f32(kLeastMask)), gpu.f32(M_LOG2E));
-            score = gpu.select(excluded, none, gpu.add(score, bias));
-          }
+          Value excluded = isExcluded(known);
+          if (!mask.isBool)
+            score = gpu.add(score, gpu.mul(gpu.larger(known, gpu.f32(kLeastMask)), gpu.f32(M_LOG2E)));
+          score = gpu.select(excluded, none, score);
         }
         Number end = kernel.causal ? (query + offset + 1).minimum(endKey) : endKey;
-        score = gpu.select(key < end, score, none);
+        Value isKept = key < end;
+        if (!pairs.empty()) {
+          Number bits(b, pairs[2 * r + tile / 4]);
+          Value bit = arith::AndIOp::create(b, bits, gpu.i32(int64_t(1) << (tile % 4 * 8 + i)));
+          isKept = arith::AndIOp::create(b, isKept,
+                                         arith::CmpIOp::create(b, arith::CmpIPredicate::ne, bit, gpu.i32(0).value()));
+        }
+        score = gpu.select(isKept, score, none);
       }
     }
 }
@@ -353,7 +395,8 @@ void GpuAttentionTiler::forEachResult(llvm::function_ref<std::array<Value, 2>(in
   for (int64_t r = 0; r < 2; ++r) {
     Number own = row + 8 * r;
     b.branch(own < queries, [&] {
-      Number start = ((batch * queries + own) * kernel.heads + head) * kernel.E;
+      Number start = kernel.isPartial ? ((batch * kernel.heads + head) * queries + own) * (kernel.E + 1)
+                                      : ((batch * queries + own) * kernel.heads + head) * kernel.E;
       for (int64_t tile = 0; tile < int64_t(llvm::divideCeil(kernel.E, 8)); ++tile) {
         auto pair = value(tile, r);
         Number at = column + tile * 8;
@@ -361,7 +404,7 @@ void GpuAttentionTiler::forEachResult(llvm::function_ref<std::array<Value, 2>(in
           Value pointer = gpu.pointer(b.result(0), element, start + at);
           if (isHalf)
             return gpu.store(gpu.pack(pair[0], pair[1]), pointer, 4);
-          if (kernel.E % 2 == 0)
+          if (kernel.E % 2 == 0 && !kernel.isPartial)
             return gpu.store(gpu.vector({pair[0], pair[1]}), pointer, 8);
           gpu.store(pair[0], pointer, bytes);
           b.branch(at + 1 < kernel.E,
@@ -377,71 +420,98 @@ void GpuAttentionTiler::forEachResult(llvm::function_ref<std::array<Value, 2>(in
 }
 
 void GpuAttentionTiler::writeResult(State &state) {
-  Values factors;
+  Values factors, totals;
   for (Value sum : state.sums) {
     Value total = gpu.acrossLanes(sum, 4, [&](Value x, Value y) { return gpu.add(x, y); });
     Value keptNone = arith::CmpFOp::create(b, arith::CmpFPredicate::OEQ, total, gpu.f32(0));
     factors.push_back(gpu.select(keptNone, gpu.f32(0), gpu.div(gpu.f32(1), total)));
+    totals.push_back(total);
   }
   forEachResult([&](int64_t tile, int64_t r) -> std::array<Value, 2> {
     return {gpu.mul(state.output[tile * 4 + 2 * r], factors[r]),
             gpu.mul(state.output[tile * 4 + 2 * r + 1], factors[r])};
   });
+  if (kernel.isPartial)
+    writeLogarithms([&](int64_t r) { // that of no key at all is -infinity
+      return gpu.add(gpu.mul(state.maxima[r], gpu.f32(M_LN2)), VectorMath(b).log(totals[r]));
+    });
+}
+
+/// The logarithm of the sum behind each row of a partial result, by the first of the lanes that share it.
+void GpuAttentionTiler::writeLogarithms(llvm::function_ref<Value(int64_t r)> logarithm) {
+  for (int64_t r = 0; r < 2; ++r) {
+    Number own = firstQuery + (warp * 16 + lane / 4 + 8 * r).as(b.getIndexType());
+    Value writes = arith::AndIOp::create(b, own < queries, lane % 4 == 0);
+    b.branch(writes, [&] {
+      Number row = (batch * kernel.heads + head) * queries + own;
+      b.store(logarithm(r), b.result(0), row * (kernel.E + 1) + kernel.E);
+    });
+  }
 }
 
 void GpuAttentionTiler::writeZeros() {
   Value zero = gpu.f32(0);
   forEachResult([&](int64_t, int64_t) -> std::array<Value, 2> { return {zero, zero}; });
+  if (kernel.isPartial)
+    writeLogarithms([&](int64_t) { return gpu.f32(-kInfinity); });
 }
 
-/// What both kinds of attention are asked for.
-static FailureOr<GpuLaunch> tile(func::FuncOp function, const AttentionKernel &kernel, const StoredIndex *index,
-                                 const GpuTarget &target) {
+LogicalResult GpuAttentionTiler::check(func::FuncOp function, const AttentionKernel &kernel, const GpuTarget &target) {
   auto elementOf = [](Value value) { return cast<RankedTensorType>(value.getType()).getElementType(); };
   Type element = elementOf(kernel.query.source);
-  bool isHalf = element.isF16();
   auto result = dyn_cast<RankedTensorType>(function.getResultTypes()[0]);
-  if (kernel.positions || kernel.isPartial || !result || elementOf(kernel.key.source) != element ||
+  if (kernel.positions || !result || elementOf(kernel.key.source) != element ||
       elementOf(kernel.value.source) != element || result.getElementType() != element)
-    return function.emitOpError()
-           << "is an attention at given positions, in parts, or of several types, for which there is no code for "
-           << target.name;
-  if (kernel.D > GpuAttentionTiler::kMostWidth || kernel.E > GpuAttentionTiler::kMostWidth)
+    return function.emitOpError() << "is an attention at given positions, or of several types, for which there is no "
+                                     "code for "
+                                  << target.name;
+  if (kernel.D > kMostWidth || kernel.E > kMostWidth)
     return function.emitOpError() << "has heads of " << std::max(kernel.D, kernel.E) << " columns but up to "
-                                  << GpuAttentionTiler::kMostWidth << " are wanted";
+                                  << kMostWidth << " are wanted";
   if (!(kernel.scale > 0))
     return function.emitOpError() << "has a scale of " << kernel.scale << " but a positive one is wanted";
-  if (isHalf)
+  if (element.isF16())
     for (const ColumnRange *range : {&kernel.query, &kernel.key, &kernel.value})
       if (range->rowStride % 8 || range->firstColumn % 8 || kernel.D % 8 || kernel.E % 8)
         return function.emitOpError("has operands of f16 whose heads do not begin at multiples of 8 columns");
-  KernelBuilder builder(function);
-  GpuAttentionTiler tiler(builder, kernel, isHalf, target.hasWarpGroups(), index);
+  return success();
+}
+
+GpuLaunch GpuAttentionTiler::launch() const {
   GpuLaunch launch;
-  launch.grid = kernel.batch * kernel.heads *
-                DimExpr::floorDiv(kernel.queries + (GpuAttentionTiler::kQueries - 1), GpuAttentionTiler::kQueries);
-  launch.threads = GpuAttentionTiler::kThreads;
-  launch.sharedBytes = tiler.sharedBytes();
-  launch.groups = tiler.groups();
-  launch.schedule = tiler.schedule();
-  tiler.emit();
+  launch.grid = kernel.batch * kernel.heads * DimExpr::floorDiv(kernel.queries + (kQueries - 1), kQueries);
+  launch.threads = kThreads;
+  launch.sharedBytes = sharedBytes();
+  launch.groups = groups();
+  launch.schedule = schedule();
   return launch;
 }
 
 FailureOr<GpuLaunch> tamis::tileGpuAttention(func::FuncOp function, const GpuTarget &target) {
   auto kernel = AttentionKernel::analyse(function, /*allowsHalf=*/true);
-  if (failed(kernel))
+  if (failed(kernel) || failed(GpuAttentionTiler::check(function, *kernel, target)))
     return failure();
-  return tile(function, *kernel, nullptr, target);
+  KernelBuilder builder(function);
+  GpuAttentionTiler tiler(builder, *kernel, GpuAttentionTiler::isOfHalf(*kernel), target.hasWarpGroups());
+  GpuLaunch launch = tiler.launch();
+  tiler.emit();
+  return launch;
 }
 
 FailureOr<GpuLaunch> tamis::tileGpuSparseAttention(func::FuncOp function, const GpuTarget &target) {
   auto kernel = SparseAttentionKernel::analyse(function, /*allowsHalf=*/true);
-  if (failed(kernel))
+  if (failed(kernel) || failed(GpuAttentionTiler::check(function, *kernel, target)))
     return failure();
-  if (kernel->blocks.size() != 1 || !kernel->bands.empty() || kernel->pool || !kernel->lists.empty())
-    return function.emitOpError() << "reads other keys than those of one index of blocks of 64, for which there is no "
-                                     "code for "
-                                  << target.name;
-  return tile(function, *kernel, &kernel->blocks[0], target);
+  KernelBuilder builder(function);
+  bool isHalf = GpuAttentionTiler::isOfHalf(*kernel);
+  if (kernel->blocks.size() == 1 && kernel->bands.empty() && !kernel->pool && kernel->lists.empty()) {
+    GpuAttentionTiler tiler(builder, *kernel, isHalf, target.hasWarpGroups(), &kernel->blocks[0]);
+    GpuLaunch launch = tiler.launch();
+    tiler.emit();
+    return launch;
+  }
+  GpuSparseAttentionTiler tiler(builder, *kernel, isHalf, target.hasWarpGroups());
+  GpuLaunch launch = tiler.launch();
+  tiler.emit();
+  return launch;
 }

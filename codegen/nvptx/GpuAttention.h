@@ -2,6 +2,7 @@
 // The parts of attention on a GPU.
 #pragma once
 
+#include "codegen/nvptx/GpuKernels.h"
 #include "codegen/nvptx/GpuWgmma.h"
 #include "codegen/tile/SparseAttentionKernel.h"
 #include "llvm/Support/MathExtras.h"
@@ -23,15 +24,22 @@ public:
   /// `index`: null for all keys.
   GpuAttentionTiler(KernelBuilder &builder, const AttentionKernel &kernel, bool isHalf, bool hasWarpGroups,
                     const StoredIndex *index = nullptr);
-  void emit();
-  int64_t sharedBytes() const { return isHalf ? 2 * stageBytes() : queriesAt() + keyTile.bytes(); }
+  virtual ~GpuAttentionTiler() = default;
+  virtual void emit();
+  GpuLaunch launch() const;
+  /// Whether there is code for the kernel; tells why not.
+  static llvm::LogicalResult check(mlir::func::FuncOp function, const AttentionKernel &kernel, const GpuTarget &target);
+  static bool isOfHalf(const AttentionKernel &kernel) {
+    return mlir::cast<mlir::RankedTensorType>(kernel.query.source.getType()).getElementType().isF16();
+  }
+  virtual int64_t sharedBytes() const { return isHalf ? 2 * stageBytes() : queriesAt() + keyTile.bytes(); }
   /// Left to itself, the assembler spills to hold one more.
-  unsigned groups() const { return std::max(kernel.D, kernel.E) <= 64 ? 3 : 2; }
-  std::string schedule() const {
+  virtual unsigned groups() const { return std::max(kernel.D, kernel.E) <= 64 ? 3 : 2; }
+  virtual std::string schedule() const {
     return "64 queries by 64 keys, 4 warps of 16 queries, " + std::string(isHalf ? "2 stages" : "1 stage");
   }
 
-private:
+protected:
   using Values = llvm::SmallVector<mlir::Value>;
 
   /// 64 rows in shared memory. Blocks of 16 bytes change places by the row, so that eight rows of a matrix lie in
@@ -64,6 +72,7 @@ private:
     int64_t width;
     Number offset; ///< elements before row 0, column `range.firstColumn` apart
     Number rows;
+    bool isValue = false;
   };
   /// What goes from one block of keys to the next; two rows a thread.
   struct State {
@@ -90,6 +99,12 @@ private:
   int64_t valuePairs() const { return llvm::divideCeil(kernel.E, 16); }
 
   void decodeGroup();
+  Source querySource();
+  Source keySource();
+  Source valueSource();
+  /// The key behind the last that causal order and the number of keys leave to these queries.
+  Number endOfKeys();
+  State emptyState();
   /// Finds the row of the index that holds the blocks of these queries; gives how many there are.
   Number openRow();
   /// The first key of the block of that number, one that is read.
@@ -105,9 +120,12 @@ private:
   void addValuesOfGroup(State &state, llvm::ArrayRef<std::array<mlir::Value, 4>> scores, Number shared);
   void fenceStage();
   void computeBlock(State &state, Number shared, Number firstKey, Number endKey, bool isTested);
+  mlir::Value maskAt(Number query, Number key);
+  mlir::Value isExcluded(mlir::Value element);
   void testScores(llvm::MutableArrayRef<std::array<mlir::Value, 4>> scores, Number firstKey, Number endKey);
   void forEachResult(llvm::function_ref<std::array<mlir::Value, 2>(int64_t tile, int64_t r)> value);
   void writeResult(State &state);
+  void writeLogarithms(llvm::function_ref<mlir::Value(int64_t r)> logarithm);
   void writeZeros();
 
   KernelBuilder &b;
@@ -124,6 +142,9 @@ private:
   Number base;                                            // i32: of shared memory
   llvm::SmallVector<Number> keyAddresses, valueAddresses; // i32, from a stage's beginning
   llvm::SmallVector<std::array<mlir::Value, 4>> queryMatrices;
+  /// Where pairs are tested: of the block that is computed, [row of the thread][half of the keys], i32, each key's bit
+  /// at its number less that of the thread's first column; none: all are kept.
+  Values pairs;
 };
 
 } // namespace tamis

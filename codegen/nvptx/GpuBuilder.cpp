@@ -5,6 +5,7 @@
 #include "codegen/nvptx/Lower.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 
 using namespace mlir;
 using namespace tamis;
@@ -79,6 +80,35 @@ void GpuBuilder::trapIf(Value condition) {
 Value GpuBuilder::shuffleXor(Value value, unsigned mask) {
   std::string text = "shfl.sync.bfly.b32 $0, $1, " + std::to_string(mask) + ", 31, -1;";
   return assembly(text, "=f,f", value.getType(), value, /*hasEffects=*/true)[0];
+}
+
+Value GpuBuilder::shuffle(Value value, Number lane) {
+  bool isFloat = value.getType().isF32();
+  return callIntrinsic(b, isFloat ? "llvm.nvvm.shfl.sync.idx.f32" : "llvm.nvvm.shfl.sync.idx.i32", value.getType(),
+                       {i32(-1), value, lane, i32(kWarp - 1)});
+}
+
+Value GpuBuilder::ballot(Value condition) {
+  return callIntrinsic(b, "llvm.nvvm.vote.ballot.sync", b.getI32Type(), {i32(-1), condition});
+}
+
+Value GpuBuilder::leastOfLanes(Value value) {
+  return callIntrinsic(b, "llvm.nvvm.redux.sync.min", b.getI32Type(), {value, i32(-1)});
+}
+Value GpuBuilder::largestOfLanes(Value value) {
+  return callIntrinsic(b, "llvm.nvvm.redux.sync.max", b.getI32Type(), {value, i32(-1)});
+}
+
+Number GpuBuilder::bitCount(Value bits) {
+  return Number(b, math::CtPopOp::create(b, bits)).as(b.getIndexType());
+}
+
+void GpuBuilder::warpBarrier() {
+  callIntrinsic(b, "llvm.nvvm.bar.warp.sync", {}, ValueRange{i32(-1).value()});
+}
+
+Value GpuBuilder::anyThread(Value condition) {
+  return callIntrinsic(b, "llvm.nvvm.barrier.cta.red.or.aligned.all", b.getI1Type(), {i32(0), condition});
 }
 
 Value GpuBuilder::acrossLanes(Value value, unsigned lanes, function_ref<Value(Value, Value)> combine) {
@@ -203,4 +233,33 @@ Value GpuBuilder::larger(Value x, Value y) {
 }
 Value GpuBuilder::select(Value condition, Value yes, Value no) {
   return arith::SelectOp::create(b, condition, yes, no);
+}
+
+// Control flow with values.
+
+GpuBuilder::Values GpuBuilder::ifElse(Value condition, function_ref<Values()> yes, function_ref<Values()> no) {
+  auto fill = [&](function_ref<Values()> body) {
+    return [this, body](OpBuilder &builder, Location) {
+      OpBuilder::InsertionGuard guard(b);
+      b.setInsertionPointToEnd(builder.getInsertionBlock());
+      scf::YieldOp::create(b, body());
+    };
+  };
+  return Values(scf::IfOp::create(b, condition, fill(yes), fill(no)).getResults());
+}
+
+GpuBuilder::Values GpuBuilder::whileLoop(ValueRange init, function_ref<Value(ValueRange)> condition,
+                                         function_ref<Values(ValueRange)> body) {
+  auto before = [&](OpBuilder &builder, Location, ValueRange carried) {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToEnd(builder.getInsertionBlock());
+    Value holds = condition(carried);
+    scf::ConditionOp::create(b, holds, carried);
+  };
+  auto after = [&](OpBuilder &builder, Location, ValueRange carried) {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToEnd(builder.getInsertionBlock());
+    scf::YieldOp::create(b, body(carried));
+  };
+  return Values(scf::WhileOp::create(b, init.getTypes(), init, before, after).getResults());
 }

@@ -42,6 +42,17 @@ public:
   void trapIf(mlir::Value condition);
   /// The value of the lane whose number differs in the bits of `mask`; f32. All lanes of the warp take part.
   mlir::Value shuffleXor(mlir::Value value, unsigned mask);
+  /// What another lane has, of i32 or f32; `lane`: i32. All lanes of the warp take part.
+  mlir::Value shuffle(mlir::Value value, Number lane);
+  /// An i32 whose bit i is the condition of lane i. All lanes of the warp take part.
+  mlir::Value ballot(mlir::Value condition);
+  /// The least and the largest of all lanes' i32, signed, in one instruction from sm_80 on.
+  mlir::Value leastOfLanes(mlir::Value value);
+  mlir::Value largestOfLanes(mlir::Value value);
+  Number bitCount(mlir::Value bits); ///< index
+  void warpBarrier();                ///< of the lanes of a warp: what they wrote to shared memory is seen by all
+  /// A barrier of the work group; whether the condition holds for one of its threads.
+  mlir::Value anyThread(mlir::Value condition);
   /// Folds over the lanes that differ in the bits below `lanes`, a power of two; every lane has the result.
   mlir::Value acrossLanes(mlir::Value value, unsigned lanes,
                           llvm::function_ref<mlir::Value(mlir::Value, mlir::Value)> combine);
@@ -74,6 +85,12 @@ public:
   mlir::Value fma(mlir::Value x, mlir::Value y, mlir::Value z);
   mlir::Value larger(mlir::Value x, mlir::Value y); ///< the other one where one is NaN
   mlir::Value select(mlir::Value condition, mlir::Value yes, mlir::Value no);
+
+  using Values = llvm::SmallVector<mlir::Value>;
+  Values ifElse(mlir::Value condition, llvm::function_ref<Values()> yes, llvm::function_ref<Values()> no);
+  /// while (condition(values)) values = body(values)
+  Values whileLoop(mlir::ValueRange init, llvm::function_ref<mlir::Value(mlir::ValueRange)> condition,
+                   llvm::function_ref<Values(mlir::ValueRange)> body);
 
   /// Inline assembly, for what has no member here; what concerns more than a lane has effects.
   llvm::SmallVector<mlir::Value> assembly(llvm::StringRef text, llvm::StringRef constraints, mlir::TypeRange results,

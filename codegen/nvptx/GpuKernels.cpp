@@ -18,6 +18,8 @@ FailureOr<GpuLaunch> tamis::tileForGpu(func::FuncOp kernel, const GpuTarget &tar
     return tileGpuAttention(kernel, target);
   case plan::KernelKind::sparse_attention:
     return tileGpuSparseAttention(kernel, target);
+  case plan::KernelKind::select:
+    return tileGpuSelect(kernel, target);
   case plan::KernelKind::rows:
     return tileGpuRows(kernel, target);
   case plan::KernelKind::map:

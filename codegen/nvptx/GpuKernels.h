@@ -27,7 +27,7 @@ llvm::FailureOr<GpuLaunch> tileGpuMap(mlir::func::FuncOp kernel, const GpuTarget
 llvm::FailureOr<GpuLaunch> tileGpuRows(mlir::func::FuncOp kernel, const GpuTarget &target);
 llvm::FailureOr<GpuLaunch> tileGpuLinear(mlir::func::FuncOp kernel, const GpuTarget &target);
 llvm::FailureOr<GpuLaunch> tileGpuAttention(mlir::func::FuncOp kernel, const GpuTarget &target);
-/// Over one index of whole blocks; other indices fail.
+llvm::FailureOr<GpuLaunch> tileGpuSelect(mlir::func::FuncOp kernel, const GpuTarget &target);
 llvm::FailureOr<GpuLaunch> tileGpuSparseAttention(mlir::func::FuncOp kernel, const GpuTarget &target);
 
 } // namespace tamis

@@ -76,6 +76,9 @@ private:
   llvm::LogicalResult analyseRefined(sattn::SelectOp candidates);
 };
 
+/// The rank (SelectTiler.h) of the least f32 that is no smaller than a threshold.
+int32_t rankOfThreshold(double number);
+
 /// Where things lie in a thread's scratch, in f32 elements, as sizes of the kernel; every part begins at 256 bytes.
 struct SelectScratch {
   /// Arrays of positions are filled up to a multiple of this many, on every target.

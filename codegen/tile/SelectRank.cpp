@@ -11,16 +11,13 @@ using namespace tamis;
 using arith::CmpIPredicate;
 using sattn::BudgetKind;
 
-namespace {
-/// The rank of the least f32 that is no smaller.
-int32_t rankOfNumber(double number) {
+int32_t tamis::rankOfThreshold(double number) {
   float f = float(number);
   if (double(f) < number)
     f = std::nextafter(f, std::numeric_limits<float>::infinity());
   int32_t bits = llvm::bit_cast<int32_t>(f + 0.0f);
   return bits ^ ((bits >> 31) & INT32_MAX);
 }
-} // namespace
 
 /// Of numbers that are not NaN and not -0.
 Value SelectTiler::rankOf(Value numbers) {
@@ -123,7 +120,7 @@ SelectTiler::Choice SelectTiler::choose(const Row &row, const Census &census) {
   case BudgetKind::share:
     return bySum(row, census);
   case BudgetKind::threshold:
-    return {integer(rankOfNumber(budget.number()) - 1), zero};
+    return {integer(rankOfThreshold(budget.number()) - 1), zero};
   case BudgetKind::quantile: {
     Value some = compare(CmpIPredicate::ne, census.others, zero);
     Values limit = ifElse(

@@ -1,24 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Compiles, runs and judges one kernel.
+// Compiles and runs one kernel on the CPU.
 #include "test/codegen/KernelHarness.h"
 
-#include "dialects/model/ModelDialect.h"
 #include "dialects/model/ModelShapes.h"
-#include "dialects/sattn/SattnDialect.h"
 #include "lib/reference/Evaluator.h"
-#include "mlir/Dialect/Affine/IR/AffineOps.h"
-#include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
-#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
-#include "mlir/Dialect/Math/IR/Math.h"
-#include "mlir/Dialect/MemRef/IR/MemRef.h"
-#include "mlir/Dialect/SCF/IR/SCF.h"
-#include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/Verifier.h"
 #include "mlir/Parser/Parser.h"
 #include "runtime/device/cpu/CodeImage.h"
 #include "runtime/device/cpu/CpuFeatures.h"
-#include <cmath>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -68,16 +57,11 @@ bool tamis::test::canRun(const CpuTarget &target) {
   return llvm::all_of(target.features, [](const std::string &name) { return runtime::hasCpuFeature(name.c_str()); });
 }
 
-std::unique_ptr<MLIRContext> tamis::test::createContext() {
-  auto context = std::make_unique<MLIRContext>(MLIRContext::Threading::DISABLED);
-  context->loadDialect<affine::AffineDialect, arith::ArithDialect, cf::ControlFlowDialect, func::FuncDialect,
-                       LLVM::LLVMDialect, math::MathDialect, memref::MemRefDialect, model::ModelDialect,
-                       sattn::SattnDialect, scf::SCFDialect, vector::VectorDialect>();
-  return context;
-}
-
 KernelHarness::KernelHarness() : mlirContext(createContext()) {}
 KernelHarness::~KernelHarness() = default;
+double KernelHarness::rounding() const {
+  return 0;
+}
 
 std::unique_ptr<KernelHarness> KernelHarness::create(llvm::StringRef ir, llvm::StringRef targetName,
                                                      const KernelMaker &maker) {
@@ -176,47 +160,6 @@ std::vector<HostTensor> KernelHarness::run(llvm::ArrayRef<HostTensor> inputs, in
   for (auto [i, result] : llvm::enumerate(results))
     memcpy(result.bytes.data(), pointers[inputs.size() + i], result.bytes.size());
   return results;
-}
-
-std::vector<HostTensor> KernelHarness::evaluate(llvm::ArrayRef<HostTensor> inputs) {
-  auto results = reference::evaluate(kernel, inputs, WeightStore());
-  if (results)
-    return std::move(*results);
-  ADD_FAILURE() << llvm::toString(results.takeError());
-  return {};
-}
-
-void tamis::test::expectNear(const HostTensor &found, const HostTensor &wanted, double absolute, double relative) {
-  ASSERT_EQ(llvm::ArrayRef<int64_t>(found.shape), llvm::ArrayRef<int64_t>(wanted.shape));
-  std::vector<double> f = found.numbers(), w = wanted.numbers();
-  int64_t wrong = 0;
-  for (size_t i = 0; i < w.size(); ++i) {
-    bool same = f[i] == w[i] || (std::isnan(f[i]) && std::isnan(w[i])) ||
-                std::abs(f[i] - w[i]) <= absolute + relative * std::abs(w[i]);
-    if (same)
-      continue;
-    if (++wrong <= 5)
-      ADD_FAILURE() << "element " << i << " of " << w.size() << " is " << f[i] << " but " << w[i] << " is wanted";
-  }
-  EXPECT_EQ(wrong, 0) << "elements are wrong";
-}
-
-void KernelHarness::expectMatch(llvm::ArrayRef<HostTensor> inputs, double absolute, double relative) {
-  int32_t status = 0;
-  std::vector<HostTensor> found = run(inputs, &status), wanted = evaluate(inputs);
-  EXPECT_EQ(status, 0);
-  ASSERT_EQ(found.size(), wanted.size());
-  for (size_t i = 0; i < found.size(); ++i)
-    expectNear(found[i], wanted[i], absolute, relative);
-}
-
-HostTensor tamis::test::uniform(MLIRContext *context, llvm::ArrayRef<int64_t> shape, std::mt19937 &random, float low,
-                                float high) {
-  std::uniform_real_distribution<float> distribution(low, high);
-  std::vector<float> values(*reference::elementCount(shape));
-  for (float &value : values)
-    value = distribution(random);
-  return HostTensor::of<float>(Float32Type::get(context), shape, values);
 }
 
 void KernelTest::SetUp() {

@@ -39,7 +39,8 @@ std::unique_ptr<mlir::MLIRContext> createContext();
 class KernelHarness {
 public:
   /// `ir`: one func.func in model form. Null, after a test failure, when it cannot be parsed, tiled or compiled.
-  static std::unique_ptr<KernelHarness> create(llvm::StringRef ir, llvm::StringRef targetName, const KernelMaker &maker);
+  static std::unique_ptr<KernelHarness> create(llvm::StringRef ir, llvm::StringRef targetName,
+                                               const KernelMaker &maker);
   ~KernelHarness();
 
   /// Runs all work groups, in ranges of random length and random order. Every buffer ends at an inaccessible page and
@@ -59,6 +60,8 @@ public:
 
 private:
   KernelHarness();
+  /// What the device's operands add to the absolute error of numbers of about one, where they are narrower than f32.
+  double rounding() const;
   std::unique_ptr<mlir::MLIRContext> mlirContext;
   mlir::OwningOpRef<mlir::ModuleOp> module; // in model form
   mlir::func::FuncOp kernel;
@@ -66,6 +69,8 @@ private:
   Launch launch;
   KernelImage compiled;
   std::unique_ptr<runtime::CodeImage> code;
+  struct Device;
+  std::shared_ptr<Device> device; // what runs the kernel where that is no CPU
   std::mt19937 random{1};
 };
 
@@ -85,12 +90,15 @@ protected:
   std::mt19937 random{7};
 };
 
+/// Tests that TAMIS_TEST_TARGETS is defined for run for other targets (nvptx/GpuKernelHarness.cpp).
+#ifndef TAMIS_TEST_TARGETS
+#define TAMIS_TEST_TARGETS "x86-64-v2", "x86-64-v3", "x86-64-v4", "host"
+#endif
 #define INSTANTIATE_KERNEL_TEST(Suite)                                                                                 \
-  INSTANTIATE_TEST_SUITE_P(Targets, Suite, testing::Values("x86-64-v2", "x86-64-v3", "x86-64-v4", "host"),             \
-                           [](const auto &info) {                                                                      \
-                             std::string name = info.param;                                                            \
-                             name.erase(std::remove(name.begin(), name.end(), '-'), name.end());                       \
-                             return name;                                                                              \
-                           })
+  INSTANTIATE_TEST_SUITE_P(Targets, Suite, testing::Values(TAMIS_TEST_TARGETS), [](const auto &info) {                 \
+    std::string name = info.param;                                                                                     \
+    name.erase(std::remove(name.begin(), name.end(), '-'), name.end());                                                \
+    return name;                                                                                                       \
+  })
 
 } // namespace tamis::test

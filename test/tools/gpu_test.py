@@ -6,6 +6,8 @@ import unittest
 
 from command import CommandTest
 
+PATTERNS = ["window(size=5, sinks=1)", "local_global(block=16)", "top_k(k=8)", "block_top_k(k=2, block=8)",
+            "page_bounds(k=3, page=4)"]
 SIZES = [(1, 1), (1, 16), (2, 19), (3, 64)]
 
 
@@ -19,6 +21,18 @@ class Gpu(CommandTest):
             said = self.tamis("verify", "gpu.plan", model, "--device=emulated", "--tolerance=5e-3", *sizes)
             self.assertEqual(said.stderr, "")
             self.tamis("verify", "gpu.plan", model, *sizes)
+
+    def test_reads_what_patterns_select(self):
+        """What is selected is computed in f32, of operands that linears of f16 made: near ties may fall otherwise."""
+        model = self.small_model()
+        for pattern in PATTERNS:
+            with self.subTest(pattern=pattern):
+                self.tamis("compile", model, "-o", "sparse.plan", "--target=cuda:sm_80", f"--attention={pattern}")
+                for batch, sequence in SIZES:
+                    sizes = [f"--dim=batch={batch}", f"--dim=sequence={sequence}"]
+                    said = self.tamis("verify", "sparse.plan", model, "--device=emulated", "--tolerance=5e-3",
+                                      f"--attention={pattern}", *sizes)
+                    self.assertEqual(said.stderr, "")
 
     def test_one_plan_for_both(self):
         model = self.small_model()
