@@ -21,6 +21,8 @@ OnnxGraph::OnnxGraph(const OnnxFile &file, StringRef path, SizeRules &rules, MLI
   addOnnxTransformerOps(table);
   addOnnxQuantizeOps(table);
   addOnnxSparseOps(table);
+  addOnnxContribOps(table);
+  addOnnxContribAttentionOps(table);
   addOnnxControlOps(table);
   addOnnxEinsumOps(table);
   addOnnxNormOps(table);

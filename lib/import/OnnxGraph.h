@@ -131,6 +131,8 @@ void addOnnxIndexOps(OnnxOpTable &table);
 void addOnnxTransformerOps(OnnxOpTable &table);
 void addOnnxQuantizeOps(OnnxOpTable &table);
 void addOnnxSparseOps(OnnxOpTable &table);
+void addOnnxContribOps(OnnxOpTable &table);
+void addOnnxContribAttentionOps(OnnxOpTable &table);
 void addOnnxControlOps(OnnxOpTable &table);
 void addOnnxEinsumOps(OnnxOpTable &table);
 void addOnnxNormOps(OnnxOpTable &table);

@@ -245,20 +245,14 @@ void tamis::addOnnxTransformerOps(OnnxOpTable &table) {
 StringRef tamis::nearestSupport(StringRef domain, StringRef op) {
   if (domain == "com.microsoft")
     return llvm::StringSwitch<StringRef>(op)
-        .Cases({"Attention", "MultiHeadAttention", "GroupQueryAttention", "PackedAttention"},
-               "ONNX Runtime's own op; supported as Attention of ai.onnx (opset 23), or as MatMul and Softmax")
-        .Cases({"SkipLayerNormalization", "EmbedLayerNormalization"},
-               "ONNX Runtime's own op; supported as Add and LayerNormalization, as it is before that tool's optimizer")
-        .Cases({"BiasGelu", "Gelu", "FastGelu", "QuickGelu"},
-               "ONNX Runtime's own op; supported as Gelu of ai.onnx (opset 20), or as Erf with Mul and Add")
-        .Cases({"SkipSimplifiedLayerNormalization", "SimplifiedLayerNormalization"},
-               "ONNX Runtime's own op; supported as Add and RMSNormalization of ai.onnx (opset 23)")
-        .Case("FusedMatMul", "ONNX Runtime's own op; supported as MatMul, Transpose and Mul")
-        .Default("only ops of ai.onnx are supported; export the model without ONNX Runtime's optimizer");
+        .Cases(
+            {"GroupQueryAttention", "PackedAttention", "PackedMultiHeadAttention", "DecoderMaskedMultiHeadAttention"},
+            "ONNX Runtime's own op; supported are its Attention and MultiHeadAttention, and Attention of ai.onnx "
+            "(opset 23)")
+        .Default("only ops of ai.onnx and the commonest of com.microsoft are supported; export the model without ONNX "
+                 "Runtime's optimizer");
   if (domain == unknownDomain)
-    return llvm::StringSwitch<StringRef>(op)
-        .Case("SimplifiedLayerNormalization", "not an op of ONNX; supported as RMSNormalization (opset 23)")
-        .Default("not an op of ONNX at this opset");
+    return "not an op of ONNX at this opset";
   if (!domain.empty())
     return "only ops of ai.onnx are supported";
   return llvm::StringSwitch<StringRef>(op)

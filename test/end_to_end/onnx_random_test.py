@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Ops that are imported as several ops of the model dialect: random attributes and shapes, against ONNX Runtime."""
+"""Ops that are imported as several ops of the model dialect, those of com.microsoft among them: random attributes and shapes,
+against ONNX Runtime."""
 
 import argparse
 import pathlib
@@ -18,22 +19,27 @@ OPSET = 18
 class Case:
     """A model of one node: operands that are given at run time, and those that are fixed."""
 
-    def __init__(self, op, inputs, constants=(), results=1, **attributes):
-        self.op, self.inputs, self.results = op, inputs, results
-        names = list(inputs)
-        for name, value in constants:
-            names.append(name if value is not None else "")
+    def __init__(self, op, inputs, constants=(), results=1, domain="", **attributes):
+        self.op, self.results = op, results
+        self.inputs = {name: value for name, value in inputs.items() if value is not None}
+        names = [name if value is not None else "" for name, value in [*inputs.items(), *constants]]
         attributes = {key: value for key, value in attributes.items() if value is not None}
         outputs = [f"y{i}" for i in range(results)]
         infos = [helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(value.dtype), value.shape)
-                 for name, value in inputs.items()]
+                 for name, value in self.inputs.items()]
         graph = helper.make_graph(
-            [helper.make_node(op, names, outputs, "node", **attributes)], "g", infos,
+            [helper.make_node(op, names, outputs, "node", domain=domain, **attributes)], "g", infos,
             [helper.make_empty_tensor_value_info(name) for name in outputs],
             [numpy_helper.from_array(np.asarray(value), name) for name, value in constants if value is not None])
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=10)
-        self.model = onnx.shape_inference.infer_shapes(model, strict_mode=True)
-        self.text = f"{op} of {', '.join(str(list(v.shape)) for v in inputs.values())} {attributes}"
+        opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("com.microsoft", 1)]
+        self.model = helper.make_model(graph, opset_imports=opsets, ir_version=10)
+        self.text = f"{op} of {', '.join(f'{k} {list(v.shape)}' for k, v in self.inputs.items())} {attributes}"
+
+    def declare(self, results):
+        """Outputs are of the types of these results."""
+        for info, value in zip(self.model.graph.output, results):
+            type = helper.np_dtype_to_tensor_dtype(value.dtype)
+            info.CopyFrom(helper.make_tensor_value_info(info.name, type, value.shape))
 
 
 def floats(random, *sizes):
@@ -215,17 +221,106 @@ def log_softmax(random):
     return Case(op, {"x": floats(random, *sizes)}, axis=axis)
 
 
+def contrib(op, inputs, constants=(), results=1, **attributes):
+    return Case(op, inputs, constants, results, domain="com.microsoft", **attributes)
+
+
+def fused_activation(random):
+    op = str(random.choice(["BiasGelu", "FastGelu", "QuickGelu", "Gelu"]))
+    width = random.integers(1, 20)
+    bias = [("b", floats(random, width))] if op in ("BiasGelu", "FastGelu") else []
+    return contrib(op, {"x": floats(random, 2, 3, width)}, bias, alpha=1.5 if op == "QuickGelu" else None)
+
+
+def skip_norm(random):
+    width = random.integers(2, 20)
+    inputs = {"x": floats(random, 2, 3, width), "s": floats(random, 2, 3, width)}
+    bias = floats(random, width) if random.random() < 0.5 else None
+    lists = [("g", floats(random, width))]
+    if random.random() < 0.5:
+        return contrib("SkipLayerNormalization", inputs, [*lists, ("b", floats(random, width)), ("c", bias)],
+                       epsilon=1e-5)
+    return contrib("SkipSimplifiedLayerNormalization", inputs, [*lists, ("c", bias)], epsilon=1e-5)
+
+
+def padding_of_keys(random, batch, keys):
+    lengths = random.integers(1, keys + 1, batch)
+    return (np.arange(keys) < lengths[:, None]).astype(np.int32)
+
+
+def embed_norm(random):
+    width, length = random.integers(2, 20), random.integers(1, 9)
+    ids = lambda high: random.integers(0, high, (2, length)).astype(np.int32)
+    segments = ids(2) if random.random() < 0.5 else None
+    tables = [("words", floats(random, 30, width)), ("places", floats(random, 9, width)),
+              ("parts", floats(random, 2, width) if segments is not None else None)]
+    return contrib("EmbedLayerNormalization", {"ids": ids(30), "segments": segments},
+                   [*tables, ("g", floats(random, width)), ("b", floats(random, width)),
+                    ("mask", padding_of_keys(random, 2, length) if random.random() < 0.5 else None)], 2, epsilon=1e-5)
+
+
+def fused_matmul(random):
+    m, k, n, a, b = *random.integers(1, 9, 3), *random.integers(0, 2, 2)
+    left, right = ((k, m) if a else (m, k)), ((n, k) if b else (k, n))
+    return contrib("FusedMatMul", {"x": floats(random, 2, *left), "w": floats(random, 2, *right)}, transA=int(a),
+                   transB=int(b), alpha=0.5)
+
+
+def rotary(random):
+    heads, half, length = random.integers(1, 4), random.integers(1, 5), random.integers(1, 9)
+    angles = floats(random, 16, half)
+    tables = [("c", np.cos(angles)), ("s", np.sin(angles))]
+    if random.random() < 0.5:
+        positions = random.integers(0, 16, (2, length))
+    else:
+        positions = random.integers(0, 16 - length, 1)
+    x = floats(random, 2, length, heads * 2 * half)
+    if random.random() < 0.5:
+        x = floats(random, 2, heads, length, 2 * half)
+    return contrib("RotaryEmbedding", {"x": x, "p": positions.astype(np.int64)}, tables,
+                   interleaved=int(random.integers(0, 2)))
+
+
+def padding(random, batch, keys):
+    """A mask of keys, in one of its forms; every row keeps one at least."""
+    mask = padding_of_keys(random, batch, keys)
+    return mask.sum(1, dtype=np.int32) if random.random() < 0.5 else mask
+
+
+def fused_attention(random):
+    batch, length, heads, width, inner = random.integers(1, 4), *random.integers(1, 9, 4)
+    x, weight = floats(random, batch, length, inner), floats(random, inner, 3 * heads * width)
+    past = floats(random, 2, batch, heads, 3, width) if random.random() < 0.3 else None
+    mask = padding(random, batch, length) if past is None and random.random() < 0.6 else None
+    return contrib("Attention", {"x": x}, [("w", weight), ("b", floats(random, 3 * heads * width)), ("m", mask),
+                                           ("p", past)],
+                   1 if past is None else 2, num_heads=int(heads), unidirectional=int(random.integers(0, 2)))
+
+
+def multi_head(random):
+    batch, queries, keys, heads, width = random.integers(1, 4), *random.integers(1, 9, 4)
+    channels = heads * width
+    inputs = {"q": floats(random, batch, queries, channels), "k": floats(random, batch, keys, channels),
+              "v": floats(random, batch, keys, channels)}
+    bias = floats(random, 3 * channels) if random.random() < 0.5 else None
+    mask = padding(random, batch, keys) if random.random() < 0.5 else None
+    scores = floats(random, 1, heads, queries, keys) if random.random() < 0.5 else None
+    return contrib("MultiHeadAttention", inputs, [("b", bias), ("m", mask), ("s", scores)], num_heads=int(heads))
+
+
 GENERATORS = [conv, conv_transpose, pool, resize, pad, top_k, argument, cumulative, gather_elements, scatter_elements,
-              scatter_nd, einsum, norm, trilu, one_hot, log_softmax]
+              scatter_nd, einsum, norm, trilu, one_hot, log_softmax, fused_activation, skip_norm,
+              embed_norm, fused_matmul, rotary, fused_attention, multi_head]
 
 
 def compare(tamis, case, folder):
     """What differs; empty when nothing does."""
-    onnx.save(case.model, folder / "model.onnx")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     session = onnxruntime.InferenceSession(case.model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     wanted = session.run(None, case.inputs)
+    case.declare(wanted)
+    onnx.save(case.model, folder / "model.onnx")
     words = [tamis, "compile", folder / "model.onnx", "-o", folder / "model.plan", "--target=host"]
     compiled = subprocess.run(list(map(str, words)), capture_output=True, text=True)
     if compiled.returncode:
