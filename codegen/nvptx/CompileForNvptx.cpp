@@ -21,6 +21,9 @@ using namespace mlir;
 using namespace tamis;
 
 namespace {
+/// Of a multiprocessor, as CUDA counts occupancy: work groups at most, and shared memory that the system takes of each.
+constexpr int64_t kMostGroups = 32, kReservedShared = 1024;
+
 /// 32 where no value of the kernel can have so many elements that an offset, or one a little beyond, leaves i32.
 unsigned indexWidthOf(func::FuncOp kernel) {
   constexpr int64_t most = (int64_t(1) << 31) - (int64_t(1) << 24);
@@ -45,8 +48,32 @@ void addSharedMemory(ModuleOp module, const GpuTarget &target) {
                          Attribute(), /*alignment=*/target.hasWarpGroups() ? 1024 : 128, /*addrSpace=*/3);
 }
 
-/// Tiles and lowers one kernel, and moves its functions to `whole`.
-LogicalResult compileKernel(func::FuncOp source, const GpuTarget &target, ModuleOp whole, PtxModule &ptx) {
+/// Names the kernel; where the code has one form only, that is the candidate. Fails where another tile was wanted.
+LogicalResult completeDecision(func::FuncOp source, const GpuTarget &target, StringAttr wanted, GpuLaunch &launch) {
+  GpuDecision &decision = launch.decision;
+  decision.kernel = source.getName().str();
+  if (decision.candidates.empty()) {
+    GpuCandidate &only = decision.candidates.emplace_back();
+    only.tile = launch.schedule;
+    only.warps = launch.threads / 32;
+    only.sharedBytes = launch.sharedBytes;
+    only.groups = std::min<int64_t>({target.threadsPerProcessor / launch.threads, kMostGroups,
+                                     target.sharedPerProcessor / (launch.sharedBytes + kReservedShared)});
+    only.occupancy = double(only.groups * launch.threads) / double(target.threadsPerProcessor);
+  }
+  if (!wanted || decision.tile() == wanted.getValue())
+    return success();
+  std::string fitting;
+  for (const GpuCandidate &each : decision.candidates)
+    if (each.fits())
+      fitting += (fitting.empty() ? "" : ", ") + each.tile;
+  return source.emitError() << "has no tile '" << wanted.getValue() << "' for " << target.name << " but one of "
+                            << fitting << " is wanted";
+}
+
+/// Tiles and lowers one kernel, and moves its functions to `whole`. `wanted`: the tile, or null.
+LogicalResult compileKernel(func::FuncOp source, const GpuTarget &target, StringAttr wanted, ModuleOp whole,
+                            PtxModule &ptx) {
   OwningOpRef<ModuleOp> module = ModuleOp::create(source.getLoc());
   addSharedMemory(*module, target);
   OpBuilder builder = OpBuilder::atBlockEnd(module->getBody());
@@ -55,8 +82,10 @@ LogicalResult compileKernel(func::FuncOp source, const GpuTarget &target, Module
   for (const model::Symbol &symbol : model::symbolsOf(kernel))
     sizes.push_back(symbol.name);
   KernelFrame frame{kernel.getNumArguments(), 0, 1, indexWidthOf(kernel)};
+  if (wanted)
+    kernel->setAttr(kGpuTile, wanted);
   auto launch = tileForGpu(kernel, target);
-  if (failed(launch) || failed(verify(*module)))
+  if (failed(launch) || failed(completeDecision(source, target, wanted, *launch)) || failed(verify(*module)))
     return failure();
   frame.threads = launch->threads;
   frame.groups = launch->groups;
@@ -64,13 +93,18 @@ LogicalResult compileKernel(func::FuncOp source, const GpuTarget &target, Module
     return failure();
   for (auto function : llvm::to_vector(module->getOps<LLVM::LLVMFuncOp>()))
     function->moveBefore(whole.getBody(), whole.getBody()->end());
-  ptx.kernels.push_back(
-      {source.getName().str(), launch->threads, launch->sharedBytes, sizes, launch->grid, launch->schedule});
+  ptx.kernels.push_back({source.getName().str(), launch->threads, launch->sharedBytes, sizes, launch->grid,
+                         launch->schedule, std::move(launch->decision)});
   return success();
 }
 } // namespace
 
-llvm::Expected<PtxModule> tamis::compileForNvptx(ModuleOp kernels, const GpuTarget &target) {
+llvm::Expected<PtxModule> tamis::compileForNvptx(ModuleOp kernels, const GpuTarget &target,
+                                                 const std::map<std::string, std::string> &choices) {
+  for (const auto &[name, tile] : choices)
+    if (!kernels.lookupSymbol<func::FuncOp>(name))
+      return llvm::createStringError("there is no kernel '%s', for which the tile '%s' is wanted", name.c_str(),
+                                     tile.c_str());
   kernels.getContext()
       ->loadDialect<arith::ArithDialect, math::MathDialect, memref::MemRefDialect, scf::SCFDialect,
                     vector::VectorDialect, LLVM::LLVMDialect, NVVM::NVVMDialect>();
@@ -78,8 +112,13 @@ llvm::Expected<PtxModule> tamis::compileForNvptx(ModuleOp kernels, const GpuTarg
   OwningOpRef<ModuleOp> whole = ModuleOp::create(kernels.getLoc());
   addSharedMemory(*whole, target);
   unsigned failures = 0;
-  for (auto function : kernels.getOps<func::FuncOp>())
-    failures += failed(compileKernel(function, target, *whole, ptx));
+  for (auto function : kernels.getOps<func::FuncOp>()) {
+    auto choice = choices.find(function.getName().str());
+    StringAttr wanted;
+    if (choice != choices.end())
+      wanted = StringAttr::get(kernels.getContext(), choice->second);
+    failures += failed(compileKernel(function, target, wanted, *whole, ptx));
+  }
   if (failures)
     return llvm::createStringError("%u kernels cannot be compiled for '%s'", failures, target.name.c_str());
   if (ptx.kernels.empty())

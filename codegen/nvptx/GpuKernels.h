@@ -2,6 +2,7 @@
 // From kernels in model form to tiled GPU kernels, by kind.
 #pragma once
 
+#include "codegen/schedule/GpuDecision.h"
 #include "codegen/schedule/GpuTarget.h"
 #include "lib/support/DimExpr.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -15,7 +16,11 @@ struct GpuLaunch {
   int64_t sharedBytes = 0; ///< of a work group
   unsigned groups = 1;     ///< that a multiprocessor shall hold, for the assembler to share out registers by
   std::string schedule;    ///< what the cost model chose, for people
+  GpuDecision decision;    ///< from what; no candidates where there is one form only
 };
+
+/// The attribute of a kernel that names the tile to take, of GpuDecision's candidates.
+inline constexpr llvm::StringLiteral kGpuTile = "gpu_tile";
 
 /// Replaces a kernel in model form by its form for GPUs: KernelBuilder's function, of which every thread of a work
 /// group runs the code, `begin` is the work group and scratch is not used. Fails with a diagnostic on kinds and forms

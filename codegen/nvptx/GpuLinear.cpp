@@ -320,8 +320,10 @@ FailureOr<GpuLaunch> tamis::tileGpuLinear(func::FuncOp kernel, const GpuTarget &
                                 << " columns of weights, but multiples of 8, rows first, are wanted";
   if (target.hasWarpGroups())
     return tileGpuWgmmaLinear(linear, *ops, shape, rows, target);
-  auto schedule = GpuLinearSchedule::choose(target, shape);
   GpuLaunch launch;
+  auto wanted = kernel->getAttrOfType<StringAttr>(kGpuTile);
+  auto schedule = GpuLinearSchedule::decide(target, shape, wanted ? std::optional(wanted.getValue()) : std::nullopt,
+                                            launch.decision);
   launch.grid = DimExpr::floorDiv(rows + (schedule.rows - 1), schedule.rows) *
                 int64_t(llvm::divideCeil(shape.columns, schedule.columns));
   launch.threads = schedule.threads();

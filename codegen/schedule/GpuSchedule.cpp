@@ -2,6 +2,7 @@
 // A model of what cuts of GPU kernels cost.
 #include "codegen/schedule/GpuSchedule.h"
 
+#include "llvm/ADT/STLExtras.h"
 #include <algorithm>
 #include <cstdlib>
 
@@ -55,6 +56,10 @@ std::string GpuLinearSchedule::str(const GpuTarget &target, bool isHalf) const {
          " a processor";
 }
 
+std::string GpuLinearSchedule::name() const {
+  return std::to_string(rows) + "x" + std::to_string(columns) + "x" + std::to_string(depth);
+}
+
 std::vector<GpuLinearSchedule> GpuLinearSchedule::candidates(bool isHalf) {
   if (isHalf)
     return {
@@ -72,4 +77,30 @@ GpuLinearSchedule GpuLinearSchedule::choose(const GpuTarget &target, const GpuLi
   return *std::min_element(all.begin(), all.end(), [&](const GpuLinearSchedule &a, const GpuLinearSchedule &b) {
     return a.cost(target, shape) < b.cost(target, shape);
   });
+}
+
+GpuLinearSchedule GpuLinearSchedule::decide(const GpuTarget &target, const GpuLinearShape &shape,
+                                            std::optional<llvm::StringRef> wanted, GpuDecision &decision) {
+  auto n = [](int64_t value) { return std::to_string(value); };
+  decision.shape = n(shape.rows) + " x " + n(shape.K) + " x " + n(shape.columns);
+  auto all = candidates(shape.isHalf);
+  std::string name = choose(target, shape).name();
+  for (const GpuLinearSchedule &each : all) {
+    GpuCandidate &candidate = decision.candidates.emplace_back();
+    candidate.tile = each.name();
+    candidate.warps = each.warps();
+    candidate.stages = each.stages;
+    candidate.registers = each.registers(shape.isHalf);
+    candidate.sharedBytes = each.sharedBytes();
+    candidate.groups = each.groupsPerProcessor(target, shape.isHalf);
+    candidate.occupancy = double(candidate.groups * each.threads()) / double(target.threadsPerProcessor);
+    candidate.cycles = each.cost(target, shape);
+    if (wanted && *wanted == candidate.tile && candidate.fits()) {
+      decision.byHand = name != candidate.tile;
+      name = candidate.tile;
+    }
+  }
+  auto found = llvm::find_if(all, [&](const GpuLinearSchedule &each) { return each.name() == name; });
+  decision.chosen = found - all.begin();
+  return *found;
 }

@@ -2,8 +2,10 @@
 // How GPU kernels are cut into work groups, warps and stages: chosen by a model of what each cut costs.
 #pragma once
 
+#include "codegen/schedule/GpuDecision.h"
 #include "codegen/schedule/GpuTarget.h"
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -35,10 +37,16 @@ struct GpuLinearSchedule {
   /// "128 x 128 x 32, 4 warps of 64 x 64, 3 stages, 1 group a processor"
   std::string str(const GpuTarget &target, bool isHalf) const;
 
+  /// "128x128x32"
+  std::string name() const;
+
   /// All that there is code for.
   static std::vector<GpuLinearSchedule> candidates(bool isHalf);
   /// The cheapest. The environment variable TAMIS_LINEAR_TILE ("64x128") chooses by rows and columns instead.
   static GpuLinearSchedule choose(const GpuTarget &target, const GpuLinearShape &shape);
+  /// The one of a name, where it fits the target; else what choose() gives. `decision` tells of all candidates.
+  static GpuLinearSchedule decide(const GpuTarget &target, const GpuLinearShape &shape,
+                                  std::optional<llvm::StringRef> wanted, GpuDecision &decision);
 };
 
 } // namespace tamis
