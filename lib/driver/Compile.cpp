@@ -154,11 +154,17 @@ private:
   }
 
   LogicalResult runTargetPhase() {
+    for (const auto &[name, choices] : options.gpuChoices)
+      if (llvm::none_of(gpus, [name = name](const GpuTarget &gpu) { return gpu.name == name; }))
+        return error("tiles are chosen for '" + name + "', which the plan is not compiled for");
     if (failed(tamis::runTargetPhase(*result.module, targets, code)))
       return failure();
     bool complete = true; // every target says what it lacks
     for (auto [gpu, program] : llvm::zip(gpus, gpuPrograms)) {
-      auto section = compileGpuProgram(program, gpu);
+      auto choices = options.gpuChoices.find(gpu.name);
+      auto section = compileGpuProgram(
+          program, gpu, choices == options.gpuChoices.end() ? std::map<std::string, std::string>() : choices->second,
+          result.gpuDecisions.emplace_back());
       complete &= succeeded(section);
       if (complete)
         gpuCode.push_back(std::move(*section));

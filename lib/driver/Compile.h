@@ -2,6 +2,7 @@
 // A whole compilation, from a model's path to a plan's.
 #pragma once
 
+#include "codegen/schedule/GpuDecision.h"
 #include "lib/driver/ChooseAttention.h"
 #include "lib/driver/PatternWeights.h"
 #include "lib/driver/Pipeline.h"
@@ -23,6 +24,7 @@ struct CompileOptions {
   std::vector<std::string> calibration; ///< .npz of passages, for what is chosen or fitted
   int64_t denseBelow = -1;              ///< attention of fewer keys stays dense; negative: as the policy says
   ChooseOptions choose;                 ///< for "auto"
+  GpuChoices gpuChoices;                ///< tiles of GPU kernels, instead of what the cost model chooses
   Activity activity;                    ///< called with what is being done within a phase; may be null
   Phase last = Phase::plan;             ///< stop after this phase
   std::string dumpPhases;               ///< folder for NAME.N.PHASE.mlir; empty for none
@@ -37,6 +39,7 @@ struct CompileResult {
   mlir::OwningOpRef<mlir::ModuleOp> module; ///< after the last phase
   std::optional<AttentionChoice> choice;    ///< with `attention` "auto"
   std::vector<WeightOrigin> patternWeights; ///< where those of the chosen patterns come from
+  std::vector<GpuDecisions> gpuDecisions;   ///< of each GPU target
 };
 
 /// Runs the phases up to `options.last` and writes the plan when that is `plan`. Errors are diagnostics of `context`;

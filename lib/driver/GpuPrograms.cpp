@@ -86,13 +86,15 @@ private:
 };
 } // namespace
 
-FailureOr<CodeSection> tamis::compileGpuProgram(ModuleOp program, const GpuTarget &target) {
+FailureOr<CodeSection> tamis::compileGpuProgram(ModuleOp program, const GpuTarget &target,
+                                                const std::map<std::string, std::string> &choices,
+                                                GpuDecisions &decisions) {
   auto main = program.lookupSymbol<func::FuncOp>("main");
   auto kernels = program.lookupSymbol<ModuleOp>(plan::kKernelModule);
   Refusals refusals(main, kernels);
   auto ptx = [&] {
     ScopedDiagnosticHandler handler(program.getContext(), [&](Diagnostic &each) { return refusals.take(each); });
-    return compileForNvptx(kernels, target);
+    return compileForNvptx(kernels, target, choices);
   }();
   if (!ptx) {
     std::string reason = llvm::toString(ptx.takeError());
@@ -107,7 +109,9 @@ FailureOr<CodeSection> tamis::compileGpuProgram(ModuleOp program, const GpuTarge
   section.image = ptx->text;
   section.image.push_back('\0');
   llvm::StringMap<const PtxModule::Kernel *> compiled;
+  decisions.target = target.name;
   for (const PtxModule::Kernel &kernel : ptx->kernels) {
+    decisions.kernels.push_back(kernel.decision);
     compiled[kernel.name] = &kernel;
     KernelEntry &entry = section.kernels.emplace_back();
     entry.name = kernel.name;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "codegen/plan/PlanWriter.h"
+#include "codegen/schedule/GpuDecision.h"
 #include "codegen/schedule/GpuTarget.h"
 #include "mlir/IR/BuiltinOps.h"
 #include <vector>
@@ -13,7 +14,10 @@ namespace tamis {
 mlir::ModuleOp addGpuProgram(mlir::ModuleOp module, const GpuTarget &target);
 
 /// Compiles the kernels of such a program, and gives its dispatches the grids that they were compiled for. Errors:
-/// kernels that there is no code for, each with a diagnostic at the nodes of its first dispatch, all of them.
-mlir::FailureOr<CodeSection> compileGpuProgram(mlir::ModuleOp program, const GpuTarget &target);
+/// kernels that there is no code for, each with a diagnostic at the nodes of its first dispatch, all of them; choices
+/// that compileForNvptx refuses. `decisions` tells how the kernels were cut.
+mlir::FailureOr<CodeSection> compileGpuProgram(mlir::ModuleOp program, const GpuTarget &target,
+                                               const std::map<std::string, std::string> &choices,
+                                               GpuDecisions &decisions);
 
 } // namespace tamis

@@ -56,6 +56,43 @@ class Gpu(CommandTest):
         self.assertIn(".target sm_86", ptx)
         self.assertTrue(ptx.endswith("\n"))
 
+    def test_decisions(self):
+        """They are told, and those that were edited are taken: other grids, the same answer."""
+        model, words = self.small_model(), ["--target=x86-64-v3,cuda:sm_80,sm_90"]
+        self.tamis("compile", model, "-o", "a.plan", *words, "--gpu-decisions=a.json")
+        told = json.loads((self.folder / "a.json").read_text())
+        self.assertEqual([target["target"] for target in told["targets"]], ["sm_80", "sm_90"])
+        linear = next(k for k in told["targets"][0]["kernels"] if len(k["candidates"]) > 1)
+        self.assertFalse(linear["by_hand"])
+        best = min((c for c in linear["candidates"] if c["groups_per_processor"]), key=lambda c: c["cycles"])
+        self.assertEqual(best["tile"], linear["chosen"])
+        # Given back as it is, it changes nothing.
+        self.tamis("compile", model, "-o", "b.plan", *words, "--gpu-choices=a.json")
+        self.assertEqual((self.folder / "a.plan").read_bytes(), (self.folder / "b.plan").read_bytes())
+        other = next(c for c in linear["candidates"] if c["tile"] != linear["chosen"] and c["groups_per_processor"])
+        linear["chosen"] = other["tile"]
+        (self.folder / "edited.json").write_text(json.dumps(told))
+        self.tamis("compile", model, "-o", "c.plan", *words, "--gpu-choices=edited.json", "--gpu-decisions=c.json")
+        taken = json.loads((self.folder / "c.json").read_text())["targets"][0]["kernels"]
+        self.assertEqual([k["kernel"] for k in taken if k["by_hand"]], [linear["kernel"]])
+        dispatches = json.loads(self.tamis("inspect", "c.plan", "--level=sm_80", "--json").stdout)["dispatches"]
+        changed = [d for d in dispatches if d["name"] == linear["kernel"]]
+        self.assertEqual({d["group_threads"] for d in changed}, {32 * other["warps"]})
+        self.tamis("verify", "c.plan", model, "--device=emulated", "--tolerance=5e-3", "--dim=batch=2", "--dim=sequence=19")
+
+        linear["chosen"] = "1x1x1"
+        (self.folder / "wrong.json").write_text(json.dumps(told))
+        (self.folder / "empty.json").write_text("{}")
+        both, one = [model, "-o", "x.plan", *words], [model, "-o", "x.plan", "--target=cuda:sm_80"]
+        self.assertIn("has no tile '1x1x1' for sm_80 but one of", self.fails("compile", *both, "--gpu-choices=wrong.json"))
+        self.assertIn('no list "targets"', self.fails("compile", *one, "--gpu-choices=empty.json"))
+        self.assertIn("none.json", self.fails("compile", *one, "--gpu-choices=none.json"))
+        message = self.fails("compile", *one, "--gpu-choices=a.json")
+        self.assertIn("tiles are chosen for 'sm_90', which the plan is not compiled for", message)
+        for option in ("--gpu-choices=a.json", "--gpu-decisions=x.json"):
+            message = self.fails("compile", model, "-o", "x.plan", option, code=2)
+            self.assertIn("is for targets as --target=cuda:sm_80", message)
+
     def test_wrong_targets(self):
         message = self.fails("compile", self.small_model(), "-o", "x.plan", "--target=cuda:sm_12")
         self.assertIn("unknown gpu target 'cuda:sm_12'; known are sm_80", message)

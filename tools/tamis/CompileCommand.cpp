@@ -18,7 +18,7 @@ namespace tamis::tool {
 namespace {
 struct Options {
   std::string model, output, targets = "cpu", attention, lastPhase, dumpFolder;
-  std::string attentionWeights, maxError, candidates, report;
+  std::string attentionWeights, maxError, candidates, report, gpuDecisions, gpuChoices;
   std::vector<std::string> dims, calibration;
   int threads = 0;
   int64_t denseBelow = -1;
@@ -134,6 +134,18 @@ static Result<void> reportAttention(const Options &options, const CompileSummary
   return {};
 }
 
+/// The options that are for GPU targets alone.
+static Result<void> readGpuOptions(const Options &options, CompileRequest &request) {
+  bool hasGpu = std::any_of(request.targets.begin(), request.targets.end(),
+                            [](const std::string &target) { return target.rfind("cuda:", 0) == 0; });
+  for (auto [name, text] :
+       {std::pair("--gpu-decisions", &options.gpuDecisions), std::pair("--gpu-choices", &options.gpuChoices)})
+    if (!hasGpu && !text->empty())
+      return Error(TAMIS_INVALID_ARGUMENT, std::string(name) + " is for targets as --target=cuda:sm_80");
+  request.gpuChoices = options.gpuChoices;
+  return {};
+}
+
 static std::string summaryLine(const Options &options, const CompileSummary &summary, double seconds) {
   std::error_code ignored;
   auto bytes = double(std::filesystem::file_size(options.output, ignored));
@@ -162,6 +174,8 @@ static int compile(const CLI::App &app, const Options &options) {
     return failUsage(dims.error().message());
   if (Result<void> attention = readAttention(options, request); !attention)
     return failUsage(attention.error().message());
+  if (Result<void> gpu = readGpuOptions(options, request); !gpu)
+    return failUsage(gpu.error().message());
   if (options.output.empty() && options.lastPhase.empty())
     return failUsage("-o PLAN is missing, and no --compile-to");
   if (options.bytecode && options.lastPhase.empty())
@@ -185,6 +199,9 @@ static int compile(const CLI::App &app, const Options &options) {
     return kFailure;
   if (Result<void> told = reportAttention(options, summary); !told)
     return fail(told.error());
+  if (!options.gpuDecisions.empty())
+    if (Result<void> written = npy::writeFile(options.gpuDecisions, summary.gpuDecisions); !written)
+      return fail(written.error());
   double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   if (!options.quiet && options.lastPhase.empty())
     fputs(summaryLine(options, summary, seconds).c_str(), stdout);
@@ -228,6 +245,12 @@ Command addCompileCommand(CLI::App &parent) {
                   "with --attention=auto: the patterns to try, separated by commas")
       ->option_text("PATTERNS");
   app->add_option("--report", options->report, "with --attention=auto: write what was chosen and why, as JSON")
+      ->option_text("FILE.json");
+  app->add_option("--gpu-decisions", options->gpuDecisions,
+                  "write how each GPU kernel was cut and what else was thought of, as JSON")
+      ->option_text("FILE.json");
+  app->add_option("--gpu-choices", options->gpuChoices,
+                  "take the tiles that such a file has as \"chosen\", instead of the cost model's")
       ->option_text("FILE.json");
   app->add_option("--threads", options->threads, "threads of the compiler; 0 means one for each CPU")
       ->check(CLI::Range(0, 1024))

@@ -31,6 +31,7 @@ struct CompileRequest {
   int64_t denseBelow = -1;              ///< attention of fewer keys stays dense; negative: as the policy says, or 0
   double maxError = 0.01;               ///< with "auto": one less the cosine of an output
   std::string candidates;               ///< with "auto": patterns, separated by commas; empty for the compiler's own
+  std::string gpuChoices;               ///< JSON of tiles of GPU kernels, a file; empty for the compiler's own
   std::string lastPhase;                ///< empty: all phases, and a plan; else stop there and print IR
   bool bytecode = false;                ///< IR in MLIR's binary form
   bool withWeights = false;             ///< beside IR that names weights, write them: NAME.safetensors for NAME.mlir
@@ -44,6 +45,7 @@ struct CompileRequest {
 struct CompileSummary {
   size_t dispatches = 0, kernels = 0;
   std::string report, reportJson;                      ///< with "auto": what was chosen and why
+  std::string gpuDecisions;                            ///< how GPU kernels were cut, as JSON
   std::vector<std::string> fileWeights, fittedWeights; ///< keys of the patterns' own weights
 };
 

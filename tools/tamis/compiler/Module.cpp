@@ -16,6 +16,7 @@
 #include "llvm/ADT/StringSet.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/FileSystem.h"
+#include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/ThreadPool.h"
 #include "llvm/Support/raw_ostream.h"
@@ -96,6 +97,15 @@ public:
     options.calibration = request.calibration;
     options.denseBelow = request.denseBelow;
     options.choose = {request.maxError, request.candidates};
+    if (!request.gpuChoices.empty()) {
+      auto file = llvm::MemoryBuffer::getFile(request.gpuChoices);
+      if (!file)
+        return printError(request.gpuChoices + ": " + file.getError().message()), false;
+      auto choices = parseGpuChoices((*file)->getBuffer(), request.gpuChoices);
+      if (!choices)
+        return printError(llvm::toString(choices.takeError())), false;
+      options.gpuChoices = std::move(*choices);
+    }
     options.activity = request.activity;
     for (const DimRange &dim : request.dims)
       options.import.dims.push_back({dim.name, dim.min, dim.max});
@@ -132,6 +142,7 @@ public:
     summary = summaryOf(*result->module);
     if (result->choice)
       summary.report = result->choice->text(), summary.reportJson = result->choice->json();
+    summary.gpuDecisions = printGpuDecisions(result->gpuDecisions);
     for (const WeightOrigin &origin : result->patternWeights)
       (origin.fitted ? summary.fittedWeights : summary.fileWeights).push_back(origin.key);
     return !printsIr || printIr(*result->module, weights, request);
