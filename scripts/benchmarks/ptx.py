@@ -24,8 +24,8 @@ WANTED = {
 # Dense f16 multiply-accumulates, bytes of memory, and special functions a second, of NVIDIA's data sheets (A100 80 GB
 # SXM, H100 SXM; 16 special functions a clock and processor at boost).
 MACHINES = {
-    "A100": {"macs": 312e12 / 2, "bytes": 2039e9, "special": 108 * 16 * 1.41e9},
-    "H100": {"macs": 989e12 / 2, "bytes": 3350e9, "special": 132 * 16 * 1.83e9},
+    "A100": ("sm_80", {"macs": 312e12 / 2, "bytes": 2039e9, "special": 108 * 16 * 1.41e9}),
+    "H100": ("sm_90a", {"macs": 989e12 / 2, "bytes": 3350e9, "special": 132 * 16 * 1.83e9}),
 }
 
 
@@ -181,7 +181,7 @@ def number(text, pattern):
     return tuple(map(int, found.groups())) if found else (0, 0)
 
 
-def dynamic(environment, results, verdicts, ptx, launches):
+def dynamic(environment, results, verdicts, target, ptx, launches):
     rows, bounds = [], []
     for name, launch in launches.items():
         done = subprocess.run(command_of(environment, "profile", ptx, name, launch), capture_output=True, text=True)
@@ -195,18 +195,20 @@ def dynamic(environment, results, verdicts, ptx, launches):
         wasted, conflicts = wasted_by_reads(text), wavefronts - needed_wavefronts
         stored = sectors - needed_sectors - wasted  # results are written once, outside of the hot loops
         figures = {"macs": macs, "special": special, "read": read, "written": written}
-        results.add("dynamic", kernel=name, **figures, wasted=wasted, wasted_by_stores=stored, conflicts=conflicts)
+        results.add("dynamic", kernel=name, target=target, **figures, wasted=wasted, wasted_by_stores=stored, conflicts=conflicts)
         asked = f"{(read + written) / 1e6:.2f} MB"
-        rows.append([name, f"{macs / 1e6:.1f} M", f"{special / 1e3:.0f} k", asked, wasted, stored, conflicts])
-        for machine, peak in MACHINES.items():
+        rows.append([name, target, f"{macs / 1e6:.1f} M", f"{special / 1e3:.0f} k", asked, wasted, stored, conflicts])
+        for machine, (like, peak) in MACHINES.items():
+            if like != target:
+                continue
             parts = {"matrix units": macs / peak["macs"], "memory": operand_bytes(name) / peak["bytes"]}
             parts["special functions"] = special / peak["special"]
             limit = max(parts, key=parts.get)
             bounds.append([name, machine, limit, f"{parts['matrix units'] / parts[limit]:.0%}"])
-        verdicts.judge(f"{name}, bank conflicts", conflicts == 0, conflicts, "none")
-        verdicts.judge(f"{name}, sectors wasted by reads", wasted == 0, wasted, "none")
+        verdicts.judge(f"{name}, {target}, bank conflicts", conflicts == 0, conflicts, "none")
+        verdicts.judge(f"{name}, {target}, sectors wasted by reads", wasted == 0, wasted, "none")
     print()
-    head = ["kernel", "tensor MACs", "special", "asked of global", "sectors wasted by reads", "by stores", "bank conflicts"]
+    head = ["kernel", "target", "tensor MACs", "special", "asked of global", "sectors wasted by reads", "by stores", "bank conflicts"]
     table(head, rows)
     print("\nwhat bounds each kernel, by counts and data sheets, operands read once: never a speed")
     table(["kernel", "of", "bound by", "share of the matrix units' peak at most"], bounds)
@@ -226,7 +228,6 @@ def run(environment, arguments):
         else:
             wanted = "ptxas of CUDA 13 in PATH, or in the environment (PyPI: nvidia-cuda-nvcc)"
             verdicts.judge(f"{target}, static counts", False, "no ptxas", wanted)
-        if target == TARGETS[0]:
-            dynamic(environment, results, verdicts, ptx, launches)
+        dynamic(environment, results, verdicts, target, ptx, launches)
         print()
     return verdicts.exit_status()

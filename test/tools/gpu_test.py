@@ -34,6 +34,17 @@ class Gpu(CommandTest):
                                       f"--attention={pattern}", *sizes)
                     self.assertEqual(said.stderr, "")
 
+    def test_warp_groups(self):
+        """sm_90a computes products with other instructions; the emulated device is one by its environment."""
+        model = self.small_model()
+        self.tamis("compile", model, "-o", "gpu.plan", "--target=x86-64-v3,cuda:sm_80,sm_90a")
+        self.assertIn("wgmma.mma_async", self.tamis("inspect", "gpu.plan", "--code=sm_90a").stdout)
+        hopper = {"TAMIS_EMULATED_DEVICE": "sm_90a"}
+        for batch, sequence in SIZES:
+            sizes = [f"--dim=batch={batch}", f"--dim=sequence={sequence}"]
+            words = ["verify", "gpu.plan", model, "--device=emulated", "--tolerance=5e-3", *sizes]
+            self.assertEqual(self.tamis(*words, environment=hopper).stderr, "")
+
     def test_one_plan_for_both(self):
         model = self.small_model()
         self.tamis("compile", model, "-o", "cpu.plan", "--target=x86-64-v3")
