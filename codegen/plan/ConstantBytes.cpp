@@ -41,8 +41,9 @@ LogicalResult denseBytes(ElementsAttr attribute, SmallVector<char> &out) {
   auto values = attribute.tryGetValues<APInt>();
   if (!values)
     return failure();
-  for (const APInt &value : *values)
-    append(value.getZExtValue(), width);
+  bool isSigned = attribute.getElementType().isSignlessInteger() && !attribute.getElementType().isInteger(1);
+  for (const APInt &value : *values) // 4 bits lie in a byte with their sign above
+    append(isSigned ? uint64_t(value.getSExtValue()) : value.getZExtValue(), width);
   return success();
 }
 
@@ -98,6 +99,8 @@ SmallVector<char> joinMatrix(ArrayRef<Piece> pieces, RankedTensorType type, int6
 
 int64_t tamis::constantSize(plan::ConstantOp constant) {
   auto type = cast<RankedTensorType>(constant.getType());
+  if (constant.getLayout() == plan::Layout::panels && type.getElementType().isInteger())
+    return packedBytePanelBytes(type.getDimSize(0), type.getDimSize(1));
   if (constant.getLayout() == plan::Layout::panels)
     return packedPanelBytes(type.getDimSize(0), type.getDimSize(1));
   return bytesOf(type);
@@ -148,11 +151,17 @@ llvm::Error tamis::writeConstant(plan::ConstantOp constant, const WeightStore &w
   if (pieces->size() > 1) {
     joined = joinMatrix(*pieces, type, constant.getAxis());
     bytes = joined;
-  } else if (reinterpret_cast<uintptr_t>(bytes.data()) % alignof(float)) {
+  } else if (type.getElementType().isF32() && reinterpret_cast<uintptr_t>(bytes.data()) % alignof(float)) {
     joined.assign(bytes.begin(), bytes.end()); // an ONNX file aligns nothing
     bytes = joined;
   }
   SmallVector<char> panels(constantSize(constant));
+  if (auto integer = dyn_cast<IntegerType>(type.getElementType())) {
+    packBytePanels({bytes.data(), rowStride, columnStride, integer.isUnsigned()}, type.getDimSize(0),
+                   type.getDimSize(1), panels.data());
+    sink(panels);
+    return llvm::Error::success();
+  }
   packPanels({reinterpret_cast<const float *>(bytes.data()), rowStride, columnStride}, type.getDimSize(0),
              type.getDimSize(1), panels.data());
   sink(panels);

@@ -82,8 +82,8 @@ public:
     repeatGenerators();
     repeatColumnRanges();
     for (Operation &op : function.front())
-      if (auto linear = dyn_cast<model::LinearOp>(op))
-        startLinear(linear);
+      if (isa<model::LinearOp, model::IntegerLinearOp>(op))
+        startLinear(&op);
     for (Operation &op : function.front()) {
       if (isa<model::AttentionOp, sattn::AttendAtOp>(op))
         startReader(KernelKind::attention, &op);
@@ -153,11 +153,11 @@ private:
            !constantExpression(op->getResult(0));
   }
 
-  void startLinear(model::LinearOp linear) {
+  void startLinear(Operation *linear) {
     unsigned cluster = start(KernelKind::linear, linear);
     for (Operation *last = linear; last->hasOneUse(); last = *last->user_begin()) {
       Operation *user = *last->user_begin();
-      if (!isFree(user) || !canFuseIntoLinear(user, last->getResult(0)))
+      if (!isFree(user) || !canFuseIntoLinear(user, last->getResult(0), linear))
         break;
       add(cluster, user);
     }
@@ -332,7 +332,7 @@ DimExpr flopsOf(Operation *op) {
     return query[0] * query[1] * model::dimsOf(attention.getKey().getType())[1] * 2 * (query[2] + out[2]);
   };
   return llvm::TypeSwitch<Operation *, DimExpr>(op)
-      .Case([](model::LinearOp linear) {
+      .Case<model::LinearOp, model::IntegerLinearOp>([](auto linear) {
         auto weight = cast<RankedTensorType>(linear.getWeight().getType());
         return elements(linear.getInput()) * 2 * weight.getDimSize(linear.getTransposed() ? 0 : 1);
       })
@@ -398,9 +398,9 @@ std::string tamis::nameOf(const Cluster &cluster) {
   SmallVector<std::string> words;
   std::string shape;
   for (Operation *op : cluster.ops) {
-    if (auto linear = dyn_cast<model::LinearOp>(op)) {
-      auto weight = cast<RankedTensorType>(linear.getWeight().getType());
-      bool transposed = linear.getTransposed();
+    if (isa<model::LinearOp, model::IntegerLinearOp>(op)) {
+      auto weight = cast<RankedTensorType>(op->getOperand(1).getType());
+      bool transposed = op->hasAttr("transposed");
       shape =
           "_" + std::to_string(weight.getDimSize(transposed)) + "x" + std::to_string(weight.getDimSize(!transposed));
     }

@@ -29,7 +29,7 @@ ElementMath::ElementMath(ImplicitLocOpBuilder &builder, const CpuTarget &target)
     : builder(builder), hasHalfConversion(llvm::is_contained(target.features, "f16c")) {}
 
 bool ElementMath::isSupported(Type element) {
-  return isHalf(element) || element.isF32() || element.isF64() || element.isUnsignedInteger(8) ||
+  return isHalf(element) || element.isF32() || element.isF64() || element.isUnsignedInteger(8) || element.isInteger(4) ||
          (element.isSignlessInteger() && llvm::is_contained({1u, 8u, 16u, 32u, 64u}, element.getIntOrFloatBitWidth()));
 }
 
@@ -53,6 +53,8 @@ Type ElementMath::computeType(Type element) {
   MLIRContext *context = element.getContext();
   if (isHalf(element))
     return Float32Type::get(context);
+  if (element.isInteger(4))
+    return IntegerType::get(context, 8);
   if (element.isUnsignedInteger())
     return IntegerType::get(context, element.getIntOrFloatBitWidth());
   return element;
@@ -90,6 +92,8 @@ Value ElementMath::constant(DenseElementsAttr elements, int64_t index, Type elem
     return constant(type, value.convertToDouble());
   }
   APInt value = elements.isSplat() ? elements.getSplatValue<APInt>() : elements.getValues<APInt>()[index];
+  unsigned width = type.getIntOrFloatBitWidth(); // wider than 4 bits
+  value = element.isUnsignedInteger() || element.isInteger(1) ? value.zextOrTrunc(width) : value.sextOrTrunc(width);
   return arith::ConstantOp::create(builder, cast<TypedAttr>(IntegerAttr::get(type, value)));
 }
 

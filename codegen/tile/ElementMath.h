@@ -11,7 +11,7 @@ namespace tamis {
 /// Emits what `model.elementwise`, `model.activation`, `model.cast` and the steps of `model.reduce` compute, at the
 /// builder's insertion point. The code calls no function and branches only where said.
 ///
-/// Values are in compute form: f16 and bf16 as f32 already rounded to the narrow type, ui8 as i8, bool as i1, others as
+/// Values are in compute form: f16 and bf16 as f32 already rounded to the narrow type, ui8 and 4 bits as i8, bool as i1, others as
 /// they are. Each may be a scalar or a one-dimensional vector; operands of one call have one length. `element` is the
 /// model's element type, which alone knows signs and roundings.
 ///
@@ -22,7 +22,8 @@ class ElementMath {
 public:
   ElementMath(mlir::ImplicitLocOpBuilder &builder, const CpuTarget &target);
 
-  /// Whether values of the element type can be computed: f16, bf16, f32, f64, i1, i8, i16, i32, i64, ui8.
+  /// Whether values of the element type can be computed: f16, bf16, f32, f64, i1, i4, i8, i16, i32, i64, ui4,
+  /// ui8.
   static bool isSupported(mlir::Type element);
   /// Whether the function is free of branches, so that it may be emitted on vectors.
   static bool isVectorizable(mlir::Operation *op);

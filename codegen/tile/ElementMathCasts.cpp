@@ -111,7 +111,7 @@ Value ElementMath::floatToInteger(Value x, unsigned width, bool isUnsigned) {
     x = select(compare(CmpFPredicate::OLT, x, constant(type, low)), constant(type, low), x);
     x = select(compare(CmpFPredicate::OGT, x, constant(type, high)), constant(type, high), x);
     Value wide = arith::FPToSIOp::create(builder, i32, x);
-    return arith::TruncIOp::create(builder, like(x, builder.getIntegerType(width)), wide);
+    return arith::TruncIOp::create(builder, like(x, builder.getIntegerType(std::max(width, 8u))), wide);
   }
   Type result = like(x, builder.getIntegerType(width));
   Value low = constant(type, -std::ldexp(1.0, width - 1)), above = constant(type, std::ldexp(1.0, width - 1));
@@ -158,7 +158,16 @@ Value ElementMath::cast(Value x, Type from, Type to) {
     return floatToInteger(x, to.getIntOrFloatBitWidth(), to.isUnsignedInteger());
   if (toFloat)
     return integerToFloat(x, from, to);
-  unsigned width = to.getIntOrFloatBitWidth(), old = from.getIntOrFloatBitWidth();
+  if (to.isInteger(4)) { // the low bits, with their sign or zeros above
+    Type byte = builder.getI8Type();
+    Value narrow = cast(x, from.isInteger(4) ? byte : from, byte);
+    if (to.isUnsignedInteger())
+      return arith::AndIOp::create(builder, narrow, integer(narrow.getType(), 15));
+    Value four = integer(narrow.getType(), 4);
+    return arith::ShRSIOp::create(builder, arith::ShLIOp::create(builder, narrow, four), four);
+  }
+  // 4 bits are computed in 8.
+  unsigned width = to.getIntOrFloatBitWidth(), old = std::max(from.getIntOrFloatBitWidth(), from.isInteger(4) ? 8u : 1u);
   Type type = like(x, builder.getIntegerType(width));
   if (width == old)
     return x;

@@ -21,6 +21,7 @@ namespace tamis {
 
 using namespace mlir;
 using namespace tamis;
+using model::Dims;
 
 namespace {
 
@@ -34,7 +35,7 @@ bool isInlineConstant(Value value) {
 
 /// Kernels of these ops read their operands from memory, however small.
 bool readsInPlace(Operation *op) {
-  return isa<model::AttentionOp>(op) || isa<sattn::SattnDialect>(op->getDialect());
+  return isa<model::AttentionOp, model::IntegerLinearOp>(op) || isa<sattn::SattnDialect>(op->getDialect());
 }
 
 /// Names of the source model's nodes behind a location, in order and without repeats.
@@ -55,6 +56,7 @@ public:
 
   LogicalResult run() {
     lowerRuntimeLinears();
+    lowerRuntimeIntegerLinears();
     separateOutputs();
     guards = sizeGuardsOf(main);
     for (Cluster &cluster : formClusters(main))
@@ -102,6 +104,58 @@ private:
     }
   }
 
+  /// The same for integers: a product of matrices of i32, which have room for the zero points.
+  void lowerRuntimeIntegerLinears() {
+    SmallVector<model::IntegerLinearOp> linears;
+    for (auto linear : main.getOps<model::IntegerLinearOp>())
+      if (!constantExpression(linear.getWeight()))
+        linears.push_back(linear);
+    Type i32 = builder.getI32Type();
+    for (model::IntegerLinearOp linear : linears) {
+      builder.setInsertionPoint(linear);
+      Location loc = linear.getLoc();
+      auto centred = [&](Value value, Value zero) {
+        Dims dims = model::dimsOf(value.getType());
+        auto cast = [&](Value narrow) {
+          return model::CastOp::create(builder, loc, model::tensorType(i32, model::dimsOf(narrow.getType())), narrow);
+        };
+        Value wide = cast(value);
+        if (zero)
+          wide = model::ElementwiseOp::create(builder, loc, wide.getType(), model::ElementwiseKind::sub,
+                                              ValueRange{wide, cast(zero)});
+        return wide;
+      };
+      auto reshape = [&](Value value, ArrayRef<DimExpr> dims) {
+        auto type = model::tensorType(cast<RankedTensorType>(value.getType()).getElementType(), dims);
+        return type == value.getType() ? value : Value(model::ReshapeOp::create(builder, loc, type, value));
+      };
+      Value weight = linear.getWeight(), weightZero = linear.getWeightZeroPoint();
+      auto shape = cast<RankedTensorType>(weight.getType()).getShape();
+      if (linear.getTransposed()) // zero points are those of the rows then
+        weightZero = weightZero && cast<RankedTensorType>(weightZero.getType()).getNumElements() > 1
+                         ? reshape(weightZero, {DimExpr(shape[0]), DimExpr(1)})
+                         : weightZero;
+      if (weightZero && cast<RankedTensorType>(weightZero.getType()).getNumElements() == 1)
+        weightZero = reshape(weightZero, {});
+      Value right = centred(weight, weightZero);
+      if (linear.getTransposed())
+        right = model::TransposeOp::create(builder, loc, RankedTensorType::get({shape[1], shape[0]}, i32), right,
+                                           builder.getDenseI64ArrayAttr({1, 0}));
+      Dims dims = model::dimsOf(linear.getInput().getType()), result = model::dimsOf(linear.getType());
+      Value zero = linear.getInputZeroPoint();
+      if (zero && product(model::dimsOf(zero.getType())).isConstant(1))
+        zero = reshape(zero, {});
+      Value left = centred(linear.getInput(), zero);
+      if (dims.size() == 1) { // a vector is a matrix of one row
+        dims.insert(dims.begin(), DimExpr(1));
+        result.insert(result.begin(), DimExpr(1));
+      }
+      Value sums = model::MatmulOp::create(builder, loc, model::tensorType(i32, result), reshape(left, dims), right);
+      linear.replaceAllUsesWith(reshape(sums, model::dimsOf(linear.getType())));
+      linear.erase();
+    }
+  }
+
   /// Every result of the program must be written by a dispatch of its own: copies inputs, constants and repeats.
   void separateOutputs() {
     Operation *terminator = main.front().getTerminator();
@@ -142,21 +196,22 @@ private:
     SmallVector<Type> types;
     SmallVector<std::pair<Value, unsigned>> arguments; // value of the program, argument of the kernel
     DenseMap<Value, unsigned> known;
-    model::LinearOp linear;
-    unsigned panels = 0; // the operand that is the linear's weight
+    Operation *linear = nullptr; // or integer_linear
+    constexpr unsigned kWeight = 1;
+    unsigned panels = 0; // the operand of the kernel that is its weight
     for (Operation *op : cluster.ops) {
-      if (auto found = dyn_cast<model::LinearOp>(op))
-        linear = found;
+      if (isa<model::LinearOp, model::IntegerLinearOp>(op))
+        linear = op;
       for (OpOperand &use : op->getOpOperands()) {
         Value value = use.get();
-        bool panel = linear && op == linear && value == linear.getWeight();
+        bool panel = op == linear && use.getOperandNumber() == kWeight;
         if ((value.getDefiningOp() && inside.contains(value.getDefiningOp())) || (!panel && known.contains(value)) ||
             (!panel && isInlineConstant(value) && !readsInPlace(op)))
           continue;
         auto type = cast<RankedTensorType>(value.getType());
         auto expression = constantExpression(value);
         if (panel) {
-          if (linear.getTransposed()) {
+          if (linear->hasAttr("transposed")) {
             expression = expression->transpose();
             type = RankedTensorType::get({type.getDimSize(1), type.getDimSize(0)}, type.getElementType());
           }
@@ -187,10 +242,9 @@ private:
         if (isInlineConstant(value) && !map.contains(value))
           map.map(value, builder.clone(*value.getDefiningOp())->getResult(0));
       if (op == linear) {
-        Value bias = linear.getBias() ? map.lookup(linear.getBias()) : Value();
-        auto direct = model::LinearOp::create(builder, op->getLoc(), linear.getType(), map.lookup(linear.getInput()),
-                                              kernel.getArgument(panels), bias, /*transposed=*/false);
-        map.map(linear.getResult(), direct.getResult());
+        Operation *direct = builder.clone(*op, map);
+        direct->setOperand(kWeight, kernel.getArgument(panels));
+        direct->removeAttr("transposed");
       } else {
         builder.clone(*op, map);
       }

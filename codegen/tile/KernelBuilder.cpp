@@ -19,6 +19,8 @@ MemRefType tamis::bufferType(Type element) {
   // As bits: LLVM has no vectors of these without special features, and would call functions to move them.
   if (element.isF16() || element.isBF16())
     element = IntegerType::get(element.getContext(), 16);
+  if (element.isInteger(4))
+    element = IntegerType::get(element.getContext(), 8);
   if (auto integer = dyn_cast<IntegerType>(element); integer && !integer.isSignless())
     element = IntegerType::get(element.getContext(), integer.getWidth());
   return MemRefType::get({kBufferElements}, element);

@@ -20,7 +20,7 @@ namespace tamis {
 /// func.func @k(%buf0: memref<1099511627776xf32>, ..., %sym0: index, ..., %begin: index, %end: index,
 ///              %scratch: memref<1099511627776xf32>) -> i32
 /// ```
-/// Buffers: operands in order, then results in order; i1 tensors are stored as bytes 0 and 1 (memref of i8), f16 and bf16
+/// Buffers: operands in order, then results in order; i1 tensors are stored as bytes 0 and 1 (memref of i8), 4 bits as bytes with their sign or zeros above, f16 and bf16
 /// as their bits (memref of i16). Symbols: the `model.symbols` of the model kernel, in order. It runs work groups
 /// [begin, end) and returns 0, or 1 when an index was out of range. codegen/cpu wraps it into the ABI of a plan.
 ///

@@ -5,6 +5,7 @@
 #include "codegen/tile/Attention.h"
 #include "codegen/tile/Compact.h"
 #include "codegen/tile/Index.h"
+#include "codegen/tile/IntegerLinear.h"
 #include "codegen/tile/KernelBuilder.h"
 #include "codegen/tile/Linear.h"
 #include "codegen/tile/LinearAttention.h"
@@ -13,14 +14,18 @@
 #include "codegen/tile/Rows.h"
 #include "codegen/tile/Select.h"
 #include "codegen/tile/SparseAttention.h"
+#include "dialects/model/ModelDialect.h"
 
 using namespace mlir;
 using namespace tamis;
 
+/// Whether a linear kernel multiplies integers.
+static bool isOfIntegers(func::FuncOp kernel) { return !kernel.getOps<model::IntegerLinearOp>().empty(); }
+
 FailureOr<Launch> tamis::launchOf(func::FuncOp kernel, plan::KernelKind kind) {
   switch (kind) {
   case plan::KernelKind::linear:
-    return linearLaunch(kernel);
+    return isOfIntegers(kernel) ? integerLinearLaunch(kernel) : linearLaunch(kernel);
   case plan::KernelKind::attention:
     return attentionLaunch(kernel);
   case plan::KernelKind::sparse_attention:
@@ -61,7 +66,7 @@ LogicalResult tamis::tileKernel(func::FuncOp kernel, const CpuTarget &target) {
   }
   switch (attribute.getKind()) {
   case plan::KernelKind::linear:
-    return tileLinear(kernel, target);
+    return isOfIntegers(kernel) ? tileIntegerLinear(kernel, target) : tileLinear(kernel, target);
   case plan::KernelKind::attention:
     return tileAttention(kernel, target);
   case plan::KernelKind::sparse_attention:

@@ -43,27 +43,10 @@ FailureOr<LinearKernel> analyse(func::FuncOp kernel) {
   for (Value operand : linear->getOperands())
     if (!isa<BlockArgument>(operand))
       return linear.emitOpError("has an operand that is no argument of its kernel");
-  Value last = linear.getResult();
-  for (Operation &op : kernel.front().without_terminator()) {
-    if (&op == linear || isa<model::ConstantOp>(op))
-      continue;
-    if (!isa<ActivationOp, ElementwiseOp>(op))
-      return op.emitOpError("cannot be computed with a model.linear");
-    for (Value operand : op.getOperands()) {
-      Operation *definition = operand.getDefiningOp();
-      bool computed = definition == linear.getOperation() || llvm::is_contained(result.epilogue, definition);
-      if (!computed && !classifyEpilogueOperand(operand, linear.getType()))
-        return op.emitOpError() << "has an operand of type " << operand.getType() << " beside a model.linear of type "
-                                << linear.getType();
-    }
-    if (auto elementwise = dyn_cast<ElementwiseOp>(op); elementwise && !VectorMath::has(elementwise.getKind()))
-      return op.emitOpError("cannot be computed on vectors");
-    result.epilogue.push_back(&op);
-    last = op.getResult(0);
-  }
-  Operation *terminator = kernel.front().getTerminator();
-  if (terminator->getNumOperands() != 1 || terminator->getOperand(0) != last)
-    return kernel.emitOpError("returns something else than its last op's result");
+  auto epilogue = epilogueOf(kernel, linear);
+  if (failed(epilogue))
+    return failure();
+  result.epilogue = std::move(*epilogue);
   Dims weight = dimsOf(linear.getWeight().getType());
   if (linear.getTransposed())
     std::swap(weight[0], weight[1]);

@@ -3,13 +3,19 @@
 #include "codegen/tile/LinearEpilogue.h"
 #include "codegen/tile/Linear.h"
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
 using namespace mlir;
 using namespace tamis;
 using namespace tamis::model;
 
-std::optional<EpilogueOperand> tamis::classifyEpilogueOperand(Value operand, Type result) {
+static bool isOfIntegers(Operation *product) {
+  return isa<IntegerLinearOp>(product);
+}
+
+std::optional<EpilogueOperand> tamis::classifyEpilogueOperand(Value operand, Operation *product) {
+  Type result = product->getResult(0).getType();
   auto type = dyn_cast<RankedTensorType>(operand.getType());
   if (!type || !type.getElementType().isF32())
     return std::nullopt;
@@ -19,17 +25,26 @@ std::optional<EpilogueOperand> tamis::classifyEpilogueOperand(Value operand, Typ
     return std::nullopt;
   if (auto constant = operand.getDefiningOp<model::ConstantOp>())
     return constant.getValue().isSplat() ? std::optional(EpilogueOperand::constant) : std::nullopt;
-  DimExpr count = product(sizes);
-  if (count == product(wanted))
+  DimExpr count = tamis::product(sizes);
+  if (count == tamis::product(wanted))
     return EpilogueOperand::perElement;
   if (count.isConstant(1))
     return EpilogueOperand::scalar;
   if (!sizes.empty() && sizes.back() == wanted.back() && count == sizes.back())
     return EpilogueOperand::perColumn;
+  Dims rows = wanted;
+  rows.back() = 1;
+  if (isOfIntegers(product) && count == tamis::product(rows))
+    return EpilogueOperand::perRow;
   return std::nullopt;
 }
 
-bool tamis::canFuseIntoLinear(Operation *op, Value previous) {
+/// What integers are first made to before the rest is computed.
+static bool isCastOfSums(Operation *op, Value previous, Operation *product) {
+  return isa<CastOp>(op) && isOfIntegers(product) && previous == product->getResult(0) && op->getOperand(0) == previous;
+}
+
+bool tamis::canFuseIntoLinear(Operation *op, Value previous, Operation *product) {
   if (op->getNumResults() != 1 || !isa<RankedTensorType>(op->getResult(0).getType()))
     return false;
   Type type = op->getResult(0).getType();
@@ -37,20 +52,49 @@ bool tamis::canFuseIntoLinear(Operation *op, Value previous) {
     return false;
   if (isa<ActivationOp>(op))
     return op->getOperand(0) == previous;
+  if (isCastOfSums(op, previous, product))
+    return true;
   auto elementwise = dyn_cast<ElementwiseOp>(op);
   if (!elementwise || !VectorMath::has(elementwise.getKind()) || !llvm::is_contained(op->getOperands(), previous))
     return false;
   return llvm::all_of(op->getOperands(),
-                      [&](Value value) { return value == previous || classifyEpilogueOperand(value, type); });
+                      [&](Value value) { return value == previous || classifyEpilogueOperand(value, product); });
+}
+
+FailureOr<SmallVector<Operation *>> tamis::epilogueOf(func::FuncOp kernel, Operation *product) {
+  SmallVector<Operation *> epilogue;
+  Value last = product->getResult(0);
+  for (Operation &op : kernel.front().without_terminator()) {
+    if (&op == product || isa<model::ConstantOp>(op))
+      continue;
+    if (!isa<ActivationOp, ElementwiseOp>(op) && !isCastOfSums(&op, last, product))
+      return op.emitOpError() << "cannot be computed with a " << product->getName().getStringRef();
+    for (Value operand : op.getOperands()) {
+      Operation *definition = operand.getDefiningOp();
+      bool computed = (definition && definition == product) || llvm::is_contained(epilogue, definition);
+      if (!computed && !classifyEpilogueOperand(operand, product))
+        return op.emitOpError() << "has an operand of type " << operand.getType() << " beside a "
+                                << product->getName().getStringRef() << " of type " << product->getResult(0).getType();
+    }
+    if (auto elementwise = dyn_cast<ElementwiseOp>(op); elementwise && !VectorMath::has(elementwise.getKind()))
+      return op.emitOpError("cannot be computed on vectors");
+    epilogue.push_back(&op);
+    last = op.getResult(0);
+  }
+  Operation *terminator = kernel.front().getTerminator();
+  if (terminator->getNumOperands() != 1 || terminator->getOperand(0) != last)
+    return kernel.emitOpError("returns something else than its last op's result");
+  return epilogue;
 }
 
 Value LinearEpilogue::load(Value buffer, Value offset, const EpiloguePlace &place) {
   if (place.valid == place.lanes)
     return b.loadVector(buffer, offset, place.lanes);
-  auto type = b.vectorType(place.lanes);
+  auto type = b.vectorType(place.lanes, cast<MemRefType>(buffer.getType()).getElementType());
   Value mask = vector::ConstantMaskOp::create(b, VectorType::get(type.getShape(), b.getI1Type()),
                                               ArrayRef<int64_t>{int64_t(place.valid)});
-  return vector::MaskedLoadOp::create(b, type, buffer, offset, mask, b.splat(0, place.lanes));
+  Value zero = arith::ConstantOp::create(b, cast<TypedAttr>(b.getZeroAttr(type)));
+  return vector::MaskedLoadOp::create(b, type, buffer, offset, mask, zero);
 }
 
 void LinearEpilogue::store(Value vector, Value buffer, const EpiloguePlace &place) {
@@ -62,11 +106,13 @@ void LinearEpilogue::store(Value vector, Value buffer, const EpiloguePlace &plac
 }
 
 Value LinearEpilogue::operand(Value modelValue, const EpiloguePlace &place) {
-  switch (*classifyEpilogueOperand(modelValue, first.getType())) {
+  switch (*classifyEpilogueOperand(modelValue, first.getDefiningOp())) {
   case EpilogueOperand::perElement:
     return load(b.bufferOf(modelValue), place.offset, place);
   case EpilogueOperand::perColumn:
     return load(b.bufferOf(modelValue), place.column, place);
+  case EpilogueOperand::perRow:
+    return b.broadcast(b.load(b.bufferOf(modelValue), place.row), place.lanes);
   case EpilogueOperand::scalar:
     return b.broadcast(b.load(b.bufferOf(modelValue), b.index(0)), place.lanes);
   case EpilogueOperand::constant: {
@@ -88,6 +134,8 @@ Value LinearEpilogue::apply(Value accumulated, const EpiloguePlace &place) {
     }
     if (auto activation = dyn_cast<ActivationOp>(op))
       last = math.activation(activation.getKind(), operands[0]);
+    else if (isa<CastOp>(op))
+      last = arith::SIToFPOp::create(b, b.vectorType(place.lanes), operands[0]);
     else
       last = math.elementwise(cast<ElementwiseOp>(op).getKind(), operands);
     values[op->getResult(0)] = last;

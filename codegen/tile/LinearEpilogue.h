@@ -12,12 +12,18 @@ namespace tamis {
 enum class EpilogueOperand {
   perElement, ///< at the same place as the result
   perColumn,  ///< [N], [1, N], ...
+  perRow,     ///< one along the last axis, as many as rows: [.., 1]
   scalar,     ///< one element
   constant,   ///< the same number everywhere, known now
 };
 
-/// Which of them `operand` is for a result of type `result`; nothing when it is none.
-std::optional<EpilogueOperand> classifyEpilogueOperand(mlir::Value operand, mlir::Type result);
+/// Which of them `operand` is behind `product`, a linear; nothing when it is none. `perRow` is for linears of integers
+/// alone, whose units differ by row.
+std::optional<EpilogueOperand> classifyEpilogueOperand(mlir::Value operand, mlir::Operation *product);
+
+/// The ops behind `product`, the linear of a kernel, in order. Errors, as diagnostics: an op that is none of
+/// canFuseIntoLinear's, a kernel that returns something else than the last.
+llvm::FailureOr<llvm::SmallVector<mlir::Operation *>> epilogueOf(mlir::func::FuncOp kernel, mlir::Operation *product);
 
 /// The place of one vector of the result.
 struct EpiloguePlace {
@@ -34,10 +40,10 @@ public:
   LinearEpilogue(KernelBuilder &builder, mlir::Value first, llvm::ArrayRef<mlir::Operation *> ops)
       : b(builder), math(builder), first(first), ops(ops) {}
 
-  /// The value of the last op at `place`, where the linear gives `accumulated`.
+  /// The value of the last op at `place`, where the linear gives `accumulated`, of f32 or i32.
   mlir::Value apply(mlir::Value accumulated, const EpiloguePlace &place);
 
-  /// Loads from and stores to a buffer of f32, masked where not all lanes are valid.
+  /// Loads from and stores to a buffer, masked where not all lanes are valid.
   mlir::Value load(mlir::Value buffer, mlir::Value offset, const EpiloguePlace &place);
   void store(mlir::Value vector, mlir::Value buffer, const EpiloguePlace &place);
 

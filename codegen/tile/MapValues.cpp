@@ -330,7 +330,9 @@ static SmallVector<Value> matrixPoint(MapPoints &points, Value operand, ArrayRef
 
 Value MapPoints::matmulAt(MatmulOp op, ArrayRef<Value> indices) {
   Type element = elementOf(op);
-  Value init = emit({}, [&] { return math.constant(builder.getF64Type(), 0.0); });
+  bool isFloat = isa<FloatType>(element);
+  Type wide = isFloat ? Type(builder.getF64Type()) : element; // integers wrap
+  Value init = emit({}, [&] { return isFloat ? math.constant(wide, 0.0) : math.integer(wide, 0); });
   ArrayRef<Value> lead = indices.drop_back(2);
   Value row = indices[indices.size() - 2], column = indices.back();
   Value low = index(0), high = size(dimsOf(op.getLhs().getType()).back());
@@ -338,8 +340,8 @@ Value MapPoints::matmulAt(MatmulOp op, ArrayRef<Value> indices) {
     Value a = at(op.getLhs(), matrixPoint(*this, op.getLhs(), lead, row, k));
     Value b = at(op.getRhs(), matrixPoint(*this, op.getRhs(), lead, k, column));
     return emit({a, b, carried}, [&] {
-      Value product = math.mul(math.extend(a), math.extend(b));
-      return math.reduceStep(ReduceKind::sum, carried, product, builder.getF64Type());
+      Value product = isFloat ? math.mul(math.extend(a), math.extend(b)) : math.mul(a, b);
+      return math.reduceStep(ReduceKind::sum, carried, product, wide);
     });
   });
   return finishReduce(ReduceKind::sum, loop.getResult(0), 1, element);

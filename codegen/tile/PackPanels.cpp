@@ -3,6 +3,7 @@
 #include "codegen/tile/PackPanels.h"
 
 #include "codegen/schedule/Schedule.h"
+#include "llvm/Support/Endian.h"
 #include <algorithm>
 
 using namespace tamis;
@@ -27,5 +28,28 @@ void tamis::packPanels(const StridedMatrix &matrix, int64_t K, int64_t N, char *
       for (int64_t k = low; k < high; ++k)
         std::fill(packed + k * kPanelColumns + columns, packed + (k + 1) * kPanelColumns, 0.0f);
     }
+  }
+}
+
+int64_t tamis::packedBytePanelBytes(int64_t K, int64_t N) {
+  int64_t panel = ((K + 3) / 4 * 4 + int64_t(sizeof(int32_t))) * kPanelColumns;
+  return (N + kPanelColumns - 1) / kPanelColumns * panel;
+}
+
+void tamis::packBytePanels(const StridedBytes &matrix, int64_t K, int64_t N, char *out) {
+  for (int64_t first = 0; first < N; first += kPanelColumns) {
+    char *sums = out + (K + 3) / 4 * 4 * kPanelColumns;
+    std::fill(out, sums, char(0));
+    for (int64_t n = 0; n < kPanelColumns; ++n) {
+      int32_t sum = 0;
+      for (int64_t k = 0; k < K && first + n < N; ++k) {
+        int byte = uint8_t(matrix.data[k * matrix.rowStride + (first + n) * matrix.columnStride]);
+        auto value = int8_t(matrix.isUnsigned ? byte - 128 : byte);
+        out[(k / 4 * kPanelColumns + n) * 4 + k % 4] = char(value);
+        sum += value;
+      }
+      llvm::support::endian::write32le(sums + n * 4, sum);
+    }
+    out = sums + kPanelColumns * 4;
   }
 }

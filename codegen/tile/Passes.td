@@ -28,6 +28,27 @@ def FormDispatches : Pass<"tamis-form-dispatches", "::mlir::ModuleOp"> {
                     Statistic<"numKernels", "kernels", "different kernels among them">];
 }
 
+def LowerQuantization : Pass<"tamis-lower-quantization", "::mlir::ModuleOp"> {
+  let summary = "write quantize and dequantize as the arithmetic they are";
+  let description = [{
+    `model.quantize` becomes a division, a rounding, an addition and a cast that saturates; `model.dequantize` a
+    subtraction of integers, a cast and a product. Scales of blocks are spread over them. The numbers are exactly those of
+    the ops.
+
+    Requires: nothing. Leaves: none of both ops. Narrow floats are errors.
+
+    ```mlir
+    %q = model.quantize %x scale %s : tensor<4x384xf32>, tensor<f32> -> tensor<4x384xi8>
+    // becomes
+    %0 = model.elementwise div %x, %s : ...
+    %1 = model.elementwise round %0 : ...
+    %q = model.cast %1 : tensor<4x384xf32> -> tensor<4x384xi8>
+    ```
+  }];
+  let dependentDialects = ["::tamis::model::ModelDialect"];
+  let statistics = [Statistic<"numLowered", "lowered", "ops written as arithmetic">];
+}
+
 def TileKernels : Pass<"tamis-tile-kernels", "::mlir::ModuleOp"> {
   let summary = "turn kernels of tensors into loops over vectors, for one target";
   let description = [{

@@ -41,8 +41,9 @@ LogicalResult ConstantOp::verify() {
   auto type = cast<RankedTensorType>(getType());
   if (!type.hasStaticShape())
     return emitOpError() << "has the dynamic type " << type;
-  if (getLayout() == Layout::panels && (type.getRank() != 2 || !type.getElementType().isF32())) // C2
-    return emitOpError() << "lies in panels but is " << type << ", not a matrix of f32";
+  bool packs = type.getElementType().isF32() || type.getElementType().isInteger(8) || type.getElementType().isInteger(4);
+  if (getLayout() == Layout::panels && (type.getRank() != 2 || !packs)) // C2
+    return emitOpError() << "lies in panels but is " << type << ", not a matrix of f32, or of integers of 8 or 4 bits";
   return success();
 }
 

@@ -49,7 +49,8 @@ def Plan_ConstantOp : Plan_Op<"constant", [Pure]> {
     `pieces` are joined along `axis`; each is the key of a weight or a dense constant. A piece marked in `transposed` is a
     matrix that is stored the other way round. `layout`: `rows` is row-major; `panels` is the form that linear kernels
     read, blocks of 48 columns, each with all rows one after the other, the last filled up with zeros.
-    - (C1) as many `transposed` marks as pieces. - (C2) `panels` needs a matrix of f32.
+    - (C1) as many `transposed` marks as pieces. - (C2) `panels` needs a matrix of f32, or of integers of 8 or 4
+    bits.
     ```mlir
     %w = plan.constant panels ["q.weight", "k.weight"] transposed [true, true] axis 1 : tensor<384x768xf32>
     ```

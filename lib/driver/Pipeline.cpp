@@ -64,6 +64,7 @@ void tamis::addTilePhase(OpPassManager &manager, llvm::ArrayRef<CpuTarget> targe
 }
 
 void tamis::addDispatchPass(OpPassManager &manager) {
+  manager.addPass(createLowerQuantization());
   manager.addPass(createFormDispatches());
 }
 

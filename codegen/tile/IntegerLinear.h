@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Dense layers of 8-bit integers and what follows them element by element.
+#pragma once
+
+#include "codegen/schedule/Schedule.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
+namespace tamis {
+
+/// Replaces a kernel in model form by its tiled form (KernelBuilder.h).
+///
+/// The kernel is one `model.integer_linear`, its weight not transposed, and ops that canFuseIntoLinear accepts after
+/// it, returning one value:
+/// ```mlir
+/// func.func @integer_linear(%x: tensor<?x384xui8, #model.dims<"n", "384">>, %w: tensor<384x1536xi8>, %zx: tensor<ui8>,
+///                           %s: tensor<1536xf32>) -> tensor<?x1536xf32, #model.dims<"n", "1536">> {
+///   %0 = model.integer_linear %x, %w input_zero_point %zx : ...
+///   %1 = model.cast %0 : ...
+///   %2 = model.elementwise mul %1, %s : ...
+///   return %2 : ...
+/// }
+/// ```
+/// The buffer of the weight holds its packed form (packBytePanels). Work groups are those of tileLinear. The integers
+/// are the same on every target: four products at a time where the target has VNNI (avx512vnni with 16 lanes, avxvnni
+/// with 8), else two and two of them widened to 16 bits, neither of which saturates.
+/// Errors, as diagnostics: an op or operand that cannot be fused, a transposed weight.
+llvm::LogicalResult tileIntegerLinear(mlir::func::FuncOp kernel, const CpuTarget &target);
+
+/// Grid and scratch of such a kernel, the same for every target.
+Launch integerLinearLaunch(mlir::func::FuncOp kernel);
+
+} // namespace tamis

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Values of tiled products of bytes against the reference evaluator: integers exactly, on every target alike.
+#include "codegen/tile/IntegerLinear.h"
+#include "codegen/tile/PackPanels.h"
+#include "dialects/model/ModelDialect.h"
+#include "test/codegen/KernelHarness.h"
+
+using namespace mlir;
+using namespace tamis;
+using namespace tamis::test;
+
+namespace {
+std::vector<char> packWeight(func::FuncOp kernel, unsigned argument, const HostTensor &tensor) {
+  auto linear = *kernel.getOps<model::IntegerLinearOp>().begin();
+  if (linear.getWeight() != kernel.getArgument(argument))
+    return tensor.bytes;
+  int64_t K = tensor.shape[0], N = tensor.shape[1];
+  std::vector<char> packed(packedBytePanelBytes(K, N));
+  packBytePanels({tensor.bytes.data(), N, 1, tensor.element.isUnsignedInteger()}, K, N, packed.data());
+  return packed;
+}
+
+KernelMaker maker() {
+  return {[](func::FuncOp kernel) { return integerLinearLaunch(kernel); },
+          [](func::FuncOp kernel, const CpuTarget &target) { return tileIntegerLinear(kernel, target); }, packWeight};
+}
+
+/// A kernel's text: types of the operands, and zero points "" (none), "one" or "each".
+struct Text {
+  int64_t K, N;
+  std::string input = "ui8", weight = "i8", inputZero = "", weightZero = "";
+  std::string arguments = "", tail = "", last = "%0", element = "i32";
+
+  static std::string rows(const std::string &last, const std::string &element) {
+    return "tensor<?x" + last + "x" + element + ", #model.dims<\"n\", \"" + last + "\">>";
+  }
+  std::string zero(const std::string &kind, const std::string &each, const std::string &element) const {
+    return kind == "each" ? each : "tensor<" + element + ">";
+  }
+  std::string str() const {
+    std::string in = rows(std::to_string(K), input), sums = rows(std::to_string(N), "i32"),
+                out = rows(std::to_string(N), element);
+    std::string w = "tensor<" + std::to_string(K) + "x" + std::to_string(N) + "x" + weight + ">";
+    std::string zx = zero(inputZero, rows("1", input), input);
+    std::string zw = zero(weightZero, "tensor<" + std::to_string(N) + "x" + weight + ">", weight);
+    bool hasX = !inputZero.empty(), hasW = !weightZero.empty();
+    return "func.func @linear(%x: " + in + ", %w: " + w + (hasX ? ", %zx: " + zx : "") + (hasW ? ", %zw: " + zw : "") +
+           arguments + ") -> " + out + " attributes {model.symbols = [#model.symbol<\"n\", 0, 4096>]} {\n" +
+           "%0 = model.integer_linear %x, %w" + (hasX ? " input_zero_point %zx" : "") +
+           (hasW ? " weight_zero_point %zw" : "") + " : " + in + ", " + w + (hasX ? ", " + zx : "") +
+           (hasW ? " weight " + zw : "") + " -> " + sums + "\n" + tail + "\nreturn " + last + " : " + out + "\n}";
+  }
+};
+
+class IntegerLinearTest : public KernelTest {
+protected:
+  void compile(const Text &kernel) {
+    text = kernel;
+    harness = KernelHarness::create(kernel.str(), target(), maker());
+    EXPECT_TRUE(harness) << kernel.str();
+  }
+  /// Any bytes; `extreme`: the lowest and the highest alone, where sums of two products saturate 16 bits.
+  HostTensor any(llvm::ArrayRef<int64_t> shape, const std::string &element, bool extreme = false) {
+    bool isUnsigned = element.front() == 'u';
+    int width = element.back() == '4' ? 4 : 8, low = isUnsigned ? 0 : -(1 << (width - 1));
+    std::uniform_int_distribution<int> byte(0, (1 << width) - 1);
+    std::vector<double> values(reference::elementCount(shape).value_or(0));
+    for (double &value : values) {
+      int number = byte(random);
+      value = low + (extreme ? (number % 2) * ((1 << width) - 1) : number);
+    }
+    return HostTensor::ofNumbers(
+        IntegerType::get(harness->context(), width, isUnsigned ? IntegerType::Unsigned : IntegerType::Signless), shape,
+        values);
+  }
+  void check(int64_t n, std::vector<HostTensor> more = {}, bool extreme = false, double relative = 0) {
+    if (!harness)
+      return;
+    SCOPED_TRACE("n " + std::to_string(n) + "\n" + text.str());
+    std::vector<HostTensor> operands{any({n, text.K}, text.input, extreme),
+                                     any({text.K, text.N}, text.weight, extreme)};
+    if (!text.inputZero.empty())
+      operands.push_back(any(text.inputZero == "each" ? llvm::ArrayRef<int64_t>{n, 1} : llvm::ArrayRef<int64_t>{},
+                             text.input, extreme));
+    if (!text.weightZero.empty())
+      operands.push_back(any(text.weightZero == "each" ? llvm::ArrayRef<int64_t>{text.N} : llvm::ArrayRef<int64_t>{},
+                             text.weight, extreme));
+    llvm::append_range(operands, more);
+    harness->expectMatch(operands, 10 * relative, relative);
+  }
+
+  Text text;
+  std::unique_ptr<KernelHarness> harness;
+};
+} // namespace
+
+TEST_P(IntegerLinearTest, RowCounts) {
+  compile({17, 96});
+  for (int64_t rows : {0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 95, 96, 97, 193})
+    check(rows);
+}
+
+TEST_P(IntegerLinearTest, Depths) {
+  for (int64_t K : {0, 1, 2, 3, 4, 67, 384}) {
+    compile({K, 16, "i8", "i8"});
+    check(13);
+  }
+}
+
+TEST_P(IntegerLinearTest, Widths) {
+  for (int64_t N : {1, 15, 17, 25, 48, 49, 100}) {
+    compile({20, N});
+    check(5);
+    check(50);
+  }
+}
+
+TEST_P(IntegerLinearTest, SignsAndZeroPoints) {
+  struct Case {
+    const char *input, *weight, *inputZero, *weightZero;
+  };
+  for (Case c : {Case{"i8", "i8", "", ""},
+                 {"i8", "ui8", "one", ""},
+                 {"ui8", "i8", "each", "each"},
+                 {"ui8", "ui8", "", "one"},
+                 {"i8", "ui8", "each", "one"},
+                 {"ui8", "ui8", "one", "each"}}) {
+    compile({70, 20, c.input, c.weight, c.inputZero, c.weightZero});
+    check(11);
+  }
+}
+
+TEST_P(IntegerLinearTest, FourBits) {
+  for (const char *weight : {"i4", "ui4"}) {
+    compile({21, 49, "ui8", weight, "one", "each"});
+    check(9);
+  }
+}
+
+TEST_P(IntegerLinearTest, SaturatesNowhere) {
+  for (const char *input : {"i8", "ui8"})
+    for (const char *weight : {"i8", "ui8"}) {
+      compile({512, 48, input, weight, "one", "one"});
+      check(9, {}, /*extreme=*/true);
+    }
+}
+
+TEST_P(IntegerLinearTest, Epilogue) {
+  std::string f = Text::rows("50", "f32"), i = Text::rows("50", "i32"), row = Text::rows("1", "f32");
+  Text kernel{40, 50, "ui8", "i8", "one", ""};
+  kernel.arguments = ", %s: " + row + ", %c: tensor<50xf32>, %b: tensor<50xf32>, %t: tensor<f32>, %r: " + f;
+  kernel.tail = "%1 = model.cast %0 : " + i + " -> " + f + "\n%2 = model.elementwise mul %1, %s : (" + f + ", " + row +
+                ") -> " + f + "\n%3 = model.elementwise mul %2, %c : (" + f + ", tensor<50xf32>) -> " + f +
+                "\n%4 = model.elementwise add %3, %b : (" + f + ", tensor<50xf32>) -> " + f +
+                "\n%5 = model.activation gelu %4 : " + f + "\n%6 = model.elementwise mul %5, %t : (" + f +
+                ", tensor<f32>) -> " + f + "\n%7 = model.elementwise add %6, %r : (" + f + ", " + f + ") -> " + f;
+  kernel.last = "%7";
+  kernel.element = "f32";
+  compile(kernel);
+  for (int64_t n : {0, 1, 9, 50}) {
+    auto number = [&](llvm::ArrayRef<int64_t> shape, float high) {
+      return uniform(harness->context(), shape, random, -high, high);
+    };
+    check(n, {number({n, 1}, 1e-3f), number({50}, 1e-1f), number({50}, 1), number({}, 1), number({n, 50}, 1)}, false,
+          1e-5);
+  }
+}
+
+TEST_P(IntegerLinearTest, RandomKernels) {
+  const char *types[] = {"i8", "ui8"}, *zeros[] = {"", "one", "each"};
+  std::uniform_int_distribution<int> depth(0, 200), width(1, 130), rows(0, 120), kind(0, 5);
+  for (int round = 0; round < 4; ++round) {
+    compile({depth(random), width(random), types[kind(random) % 2], types[kind(random) % 2], zeros[kind(random) % 3],
+             zeros[kind(random) % 3]});
+    for (int i = 0; i < 3; ++i)
+      check(rows(random), {}, i == 2);
+  }
+}
+
+INSTANTIATE_KERNEL_TEST(IntegerLinearTest);
