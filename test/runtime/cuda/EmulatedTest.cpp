@@ -139,7 +139,13 @@ TEST_F(Emulated, encodesTensorMaps) {
                                          const uint32_t *, const uint32_t *, uint32_t, uint32_t, uint32_t, uint32_t)>(
       dlsym(library, "cuTensorMapEncodeTiled"));
   ASSERT_TRUE(initialise && encode);
+  auto retain = reinterpret_cast<int (*)(void **, int)>(dlsym(library, "cuDevicePrimaryCtxRetain"));
+  auto enter = reinterpret_cast<int (*)(void *)>(dlsym(library, "cuCtxSetCurrent"));
+  ASSERT_TRUE(retain && enter);
+  void *context = nullptr;
   EXPECT_EQ(initialise(0), 0);
+  EXPECT_EQ(retain(&context, 0), 0);
+  EXPECT_EQ(enter(context), 0);
   alignas(64) unsigned char map[128];
   constexpr uint32_t half = 6, swizzle128 = 3;
   uint64_t sizes[2] = {100, 7}, strides[1] = {208};
@@ -152,6 +158,7 @@ TEST_F(Emulated, encodesTensorMaps) {
   box[0] = 64;
   strides[0] = 200; // no multiple of 16
   EXPECT_EQ(encode(map, half, 2, address, sizes, strides, box, steps, 0, swizzle128, 0, 0), 1);
+  EXPECT_EQ(enter(nullptr), 0);
   dlclose(library);
 }
 
