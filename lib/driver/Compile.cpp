@@ -5,6 +5,7 @@
 #include "dialects/plan/PlanDialect.h"
 #include "lib/driver/GpuPrograms.h"
 #include "mlir/IR/AsmState.h"
+#include "mlir/Transforms/Passes.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/ToolOutputFile.h"
@@ -90,7 +91,7 @@ private:
       return success();
     }
     case Phase::graph:
-      return runPasses(addGraphPhase);
+      return runGraphPhase();
     case Phase::sparsify:
       return runSparsifyPhase();
     case Phase::tile:
@@ -103,8 +104,26 @@ private:
     llvm_unreachable("unknown phase");
   }
 
+  Activity activity() const {
+    return options.activity ? options.activity : [](const std::string &) {};
+  }
+
+  LogicalResult runGraphPhase() {
+    if (failed(runPasses(addGraphPhase)))
+      return failure();
+    if (!options.quantize)
+      return success();
+    if (failed(quantizeWeights(*result.module, weights, *options.quantize, activity())))
+      return failure();
+    // Layers that read one value quantize it once.
+    return runPasses([](OpPassManager &manager) {
+      manager.addPass(createCanonicalizerPass());
+      manager.addPass(createCSEPass());
+    });
+  }
+
   LogicalResult runSparsifyPhase() {
-    Activity activity = options.activity ? options.activity : [](const std::string &) {};
+    Activity activity = this->activity();
     std::vector<Passage> passages;
     if (!options.calibration.empty()) {
       auto read = readPassages(options.calibration, *result.module);
@@ -139,7 +158,7 @@ private:
   }
 
   LogicalResult runTilePhase() {
-    if (failed(runPasses(addDispatchPass)))
+    if (failed(dequantizeWeights(*result.module, weights)) || failed(runPasses(addDispatchPass)))
       return failure();
     bool computes = result.module->lookupSymbol<ModuleOp>(plan::kKernelModule) != nullptr;
     for (const GpuTarget &gpu : gpus)

@@ -6,6 +6,7 @@
 #include "lib/driver/ChooseAttention.h"
 #include "lib/driver/PatternWeights.h"
 #include "lib/driver/Pipeline.h"
+#include "lib/driver/QuantizeWeights.h"
 #include "mlir/IR/MLIRContext.h"
 #include "llvm/ADT/STLFunctionalExtras.h"
 #include <functional>
@@ -19,6 +20,7 @@ struct CompileOptions {
   std::vector<std::string> targets; ///< names for CpuTarget::parse, or "cuda:" and one for GpuTarget::parse; the plan
                                     ///< lists the most demanding CPU first
   ImportOptions import;
+  std::optional<QuantizeOptions> quantize; ///< how weights are stored; nothing: as the model has them
   std::string attention; ///< patterns, as tamis-choose-pattern takes them; empty: dense; "auto": the compiler chooses
   std::string attentionWeights;         ///< .safetensors of weights that patterns have of their own; empty for none
   std::vector<std::string> calibration; ///< .npz of passages, for what is chosen or fitted

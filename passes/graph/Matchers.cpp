@@ -54,9 +54,11 @@ bool isWeightExpression(Value value) {
   llvm::SmallSetVector<Operation *, 8> ops;
   auto add = [&](Value operand) {
     Operation *op = operand.getDefiningOp();
-    bool fits = isa_and_nonnull<WeightOp, ConstantOp>(op) ||
-                (isa_and_nonnull<ConcatOp, TransposeOp, ReshapeOp, SliceOp, CastOp, ElementwiseOp, BroadcastOp>(op) &&
-                 typeOf(operand).hasStaticShape());
+    bool fits =
+        isa_and_nonnull<WeightOp, ConstantOp>(op) ||
+        (isa_and_nonnull<ConcatOp, TransposeOp, ReshapeOp, SliceOp, CastOp, ElementwiseOp, BroadcastOp, DequantizeOp>(
+             op) &&
+         typeOf(operand).hasStaticShape());
     return fits && (ops.insert(op), ops.size() <= maxOps);
   };
   if (!add(value))

@@ -17,8 +17,9 @@ struct MatmulToLinear : OpRewritePattern<MatmulOp> {
 
   LogicalResult matchAndRewrite(MatmulOp op, PatternRewriter &rewriter) const override {
     Value weight = op.getRhs();
-    if (typeOf(weight).getRank() != 2 || !isWeightExpression(weight))
-      return rewriter.notifyMatchFailure(op, "right operand is no known matrix");
+    if (typeOf(weight).getRank() != 2 || !isa<FloatType>(typeOf(weight).getElementType()) ||
+        !isWeightExpression(weight))
+      return rewriter.notifyMatchFailure(op, "right operand is no known matrix of floats");
     Trail trail;
     trail.add(op);
     bool transposed = false;

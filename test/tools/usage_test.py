@@ -5,7 +5,7 @@ import unittest
 
 from command import CommandTest
 
-COMMANDS = ["compile", "run", "bench", "inspect", "verify"]
+COMMANDS = ["compile", "quantize", "run", "bench", "inspect", "verify"]
 
 
 class Usage(CommandTest):

@@ -22,6 +22,7 @@ struct Command {
 };
 
 Command addCompileCommand(CLI::App &parent);
+Command addQuantizeCommand(CLI::App &parent);
 Command addRunCommand(CLI::App &parent);
 Command addBenchCommand(CLI::App &parent);
 Command addInspectCommand(CLI::App &parent);

@@ -17,7 +17,7 @@ namespace tamis::tool {
 
 namespace {
 struct Options {
-  std::string model, output, targets = "cpu", attention, lastPhase, dumpFolder;
+  std::string model, output, targets = "cpu", weights, attention, lastPhase, dumpFolder;
   std::string attentionWeights, maxError, candidates, report, gpuDecisions, gpuChoices;
   std::vector<std::string> dims, calibration;
   int threads = 0;
@@ -52,9 +52,12 @@ private:
 } // namespace
 
 /// "x86-64-v4", "cuda:sm_80" and the like, from "cpu", "host", "cpu:znver4,x86-64-v3", "cuda:sm_80,sm_90a".
-static std::vector<std::string> parseTargets(const std::string &text) {
+/// With `multipliesBytes`, "cpu" has code for processors that multiply bytes four at a time too.
+static std::vector<std::string> parseTargets(const std::string &text, bool multipliesBytes) {
   std::vector<std::string> targets;
   for (std::string &part : CLI::detail::split(text, ',')) {
+    if (part == "cpu" && multipliesBytes)
+      targets.push_back("cascadelake"); // x86-64-v4 and avx512vnni
     if (part == "cpu")
       targets.insert(targets.end(), {"x86-64-v4", "x86-64-v3"});
     else if (part.rfind("sm_", 0) == 0)
@@ -158,7 +161,8 @@ static int compile(const CLI::App &app, const Options &options) {
   CompileRequest request;
   request.model = options.model;
   request.output = options.output;
-  request.targets = parseTargets(options.targets);
+  request.weights = options.weights;
+  request.targets = parseTargets(options.targets, options.weights.rfind("int8", 0) == 0);
   request.lastPhase = options.lastPhase;
   request.bytecode = options.bytecode;
   request.withWeights = options.withWeights;
@@ -221,6 +225,10 @@ Command addCompileCommand(CLI::App &parent) {
       ->option_text("LIST [cpu]");
   addList(*app, "--dim", options->dims, "range of a named size, or the size itself; may be repeated")
       ->option_text("NAME=LOW..HIGH | NAME=NUMBER");
+  app->add_option("--weights", options->weights,
+                  "how weights are stored: int8, int4, both also with (group=32), (asymmetric) or (group=32, "
+                  "asymmetric); by default as the model has them")
+      ->option_text("TYPE");
   app->add_option(
          "--attention", options->attention,
          "which keys attention reads: dense, or a pattern with its parameters, such as 'window(size=128, sinks=4)', "
@@ -277,6 +285,40 @@ Command addCompileCommand(CLI::App &parent) {
               "  --mlir-print-ir-after-all  --mlir-print-ir-after=PASS  --mlir-print-debuginfo  --mlir-timing  ...\n"
               "`tamis-opt --help` describes them.");
   return {app, [app, options] { return compile(*app, *options); }};
+}
+
+/// Quantizes the weights of a model: a compilation with --weights, in the words of tools that do this alone.
+Command addQuantizeCommand(CLI::App &parent) {
+  CLI::App *app = parent.add_subcommand("quantize", "Compile a model into a plan of quantized weights");
+  struct Words {
+    std::string method = "symmetric";
+    int bits = 8, group = 0;
+  };
+  auto options = std::make_shared<Options>();
+  auto words = std::make_shared<Words>();
+  app->add_option("--model", options->model, "ONNX file, Hugging Face folder, or textual graph (.mlir)")->required();
+  app->add_option("-o,--output", options->output, "the plan")->required()->option_text("FILE");
+  app->add_option("--method", words->method, "symmetric: around zero; asymmetric: between the extremes of each group")
+      ->check(CLI::IsMember({"symmetric", "asymmetric"}))
+      ->option_text("METHOD [symmetric]");
+  app->add_option("--bits", words->bits, "bits of an integer: 8 or 4")
+      ->check(CLI::IsMember({8, 4}))
+      ->option_text("N [8]");
+  app->add_option("--group", words->group, "inputs of a layer that share a scale; by default all of an output's")
+      ->check(CLI::Range(1, INT32_MAX))
+      ->option_text("N");
+  app->add_option("--target", options->targets, "what to generate code for, as of tamis compile")
+      ->option_text("LIST [cpu]");
+  addList(*app, "--dim", options->dims, "range of a named size, or the size itself; may be repeated")
+      ->option_text("NAME=LOW..HIGH | NAME=NUMBER");
+  app->add_flag("-q,--quiet", options->quiet, "print errors alone");
+  return {app, [app, options, words] {
+            if (std::filesystem::path(options->output).extension() == ".onnx")
+              return failUsage("--output: '" + options->output + "' would be an ONNX file, but plans are written");
+            options->weights = "int" + std::to_string(words->bits) + "(" + words->method +
+                               (words->group ? ", group=" + std::to_string(words->group) : "") + ")";
+            return compile(*app, *options);
+          }};
 }
 
 } // namespace tamis::tool

@@ -25,6 +25,7 @@ struct CompileRequest {
   std::string output;               ///< the plan, or the IR with `lastPhase`; "-" is standard output (IR alone)
   std::vector<std::string> targets; ///< names of CPUs and, as "cuda:sm_80", of GPUs
   std::vector<DimRange> dims;
+  std::string weights;                  ///< how they are stored: "int8", "int4(group=32)"; empty: as the model has them
   std::string attention;                ///< a pattern, "@FILE" of a policy, or "auto"; empty for dense
   std::string attentionWeights;         ///< .safetensors; empty for none
   std::vector<std::string> calibration; ///< .npz files of passages

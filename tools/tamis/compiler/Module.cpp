@@ -92,6 +92,12 @@ public:
     options.model = request.model;
     options.targets = request.targets;
     options.dumpPhases = request.dumpFolder;
+    if (!request.weights.empty()) {
+      auto quantize = parseQuantizeOptions(request.weights);
+      if (!quantize)
+        return printError(llvm::toString(quantize.takeError()));
+      options.quantize = *quantize;
+    }
     options.attention = request.attention;
     options.attentionWeights = request.attentionWeights;
     options.calibration = request.calibration;

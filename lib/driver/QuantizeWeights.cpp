@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Post-training quantization of a model's weights, and weights that came quantized.
+#include "lib/driver/QuantizeWeights.h"
+
+#include "dialects/model/ModelConstants.h"
+#include "dialects/model/ModelShapes.h"
+#include "lib/reference/Evaluator.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/IRMapping.h"
+#include "llvm/ADT/SetVector.h"
+#include <cmath>
+
+using namespace mlir;
+using namespace tamis;
+using namespace tamis::model;
+using K = ElementwiseKind;
+
+namespace {
+/// Whether the value follows from weights and constants alone, by the ops that it collects.
+bool isKnown(Value value, llvm::SetVector<Operation *> &ops) {
+  Operation *op = value.getDefiningOp();
+  if (!op ||
+      !isa<WeightOp, model::ConstantOp, ReshapeOp, TransposeOp, BroadcastOp, SliceOp, ConcatOp, GatherOp, CastOp,
+           ElementwiseOp, DequantizeOp>(op) ||
+      !cast<RankedTensorType>(value.getType()).hasStaticShape())
+    return false;
+  if (!ops.contains(op) && !llvm::all_of(op->getOperands(), [&](Value operand) { return isKnown(operand, ops); }))
+    return false;
+  ops.insert(op); // behind what it reads
+  return true;
+}
+
+/// The tensor that such a value is.
+FailureOr<reference::HostTensor> valueOf(Value value, const WeightStore &weights) {
+  llvm::SetVector<Operation *> ops;
+  if (!isKnown(value, ops))
+    return failure();
+  Location loc = value.getLoc();
+  OpBuilder builder(value.getContext());
+  OwningOpRef<ModuleOp> module = ModuleOp::create(loc);
+  builder.setInsertionPointToEnd(module->getBody());
+  auto function = func::FuncOp::create(builder, loc, "known", builder.getFunctionType({}, value.getType()));
+  builder.setInsertionPointToEnd(function.addEntryBlock());
+  IRMapping map;
+  for (Operation *op : ops)
+    builder.clone(*op, map);
+  func::ReturnOp::create(builder, loc, map.lookup(value));
+  auto results = reference::evaluate(function, {}, weights);
+  if (!results)
+    return emitError(loc) << llvm::toString(results.takeError());
+  return std::move(results->front());
+}
+
+/// The key of the first weight that a value follows from.
+std::string keyOf(Value value) {
+  while (Operation *op = value.getDefiningOp()) {
+    if (auto weight = dyn_cast<WeightOp>(op))
+      return weight.getKey().str();
+    if (op->getNumOperands() == 0)
+      break;
+    value = op->getOperand(0);
+  }
+  return "constant";
+}
+
+class Quantizer {
+public:
+  Quantizer(func::FuncOp main, WeightStore &weights, const QuantizeOptions &options, const Activity &activity)
+      : main(main), weights(weights), options(options), activity(activity), builder(main.getContext()) {}
+
+  LogicalResult run() {
+    SmallVector<LinearOp> linears(main.getOps<LinearOp>());
+    SmallVector<EmbeddingOp> embeddings(main.getOps<EmbeddingOp>());
+    size_t done = 0, total = linears.size() + embeddings.size();
+    auto progress = [&] { activity("quantizing weights, " + std::to_string(++done) + " of " + std::to_string(total)); };
+    for (LinearOp op : linears) {
+      progress();
+      llvm::SetVector<Operation *> ops;
+      if (cast<RankedTensorType>(op.getType()).getElementType().isF32() && isKnown(op.getWeight(), ops) &&
+          failed(quantize(op)))
+        return failure();
+    }
+    for (EmbeddingOp op : embeddings) {
+      progress();
+      llvm::SetVector<Operation *> ops;
+      if (cast<RankedTensorType>(op.getType()).getElementType().isF32() && isKnown(op.getTable(), ops) &&
+          failed(quantize(op)))
+        return failure();
+    }
+    return success();
+  }
+
+private:
+  /// Integers of a matrix of rows that are cut into groups, with their units.
+  struct Integers {
+    Value q, scale, zeroPoint; ///< rows x columns, and rows x groups
+  };
+
+  Value weight(std::string key, Type element, ArrayRef<int64_t> shape, ArrayRef<char> bytes) {
+    auto type = RankedTensorType::get(shape, element);
+    while (true) {
+      const WeightStore::Weight *known = weights.find(key);
+      if (known && known->type == type && known->bytes == bytes)
+        break;
+      if (!known) {
+        if (llvm::Error error = weights.add(key, type, weights.keep(bytes)))
+          emitError(main.getLoc()) << llvm::toString(std::move(error)); // sizes fit: never here
+        break;
+      }
+      key += "'"; // two merged matrices that begin with the same weight
+    }
+    return WeightOp::create(builder, main.getLoc(), type, key);
+  }
+
+  /// `matrix`: rows of `columns` numbers. A group of zeros has the scale 1.
+  FailureOr<Integers> round(Location loc, const std::string &key, ArrayRef<float> matrix, int64_t columns,
+                            int64_t group, int64_t bits, bool symmetric) {
+    int64_t rows = columns ? int64_t(matrix.size()) / columns : 0;
+    int64_t groups = llvm::divideCeil(columns, group);
+    int64_t high = symmetric ? (1 << (bits - 1)) - 1 : (1 << bits) - 1, low = symmetric ? -high : 0;
+    std::vector<char> q(matrix.size()), zeros(rows * groups);
+    std::vector<float> scales(rows * groups);
+    for (int64_t r = 0; r < rows; ++r)
+      for (int64_t g = 0; g < groups; ++g) {
+        ArrayRef<float> numbers = matrix.slice(r * columns + g * group, std::min(group, columns - g * group));
+        float least = 0, most = 0;
+        for (float number : numbers) {
+          if (!std::isfinite(number))
+            return emitError(loc) << "weight '" << key << "' holds " << (std::isnan(number) ? "NaN" : "an infinity")
+                                  << " in row " << r << " but finite numbers are wanted";
+          least = std::min(least, number), most = std::max(most, number);
+        }
+        float scale = symmetric ? std::max(-least, most) / float(high) : (most - least) / float(high);
+        if (!std::isfinite(scale))
+          return emitError(loc) << "weight '" << key << "' has a range in row " << r << " that f32 cannot hold";
+        scale = scale < std::numeric_limits<float>::min() ? 1 : scale;
+        auto zero = symmetric ? 0 : std::clamp<int64_t>(std::nearbyint(-least / scale), low, high);
+        scales[r * groups + g] = scale;
+        zeros[r * groups + g] = char(zero);
+        for (auto [i, number] : llvm::enumerate(numbers))
+          q[r * columns + g * group + i] =
+              char(std::clamp<int64_t>(int64_t(std::nearbyint(number / scale)) + zero, low, high));
+      }
+    Type element = symmetric ? builder.getIntegerType(bits) : builder.getIntegerType(bits, /*isSigned=*/false);
+    std::string name = key + ".int" + std::to_string(bits);
+    Integers result;
+    result.q = weight(name, element, {rows, columns}, q);
+    result.scale = weight(name + ".scale", builder.getF32Type(), {rows, groups},
+                          {reinterpret_cast<const char *>(scales.data()), scales.size() * sizeof(float)});
+    if (!symmetric)
+      result.zeroPoint = weight(name + ".zero_point", element, {rows, groups}, zeros);
+    return result;
+  }
+
+  Value reshape(Value value, ArrayRef<DimExpr> dims) {
+    auto type = tensorType(cast<RankedTensorType>(value.getType()).getElementType(), dims);
+    return type == value.getType() ? value : ReshapeOp::create(builder, value.getLoc(), type, value).getResult();
+  }
+  Value elementwise(Location loc, K kind, ArrayRef<Value> operands, ArrayRef<DimExpr> dims) {
+    return ElementwiseOp::create(builder, loc, tensorType(builder.getF32Type(), dims), kind, operands);
+  }
+
+  LogicalResult quantize(LinearOp op) {
+    auto matrix = valueOf(op.getWeight(), weights);
+    if (failed(matrix))
+      return failure();
+    Location loc = op.getLoc();
+    builder.setInsertionPoint(op);
+    // Rows are the layer's outputs: what shares a scale lies together.
+    int64_t rows = matrix->shape[0], columns = matrix->shape[1];
+    ArrayRef<float> numbers = matrix->values<float>();
+    std::vector<float> turned;
+    if (!op.getTransposed()) {
+      turned.resize(numbers.size());
+      for (int64_t r = 0; r < rows; ++r)
+        for (int64_t c = 0; c < columns; ++c)
+          turned[c * rows + r] = numbers[r * columns + c];
+      std::swap(rows, columns);
+      numbers = turned;
+    }
+    bool whole = options.group == 0 || options.group >= columns;
+    auto integers = round(loc, keyOf(op.getWeight()), numbers, columns,
+                          whole ? std::max<int64_t>(columns, 1) : options.group, options.bits, options.symmetric);
+    if (failed(integers))
+      return failure();
+    if (options.bits == 8 && whole)
+      return multiplyIntegers(op, *integers);
+    auto dense = DequantizeOp::create(builder, loc, RankedTensorType::get({rows, columns}, builder.getF32Type()),
+                                      integers->q, integers->scale, integers->zeroPoint,
+                                      whole ? IntegerAttr() : builder.getI64IntegerAttr(options.group),
+                                      whole ? IntegerAttr() : builder.getI64IntegerAttr(1));
+    op.getWeightMutable().assign(dense);
+    op.setTransposed(true);
+    return success();
+  }
+
+  /// Each row of the input in units of its largest magnitude over 127, as unsigned bytes around 128.
+  LogicalResult multiplyIntegers(LinearOp op, const Integers &integers) {
+    Location loc = op.getLoc();
+    Value x = op.getInput();
+    Dims dims = dimsOf(x.getType()), rows = dims, result = dimsOf(op.getType());
+    rows.back() = 1;
+    Type byte = builder.getIntegerType(8, /*isSigned=*/false);
+    auto scalar = [&](Type element, double value) {
+      return makeUniform(builder, loc, RankedTensorType::get({}, element), value);
+    };
+    Value magnitude = elementwise(loc, K::abs, {x}, dims);
+    magnitude = ReduceOp::create(builder, loc, tensorType(builder.getF32Type(), rows), ReduceKind::max, magnitude,
+                                 int64_t(dims.size()) - 1);
+    Value scale = elementwise(loc, K::div, {magnitude, scalar(builder.getF32Type(), 127)}, rows);
+    Value middle = makeUniform(builder, loc, tensorType(byte, rows), 128);
+    Value q = QuantizeOp::create(builder, loc, tensorType(byte, dims), x, scale, middle, IntegerAttr(), IntegerAttr());
+    int64_t count = *result.back().constant();
+    Value zeros = integers.zeroPoint ? reshape(integers.zeroPoint, {DimExpr(count)}) : Value();
+    Value sums = IntegerLinearOp::create(builder, loc, tensorType(builder.getI32Type(), result), q, integers.q,
+                                         scalar(byte, 128), zeros, /*transposed=*/true);
+    Value y = CastOp::create(builder, loc, op.getType(), sums);
+    y = elementwise(loc, K::mul, {y, scale}, result);
+    y = elementwise(loc, K::mul, {y, reshape(integers.scale, {DimExpr(count)})}, result);
+    if (op.getBias())
+      y = elementwise(loc, K::add, {y, op.getBias()}, result);
+    op.replaceAllUsesWith(y);
+    op.erase();
+    return success();
+  }
+
+  /// Rows of bytes, each in its own unit: looked up first, then dequantized.
+  LogicalResult quantize(EmbeddingOp op) {
+    auto table = valueOf(op.getTable(), weights);
+    if (failed(table))
+      return failure();
+    Location loc = op.getLoc();
+    builder.setInsertionPoint(op);
+    int64_t width = table->shape[1];
+    auto integers = round(loc, keyOf(op.getTable()), table->values<float>(), width, std::max<int64_t>(width, 1), 8,
+                          /*symmetric=*/true);
+    if (failed(integers))
+      return failure();
+    Dims dims = dimsOf(op.getType()), rows = dims;
+    rows.back() = 1;
+    Type element = cast<RankedTensorType>(integers->q.getType()).getElementType();
+    Value q = GatherOp::create(builder, loc, tensorType(element, dims), integers->q, op.getIds(), uint64_t(0));
+    Value scale = GatherOp::create(builder, loc, tensorType(builder.getF32Type(), rows), integers->scale, op.getIds(),
+                                   uint64_t(0));
+    Value y = DequantizeOp::create(builder, loc, op.getType(), q, scale, Value(), IntegerAttr(), IntegerAttr());
+    op.replaceAllUsesWith(y);
+    op.erase();
+    return success();
+  }
+
+  func::FuncOp main;
+  WeightStore &weights;
+  const QuantizeOptions &options;
+  const Activity &activity;
+  OpBuilder builder;
+};
+} // namespace
+
+llvm::Expected<QuantizeOptions> tamis::parseQuantizeOptions(llvm::StringRef text) {
+  QuantizeOptions options;
+  llvm::StringRef rest = text;
+  auto refuse = [&](const llvm::Twine &what) -> llvm::Error {
+    return llvm::createStringError("weights '" + text + "': " + what +
+                                   "; wanted is int8 or int4, with (group=32), (asymmetric) or (group=32, asymmetric)");
+  };
+  if (rest.consume_front("int8"))
+    options.bits = 8;
+  else if (rest.consume_front("int4"))
+    options.bits = 4;
+  else
+    return refuse("no such type");
+  if (rest.empty())
+    return options;
+  if (!rest.consume_front("(") || !rest.consume_back(")"))
+    return refuse("no list in parentheses behind the type");
+  for (llvm::StringRef part : llvm::split(rest, ',')) {
+    part = part.trim();
+    if (part == "asymmetric")
+      options.symmetric = false;
+    else if (part == "symmetric")
+      options.symmetric = true;
+    else if (!part.consume_front("group=") || part.getAsInteger(10, options.group) || options.group < 1)
+      return refuse("'" + part + "' is no option");
+  }
+  return options;
+}
+
+LogicalResult tamis::quantizeWeights(ModuleOp module, WeightStore &weights, const QuantizeOptions &options,
+                                     const Activity &activity) {
+  auto main = module.lookupSymbol<func::FuncOp>("main");
+  if (!main)
+    return module.emitError("expected a function @main");
+  return Quantizer(main, weights, options, activity).run();
+}
+
+LogicalResult tamis::dequantizeWeights(ModuleOp module, WeightStore &weights) {
+  auto main = module.lookupSymbol<func::FuncOp>("main");
+  if (!main)
+    return module.emitError("expected a function @main");
+  // The last known values behind a dequantization; views of them cost nothing and stay.
+  SmallVector<Operation *> found;
+  for (Operation &op : main.front()) {
+    llvm::SetVector<Operation *> ops;
+    if (op.getNumResults() != 1 || op.use_empty() || isa<ReshapeOp, TransposeOp>(op) ||
+        !isKnown(op.getResult(0), ops) || llvm::none_of(ops, [](Operation *made) { return isa<DequantizeOp>(made); }))
+      continue;
+    bool isRead = llvm::any_of(op.getUsers(), [&](Operation *user) {
+      llvm::SetVector<Operation *> behind;
+      return user->getNumResults() != 1 || isa<ReshapeOp, TransposeOp>(user) || !isKnown(user->getResult(0), behind);
+    });
+    if (isRead)
+      found.push_back(&op);
+  }
+  for (Operation *op : found) {
+    auto tensor = valueOf(op->getResult(0), weights);
+    if (failed(tensor))
+      return failure();
+    std::string key = keyOf(op->getResult(0)) + ".dequantized";
+    auto type = RankedTensorType::get(tensor->shape, tensor->element);
+    while (weights.find(key))
+      key += "'";
+    if (llvm::Error error = weights.add(key, type, weights.keep(tensor->bytes)))
+      return op->emitError(llvm::toString(std::move(error)));
+    OpBuilder builder(op);
+    op->getResult(0).replaceAllUsesWith(WeightOp::create(builder, op->getLoc(), type, key));
+  }
+  for (Operation *op : llvm::reverse(found))
+    op->erase();
+  for (Operation &op : llvm::make_early_inc_range(llvm::reverse(main.front())))
+    if (isa<DequantizeOp, WeightOp, model::ConstantOp, GatherOp, ElementwiseOp, CastOp, ReshapeOp>(op) &&
+        op.use_empty())
+      op.erase();
+  return success();
+}

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Post-training quantization of a model's weights, and weights that came quantized.
+#pragma once
+
+#include "lib/driver/Calibration.h"
+#include "lib/support/Weights.h"
+#include "mlir/IR/BuiltinOps.h"
+#include <optional>
+
+namespace tamis {
+
+/// How weights are stored.
+struct QuantizeOptions {
+  int64_t bits = 8;      ///< 8 or 4
+  bool symmetric = true; ///< no zero points; else the range of each group is cut from its lowest to its highest number
+  int64_t group = 0;     ///< rows of K that share a scale; 0: all of a column
+};
+
+/// The options of a text: `int8`, `int4`, with `(group=32, asymmetric)` or one of both behind it. Errors: anything
+/// else.
+llvm::Expected<QuantizeOptions> parseQuantizeOptions(llvm::StringRef text);
+
+/// Quantizes, in the function `main` of a module after the graph phase, the weights of every `model.linear` of f32 that
+/// are known, and the tables of embeddings, rounding to nearest. Linears of 8 bits without groups multiply integers:
+/// their input is quantized row by row, at run time, by its largest magnitude. Tables hold 8 bits, a scale a row.
+/// Others become `model.dequantize` of the stored integers. New weights are kept in the store under the old keys with
+/// ".int8" or
+/// ".int4" behind.
+/// Errors, as diagnostics: a weight that holds NaN or an infinity; 4 bits of a group that does not divide K evenly are
+/// allowed, the last group is shorter.
+mlir::LogicalResult quantizeWeights(mlir::ModuleOp module, WeightStore &weights, const QuantizeOptions &options,
+                                    const Activity &activity);
+
+/// Computes what follows from `model.dequantize` of weights alone, and keeps it as weights of floats: for linears that
+/// have no form of their own for such integers.
+mlir::LogicalResult dequantizeWeights(mlir::ModuleOp module, WeightStore &weights);
+
+} // namespace tamis

@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Quantized models: what the plans compute against ONNX Runtime.
+
+    quantized_test.py --tamis FILE ops|weights
+
+ops: models of single quantized ops, integers to one unit in the last place. weights: `tamis compile --weights` against the
+float model.
+"""
+
+import argparse
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+import onnx
+import onnxruntime
+from onnx import TensorProto, helper, numpy_helper
+
+import encoders
+from encoder_test import random_inputs, run
+
+MICROSOFT = "com.microsoft"
+
+
+def judge(model):
+    return onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+
+
+def compiled(tamis, folder, path, feeds, dims=(), words=()):
+    plan, results = folder / "model.plan", folder / "results.npz"
+    run(tamis, "compile", path, "-o", plan, *[f"--dim={dim}" for dim in dims], *words)
+    options = []
+    for name, value in feeds.items():
+        np.save(folder / f"{name}.npy", value)
+        options += ["--input", f"{name}=@{folder / name}.npy"]
+    run(tamis, "run", plan, *options, "--output", results)
+    with np.load(results) as found:
+        return dict(found)
+
+
+class Op:
+    """A model of some nodes. `inputs`: names to arrays; `constants`: the same; sizes named "n" are dynamic."""
+
+    def __init__(self, name, nodes, inputs, constants, outputs, opset=21, tolerance=0):
+        self.name, self.inputs, self.tolerance = name, inputs, tolerance
+
+        def info(name, array):
+            shape = ["n", *array.shape[1:]] if array.ndim else []
+            return helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(array.dtype), shape)
+
+        initializers = [
+            value if isinstance(value, TensorProto) else numpy_helper.from_array(value, key)
+            for key, value in constants.items()
+        ]
+        graph = helper.make_graph(
+            nodes,
+            "g",
+            [info(key, value) for key, value in inputs.items()],
+            [helper.make_tensor_value_info(key, kind, None) for key, kind in outputs.items()],
+            initializers,
+        )
+        imports = [helper.make_opsetid("", opset), helper.make_opsetid(MICROSOFT, 1)]
+        self.model = helper.make_model(graph, opset_imports=imports, ir_version=10)
+        for output, result in zip(graph.output, judge(self.model).run(None, inputs)):
+            for _ in result.shape: # the checker wants a rank
+                output.type.tensor_type.shape.dim.add()
+            output.type.tensor_type.shape.SetInParent()
+        self.model.graph.CopyFrom(graph)
+
+    def check(self, tamis):
+        with tempfile.TemporaryDirectory() as name:
+            folder = pathlib.Path(name)
+            onnx.save(self.model, folder / "model.onnx")
+            found = compiled(tamis, folder, folder / "model.onnx", self.inputs, ["n=1..64"])
+            session = judge(self.model)
+            names = [output.name for output in session.get_outputs()]
+            for key, wanted in zip(names, session.run(None, self.inputs)):
+                if found[key].shape != wanted.shape or found[key].dtype != wanted.dtype:
+                    raise SystemExit(f"{self.name}: {key} is {found[key].dtype}{found[key].shape}, wanted "
+                                     f"{wanted.dtype}{wanted.shape}")
+                gap = np.abs(found[key].astype(np.float64) - wanted.astype(np.float64)).max(initial=0)
+                limit = self.tolerance if wanted.dtype.kind == "f" else 1 if wanted.dtype.itemsize == 1 else 0
+                print(f"{self.name} {key}: differs by {gap:.3g}")
+                if not gap <= limit:
+                    raise SystemExit(f"{self.name}: {key} differs by {gap}, more than {limit}")
+
+
+def node(op, inputs, outputs, domain="", **attributes):
+    return helper.make_node(op, inputs.split(), outputs.split(), domain=domain, **attributes)
+
+
+def bits_matrix(random, depth, width, bits, block):
+    blocks = -(-depth // block)
+    packed = random.integers(0, 256, (width, blocks, block * bits // 8), np.uint8)
+    scales = random.uniform(0.01, 0.02, (width * blocks)).astype(np.float32)
+    zeros = random.integers(0, 256, (width * (-(-blocks * bits // 8))), np.uint8)
+    return packed, scales, zeros
+
+
+def ops(tamis):
+    random = np.random.default_rng(5)
+    floats = lambda *shape: random.normal(0, 2, shape).astype(np.float32)
+    signed = lambda *shape: random.integers(-128, 128, shape).astype(np.int8)
+    unsigned = lambda *shape: random.integers(0, 256, shape).astype(np.uint8)
+    scale, byte, sbyte = np.float32(0.03), np.uint8(113), np.int8(-7)
+    x = floats(5, 33)
+    x[0, :6] = [np.inf, -np.inf, 1e30, -1e30, 0.045, 0.015]
+    quantized = {"q": TensorProto.UINT8}
+    real = {"y": TensorProto.FLOAT}
+    for opset in (10, 13, 19, 21):
+        Op(f"QuantizeLinear {opset}", [node("QuantizeLinear", "x s z", "q")], {"x": x}, {"s": np.array(scale),
+           "z": np.array(byte)}, quantized, opset).check(tamis)
+        Op(f"DequantizeLinear {opset}", [node("DequantizeLinear", "q s z", "y")], {"q": unsigned(7, 40)},
+           {"s": np.array(scale), "z": np.array(byte)}, real, opset).check(tamis)
+    channel = random.uniform(0.01, 0.1, 33).astype(np.float32)
+    Op("QuantizeLinear by axis", [node("QuantizeLinear", "x s z", "q", axis=1)], {"x": x},
+       {"s": channel, "z": signed(33)}, {"q": TensorProto.INT8}).check(tamis)
+    Op("DequantizeLinear by block", [node("DequantizeLinear", "w s z", "d", axis=1, block_size=8),
+        node("Add", "x d", "y")], {"x": floats(1, 3, 20)}, {"w": signed(3, 20), "s": floats(3, 3), "z": signed(3, 3)},
+       real, tolerance=1e-5).check(tamis)
+    Op("DynamicQuantizeLinear", [node("DynamicQuantizeLinear", "x", "q s z")], {"x": floats(5, 33)}, {},
+       {**quantized, "s": TensorProto.FLOAT, "z": TensorProto.UINT8}, tolerance=1e-7).check(tamis)
+    for name, left, right, zero_a, zero_b in [("u8 s8", unsigned, signed, byte, sbyte), ("u8 u8", unsigned, unsigned, byte, byte),
+                                              ("s8 s8", signed, signed, sbyte, np.int8(0))]:
+        Op(f"MatMulInteger {name}", [node("MatMulInteger", "a b za zb", "y")], {"a": left(9, 3, 70)},
+           {"b": right(70, 50), "za": np.array(zero_a), "zb": np.array(zero_b)}, {"y": TensorProto.INT32}).check(tamis)
+    Op("MatMulInteger of inputs", [node("MatMulInteger", "a b za", "y")], {"a": unsigned(3, 5, 8), "b": signed(3, 8, 6)},
+       {"za": np.array(byte)}, {"y": TensorProto.INT32}).check(tamis)
+    Op("QLinearMatMul", [node("QLinearMatMul", "a sa za b sb zb sy zy", "q")], {"a": unsigned(9, 70)},
+       {"sa": np.array(scale), "za": np.array(byte), "b": signed(70, 50), "sb": np.array(scale), "zb": np.array(sbyte),
+        "sy": np.array(np.float32(0.4)), "zy": np.array(byte)}, quantized).check(tamis)
+    Op("DynamicQuantizeMatMul", [node("DynamicQuantizeMatMul", "a b sb zb c", "y", MICROSOFT)], {"a": floats(9, 70)},
+       {"b": signed(70, 50), "sb": np.array(scale), "zb": np.array(sbyte), "c": floats(50)}, real,
+       tolerance=2e-2).check(tamis)
+    Op("MatMulIntegerToFloat", [node("MatMulIntegerToFloat", "a b sa sb za zb c", "y", MICROSOFT)], {"a": unsigned(9, 70)},
+       {"b": signed(70, 50), "sa": np.array(scale), "sb": channel[0] * np.ones(50, np.float32), "za": np.array(byte),
+        "zb": np.zeros(50, np.int8), "c": floats(50)}, real, tolerance=1e-3).check(tamis)
+    for bits in (4, 8):
+        for block in (16, 32):
+            packed, scales, zeros = bits_matrix(random, 72, 50, bits, block)
+            words = dict(K=72, N=50, bits=bits, block_size=block)
+            for operands, constants in [("a b s", {}), ("a b s z", {"z": zeros})]:
+                Op(f"MatMulNBits {bits} {block} {operands}", [node("MatMulNBits", operands, "y", MICROSOFT, **words)],
+                   {"a": floats(9, 72)}, {"b": packed, "s": scales, **constants}, real,
+                   tolerance=2e-2 if bits == 8 else 2e-3).check(tamis)
+    table = random.integers(0, 256, (40, 16), np.uint8)
+    Op("GatherBlockQuantized", [node("GatherBlockQuantized", "t i s", "y", MICROSOFT, block_size=16, quantize_axis=1)],
+       {"i": random.integers(-40, 40, (6, 2))}, {"t": table, "s": random.uniform(0.01, 1, (40, 2)).astype(np.float32)},
+       real, tolerance=1e-6).check(tamis)
+
+
+def cosine(a, b):
+    a, b = a.astype(np.float64).ravel(), b.astype(np.float64).ravel()
+    return a @ b / np.sqrt((a @ a) * (b @ b))
+
+
+SHAPE = encoders.Shape(48, 4, 96)
+
+
+def encoder(folder):
+    path = folder / "encoder.onnx"
+    path.write_bytes(encoders.ScriptBool(SHAPE, encoders.random_weights(SHAPE, 0)).model().SerializeToString())
+    return path, [f"{name}=1..{high}" for name, high in zip(encoders.ScriptBool.dims, (8, SHAPE.positions))]
+
+
+def weights(tamis):
+    random = np.random.default_rng(4)
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        path, dims = encoder(folder)
+        session = judge(onnx.load(path))
+        sizes = {}
+        for kind, least in [("", 0.999999), ("int8", 0.999), ("int8(asymmetric)", 0.999), ("int8(group=16)", 0.999),
+                            ("int4(group=16)", 0.97), ("int4(group=32, asymmetric)", 0.97)]:
+            feeds = random_inputs(random, SHAPE, 3, 19)
+            feeds = {value.name: feeds[value.name] for value in session.get_inputs()}
+            found = compiled(tamis, folder, path, feeds, dims, [f"--weights={kind}"] if kind else [])
+            sizes[kind] = (folder / "model.plan").stat().st_size
+            keep = feeds["attention_mask"].astype(bool)
+            for value, answer in zip(session.get_outputs(), session.run(None, feeds)):
+                mine, answer = (found[value.name][keep], answer[keep]) if answer.ndim == 3 else (found[value.name], answer)
+                alike = cosine(mine, answer)
+                print(f"--weights={kind}: cosine {alike:.6f} with the float model")
+                if not alike >= least:
+                    raise SystemExit(f"--weights={kind}: the cosine is {alike}")
+        print(sizes)
+        bad = subprocess.run([tamis, "compile", path, "-o", folder / "bad.plan", "--weights=int7"], capture_output=True,
+                             text=True)
+        if bad.returncode == 0 or "no such type" not in bad.stderr:
+            raise SystemExit(f"--weights=int7 is accepted: {bad.stderr}")
+        broken = onnx.load(path)
+        for tensor in broken.graph.initializer:
+            array = numpy_helper.to_array(tensor)
+            if array.ndim == 2 and array.dtype == np.float32:
+                array = array.copy()
+                array[1, 2] = np.nan
+                tensor.CopyFrom(numpy_helper.from_array(array, tensor.name))
+        onnx.save(broken, folder / "nan.onnx")
+        bad = subprocess.run([tamis, "compile", folder / "nan.onnx", "-o", folder / "bad.plan", "--weights=int8"],
+                             capture_output=True, text=True)
+        if bad.returncode == 0 or "holds NaN" not in bad.stderr:
+            raise SystemExit(f"weights of NaN are quantized: {bad.stderr}")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--tamis", required=True)
+    parser.add_argument("part", choices=["ops", "weights"])
+    arguments = parser.parse_args()
+    {"ops": ops, "weights": weights}[arguments.part](arguments.tamis)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
