@@ -35,6 +35,26 @@ void GpuAttentionTiler::decodeGroup() {
   keyHead = head / kernel.groupSize;
 }
 
+void GpuAttentionTiler::openPositions() {
+  Value buffer = b.bufferOf(kernel.positions);
+  Number start = batch * gpu.size(model::dimsOf(kernel.positions.getType()).back());
+  auto numberAt = [&](Number at) { return Number(b, b.load(buffer, at)).as(b.getIndexType()); };
+  Number count = numberAt(start), none = gpu.index(0);
+  gpu.trapIf(arith::CmpIOp::create(b, arith::CmpIPredicate::ugt, count, queries));
+  for (int64_t r = 0; r < 2; ++r) {
+    Number query = firstQuery + (warp * 16 + lane / 4 + 8 * r).as(b.getIndexType());
+    Value end = gpu.ifElse(
+        query < count,
+        [&] {
+          Number key = numberAt(start + query + 1);
+          gpu.trapIf(arith::CmpIOp::create(b, arith::CmpIPredicate::uge, key, keys));
+          return Values{kernel.causal ? key + 1 : keys};
+        },
+        [&] { return Values{none}; })[0];
+    queryEnds.emplace_back(b, end);
+  }
+}
+
 Number GpuAttentionTiler::openRow() {
   Number row = index->rows() ? firstQuery / index->rows() : gpu.index(0), own = head / (kernel.heads / index->heads());
   if (index->perBatch())
@@ -74,7 +94,7 @@ GpuAttentionTiler::Source GpuAttentionTiler::valueSource() {
 }
 
 Number GpuAttentionTiler::endOfKeys() {
-  if (!kernel.causal)
+  if (!kernel.causal || kernel.positions)
     return keys;
   Number last = (firstQuery + (kQueries - 1)).minimum(queries - 1);
   return (last + (keys - queries) + 1).minimum(keys).maximum(gpu.index(0));
@@ -95,7 +115,9 @@ void GpuAttentionTiler::emit() {
   Number full = keys / kKeys;
   if (kernel.causal)
     full = (firstQuery + (keys - queries) + 1).minimum(keys).maximum(zero) / kKeys;
-  if (kernel.mask)
+  if (kernel.positions)
+    openPositions();
+  if (kernel.mask || kernel.positions)
     full = zero;
   Number blocks = (endKey + (kKeys - 1)) / kKeys;
   if (index) { // items ascend: only blocks of the last may end early
@@ -374,7 +396,7 @@ void GpuAttentionTiler::testScores(MutableArrayRef<std::array<Value, 4>> scores,
           score = gpu.select(excluded, none, score);
         }
         Number end = kernel.causal ? (query + offset + 1).minimum(endKey) : endKey;
-        Value isKept = key < end;
+        Value isKept = key < (queryEnds.empty() ? end : queryEnds[r]);
         if (!pairs.empty()) {
           Number bits(b, pairs[2 * r + tile / 4]);
           Value bit = arith::AndIOp::create(b, bits, gpu.i32(int64_t(1) << (tile % 4 * 8 + i)));
@@ -460,11 +482,9 @@ LogicalResult GpuAttentionTiler::check(func::FuncOp function, const AttentionKer
   auto elementOf = [](Value value) { return cast<RankedTensorType>(value.getType()).getElementType(); };
   Type element = elementOf(kernel.query.source);
   auto result = dyn_cast<RankedTensorType>(function.getResultTypes()[0]);
-  if (kernel.positions || !result || elementOf(kernel.key.source) != element ||
-      elementOf(kernel.value.source) != element || result.getElementType() != element)
-    return function.emitOpError() << "is an attention at given positions, or of several types, for which there is no "
-                                     "code for "
-                                  << target.name;
+  if (!result || elementOf(kernel.key.source) != element || elementOf(kernel.value.source) != element ||
+      result.getElementType() != element)
+    return function.emitOpError() << "is an attention of several types, for which there is no code for " << target.name;
   if (kernel.D > kMostWidth || kernel.E > kMostWidth)
     return function.emitOpError() << "has heads of " << std::max(kernel.D, kernel.E) << " columns but up to "
                                   << kMostWidth << " are wanted";

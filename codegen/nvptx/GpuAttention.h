@@ -105,6 +105,9 @@ protected:
   /// The key behind the last that causal order and the number of keys leave to these queries.
   Number endOfKeys();
   State emptyState();
+  /// The keys of each of the thread's queries that stand at given positions end there; those that are not there have
+  /// none.
+  void openPositions();
   /// Finds the row of the index that holds the blocks of these queries; gives how many there are.
   Number openRow();
   /// The first key of the block of that number, one that is read.
@@ -142,6 +145,7 @@ protected:
   Number base;                                            // i32: of shared memory
   llvm::SmallVector<Number> keyAddresses, valueAddresses; // i32, from a stage's beginning
   llvm::SmallVector<std::array<mlir::Value, 4>> queryMatrices;
+  llvm::SmallVector<Number> queryEnds; ///< index: behind the last key of the thread's rows, where positions are given
   /// Where pairs are tested: of the block that is computed, [row of the thread][half of the keys], i32, each key's bit
   /// at its number less that of the thread's first column; none: all are kept.
   Values pairs;

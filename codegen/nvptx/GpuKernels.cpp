@@ -18,6 +18,12 @@ FailureOr<GpuLaunch> tamis::tileForGpu(func::FuncOp kernel, const GpuTarget &tar
     return tileGpuAttention(kernel, target);
   case plan::KernelKind::sparse_attention:
     return tileGpuSparseAttention(kernel, target);
+  case plan::KernelKind::linear_attention:
+    return tileGpuLinearAttention(kernel, target);
+  case plan::KernelKind::merge:
+    return tileGpuMerge(kernel, target);
+  case plan::KernelKind::compaction:
+    return tileGpuCompact(kernel, target);
   case plan::KernelKind::select:
     return tileGpuSelect(kernel, target);
   case plan::KernelKind::rows:

@@ -32,6 +32,9 @@ llvm::FailureOr<GpuLaunch> tileGpuMap(mlir::func::FuncOp kernel, const GpuTarget
 llvm::FailureOr<GpuLaunch> tileGpuRows(mlir::func::FuncOp kernel, const GpuTarget &target);
 llvm::FailureOr<GpuLaunch> tileGpuLinear(mlir::func::FuncOp kernel, const GpuTarget &target);
 llvm::FailureOr<GpuLaunch> tileGpuAttention(mlir::func::FuncOp kernel, const GpuTarget &target);
+llvm::FailureOr<GpuLaunch> tileGpuLinearAttention(mlir::func::FuncOp kernel, const GpuTarget &target);
+llvm::FailureOr<GpuLaunch> tileGpuMerge(mlir::func::FuncOp kernel, const GpuTarget &target);
+llvm::FailureOr<GpuLaunch> tileGpuCompact(mlir::func::FuncOp kernel, const GpuTarget &target);
 llvm::FailureOr<GpuLaunch> tileGpuSelect(mlir::func::FuncOp kernel, const GpuTarget &target);
 llvm::FailureOr<GpuLaunch> tileGpuSparseAttention(mlir::func::FuncOp kernel, const GpuTarget &target);
 

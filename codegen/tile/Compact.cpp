@@ -2,7 +2,7 @@
 // Copies the tokens of an index: next to each other, or back to their places with zeros between them.
 #include "codegen/tile/Compact.h"
 
-#include "codegen/tile/AttentionKernel.h"
+#include "codegen/tile/CompactKernel.h"
 #include "codegen/tile/KernelBuilder.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -11,23 +11,8 @@ using namespace mlir;
 using namespace tamis;
 using arith::CmpIPredicate;
 
-namespace {
 // Elements of a work group: a few times what it costs to begin one.
-constexpr int64_t kGroupElements = 16384;
-
-/// A kernel taken apart.
-struct CompactKernel {
-  bool isExpand = false;
-  ColumnRange tokens;
-  BlockArgument index;
-  DimExpr batch, from, to; ///< tokens of the operand, and of the result
-  DimExpr items, capacity; ///< of the index
-  int64_t features = 0;    ///< of a token
-  int64_t groupTokens = 0;
-
-  static FailureOr<CompactKernel> analyse(func::FuncOp function);
-  template <typename Op> LogicalResult read(Op op);
-};
+static constexpr int64_t kGroupElements = 16384;
 
 template <typename Op> LogicalResult CompactKernel::read(Op op) {
   auto range = columnRange(op, op.getInput());
@@ -66,6 +51,7 @@ FailureOr<CompactKernel> CompactKernel::analyse(func::FuncOp function) {
   return kernel;
 }
 
+namespace {
 /// One kernel's loops: groups of (batch item, chunk of tokens of the result).
 class CompactTiler {
 public:

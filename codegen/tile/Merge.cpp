@@ -3,6 +3,7 @@
 #include "codegen/tile/Merge.h"
 
 #include "codegen/tile/KernelBuilder.h"
+#include "codegen/tile/MergeKernel.h"
 #include "codegen/tile/VectorMath.h"
 #include "dialects/sattn/SattnDialect.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -15,46 +16,39 @@ using sattn::LoadPartialOp;
 using sattn::MergeOp;
 using sattn::StorePartialOp;
 
+FailureOr<MergeKernel> MergeKernel::analyse(func::FuncOp function) {
+  auto ops = function.getOps<MergeOp>();
+  if (ops.empty() || !llvm::hasSingleElement(function.getBody()))
+    return function.emitOpError("has no sattn.merge to tile");
+  MergeOp op = *ops.begin();
+  for (Operation &other : function.front().without_terminator())
+    if (&other != op && !isa<LoadPartialOp, StorePartialOp>(other))
+      return other.emitOpError("cannot be computed with a sattn.merge");
+  Operation *terminator = function.front().getTerminator();
+  Value result = terminator->getNumOperands() == 1 ? terminator->getOperand(0) : Value();
+  auto store = result ? result.getDefiningOp<StorePartialOp>() : StorePartialOp();
+  if (!result || (store ? store.getInput() : result) != op.getResult())
+    return function.emitOpError("returns something else than the result of its sattn.merge");
+  MergeKernel kernel;
+  for (Value input : op.getInputs()) {
+    auto load = input.getDefiningOp<LoadPartialOp>();
+    auto source = load ? dyn_cast<BlockArgument>(load.getInput()) : BlockArgument();
+    if (!source)
+      return op.emitOpError("has an operand that is not loaded from an argument of its kernel");
+    kernel.inputs.push_back(source);
+  }
+  model::Dims shape = cast<sattn::PartialType>(op.getInputs().front().getType()).shapeDims();
+  kernel.batch = shape[0];
+  kernel.heads = *shape[1].constant();
+  kernel.queries = shape[2];
+  kernel.width = *shape[3].constant();
+  kernel.isPartial = bool(store);
+  return kernel;
+}
+
 namespace {
 /// Queries of a work group.
 constexpr int64_t kGroupQueries = 128;
-
-struct MergeKernel {
-  SmallVector<BlockArgument> inputs;
-  DimExpr batch, queries;
-  int64_t heads = 0, width = 0;
-  bool isPartial = false;
-
-  static FailureOr<MergeKernel> analyse(func::FuncOp function) {
-    auto ops = function.getOps<MergeOp>();
-    if (ops.empty() || !llvm::hasSingleElement(function.getBody()))
-      return function.emitOpError("has no sattn.merge to tile");
-    MergeOp op = *ops.begin();
-    for (Operation &other : function.front().without_terminator())
-      if (&other != op && !isa<LoadPartialOp, StorePartialOp>(other))
-        return other.emitOpError("cannot be computed with a sattn.merge");
-    Operation *terminator = function.front().getTerminator();
-    Value result = terminator->getNumOperands() == 1 ? terminator->getOperand(0) : Value();
-    auto store = result ? result.getDefiningOp<StorePartialOp>() : StorePartialOp();
-    if (!result || (store ? store.getInput() : result) != op.getResult())
-      return function.emitOpError("returns something else than the result of its sattn.merge");
-    MergeKernel kernel;
-    for (Value input : op.getInputs()) {
-      auto load = input.getDefiningOp<LoadPartialOp>();
-      auto source = load ? dyn_cast<BlockArgument>(load.getInput()) : BlockArgument();
-      if (!source)
-        return op.emitOpError("has an operand that is not loaded from an argument of its kernel");
-      kernel.inputs.push_back(source);
-    }
-    model::Dims shape = cast<sattn::PartialType>(op.getInputs().front().getType()).shapeDims();
-    kernel.batch = shape[0];
-    kernel.heads = *shape[1].constant();
-    kernel.queries = shape[2];
-    kernel.width = *shape[3].constant();
-    kernel.isPartial = bool(store);
-    return kernel;
-  }
-};
 
 class MergeTiler {
 public:

@@ -7,7 +7,7 @@ import unittest
 from command import CommandTest
 
 PATTERNS = ["window(size=5, sinks=1)", "local_global(block=16)", "top_k(k=8)", "block_top_k(k=2, block=8)",
-            "page_bounds(k=3, page=4)"]
+            "page_bounds(k=3, page=4)", "linear"]
 SIZES = [(1, 1), (1, 16), (2, 19), (3, 64)]
 
 
