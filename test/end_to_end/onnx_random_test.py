@@ -346,7 +346,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tamis", required=True)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--rounds", type=int, default=8, help="models of each op")
+    parser.add_argument("--rounds", type=int, default=5, help="models of each op")
     parser.add_argument("--only", default="", help="generators whose name contains this")
     arguments = parser.parse_args()
     failures = count = 0
