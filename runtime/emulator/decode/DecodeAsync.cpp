@@ -7,7 +7,7 @@
 namespace tamis::emulator {
 
 /// Takes the state space of an mbarrier: a cluster has one block here.
-static constexpr std::initializer_list<std::string_view> kShared = {"shared", "shared::cta", "shared::cluster"};
+static const std::initializer_list<std::string_view> kShared = {"shared", "shared::cta", "shared::cluster"};
 
 bool Decoder::decodeMemoryBarrier() {
   kernel.usesPartialBarriers = true;
