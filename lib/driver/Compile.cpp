@@ -3,6 +3,7 @@
 #include "lib/driver/Compile.h"
 
 #include "dialects/plan/PlanDialect.h"
+#include "lib/driver/Cubin.h"
 #include "lib/driver/GpuPrograms.h"
 #include "mlir/IR/AsmState.h"
 #include "mlir/Transforms/Passes.h"
@@ -187,8 +188,23 @@ private:
       complete &= succeeded(section);
       if (complete)
         gpuCode.push_back(std::move(*section));
+      if (complete && failed(addCubin()))
+        complete = false;
     }
     return success(complete);
+  }
+
+  /// Beside the PTX that was compiled last, where there is an assembler.
+  LogicalResult addCubin() {
+    cubins.emplace_back();
+    if (ptxas.empty())
+      return success();
+    activity()("assembling the code for " + gpuCode.back().name);
+    auto cubin = assembleCubin(gpuCode.back(), ptxas);
+    if (!cubin)
+      return error(llvm::toString(cubin.takeError()));
+    cubins.back() = std::move(*cubin);
+    return success();
   }
 
   LogicalResult placeBuffers(ModuleOp program) {
@@ -203,9 +219,11 @@ private:
     std::vector<DeviceProgram> programs;
     if (result.module->lookupSymbol("main"))
       programs.push_back({*result.module, std::move(code)});
-    for (auto [program, section] : llvm::zip(gpuPrograms, gpuCode)) {
+    for (auto [program, section, cubin] : llvm::zip(gpuPrograms, gpuCode, cubins)) {
       programs.push_back({program, {}});
       programs.back().code.push_back(std::move(section));
+      if (cubin)
+        programs.back().code.push_back(std::move(*cubin));
     }
     for (const DeviceProgram &program : programs)
       if (failed(placeBuffers(program.module)))
@@ -215,6 +233,8 @@ private:
     PlanOrigin origin{compilerVersion(), llvm::sys::path::filename(options.model).str()};
     if (result.choice)
       origin.reports.push_back({"attention", result.choice->json()});
+    if (!result.gpuDecisions.empty())
+      origin.reports.push_back({"gpu", printGpuDecisions(result.gpuDecisions)});
     if (auto error = writePlan(programs, weights, origin, options.output))
       return this->error(llvm::toString(std::move(error)));
     return success();
@@ -247,6 +267,8 @@ private:
   std::vector<GpuTarget> gpus;
   std::vector<ModuleOp> gpuPrograms; ///< of each, within the result's module
   std::vector<CodeSection> gpuCode;
+  std::vector<std::optional<CodeSection>> cubins; ///< of each, where it was assembled
+  std::string ptxas = findPtxas();
   CompileResult result;
 };
 

@@ -51,8 +51,8 @@ class Gpu(CommandTest):
         self.tamis("compile", model, "-o", "gpu.plan", "--target=cuda:sm_80,sm_86")
         self.tamis("compile", model, "-o", "both.plan", "--target=cuda:sm_80,x86-64-v3")
         both = json.loads(self.tamis("inspect", "both.plan", "--json").stdout)
-        self.assertEqual([s["name"] for s in both["sections"]], ["x86-64-v3", "sm_80", "weights"])
-        self.assertEqual([s["in_use"] for s in both["sections"]], [True, False, True])
+        self.assertEqual([s["name"] for s in both["sections"]], ["x86-64-v3", "sm_80", "weights", "gpu"])
+        self.assertEqual([s["in_use"] for s in both["sections"]], [True, False, True, False])
         cpu = json.loads(self.tamis("inspect", "cpu.plan", "--json").stdout)
         self.assertEqual(both["dispatches"], cpu["dispatches"])
         gpu = json.loads(self.tamis("inspect", "both.plan", "--level=sm_80", "--json").stdout)
@@ -67,6 +67,27 @@ class Gpu(CommandTest):
         self.assertIn(".target sm_86", ptx)
         self.assertTrue(ptx.endswith("\n"))
 
+    def test_cubins(self):
+        """An assembler that copies stands for NVIDIA's; the emulated driver takes PTX and refuses machine code."""
+        assembler = self.folder / "ptxas"
+        assembler.write_text('#!/bin/sh\necho "$1" > "$4"\n')
+        assembler.chmod(0o755)
+        there = {"TAMIS_PTXAS": str(assembler)}
+        model, words = self.small_model(), ["--target=cuda:sm_80,sm_90a"]
+        self.tamis("compile", model, "-o", "gpu.plan", *words, environment=there)
+        sections = json.loads(self.tamis("inspect", "gpu.plan", "--json").stdout)["sections"]
+        names = [section["name"] for section in sections if section["kind"] == "code"]
+        self.assertEqual(names, ["sm_80", "sm_80-cubin", "sm_90a", "sm_90a-cubin"])
+        self.assertEqual(self.tamis("inspect", "gpu.plan", "--code=sm_90a-cubin").stdout, "-arch=sm_90a\n")
+        self.tamis("verify", "gpu.plan", model, "--device=emulated", "--tolerance=5e-3", "--dim=batch=1", "--dim=sequence=3")
+        self.tamis("compile", model, "-o", "again.plan", *words, environment=there)
+        self.assertEqual((self.folder / "gpu.plan").read_bytes(), (self.folder / "again.plan").read_bytes())
+        assembler.write_text("#!/bin/sh\necho no such target; exit 1\n")
+        message = self.fails("compile", model, "-o", "x.plan", *words, environment=there)
+        self.assertIn("does not assemble the code for sm_80: no such target", message)
+        message = self.fails("compile", model, "-o", "x.plan", *words, environment={"TAMIS_PTXAS": "/nowhere/ptxas"})
+        self.assertIn("'/nowhere/ptxas' does not assemble the code for sm_80", message)
+
     def test_decisions(self):
         """They are told, and those that were edited are taken: other grids, the same answer."""
         model, words = self.small_model(), ["--target=x86-64-v3,cuda:sm_80,sm_90"]
@@ -75,6 +96,8 @@ class Gpu(CommandTest):
         self.assertEqual([target["target"] for target in told["targets"]], ["sm_80", "sm_90"])
         linear = next(k for k in told["targets"][0]["kernels"] if len(k["candidates"]) > 1)
         self.assertFalse(linear["by_hand"])
+        self.assertEqual(json.loads(self.tamis("inspect", "a.plan", "--json").stdout)["reports"], {"gpu": told})
+        self.assertRegex(self.tamis("inspect", "a.plan").stdout, rf"{linear['kernel']} +{linear['chosen']} +")
         best = min((c for c in linear["candidates"] if c["groups_per_processor"]), key=lambda c: c["cycles"])
         self.assertEqual(best["tile"], linear["chosen"])
         # Given back as it is, it changes nothing.

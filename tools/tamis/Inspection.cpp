@@ -4,6 +4,7 @@
 
 #include "tools/tamis/Inspection.h"
 #include "tools/tamis/AttentionReport.h"
+#include "tools/tamis/GpuReport.h"
 #include "tools/tamis/Sizes.h"
 #include "tools/tamis/Table.h"
 #include <cstring>
@@ -128,10 +129,13 @@ static nlohmann::ordered_json reportOf(const tamis_section_info &section) {
 std::string Inspection::reportsText() const {
   std::string text;
   for (const tamis_section_info &section : plan.sections()) {
-    if (section.kind != TAMIS_SECTION_REPORT || strcmp(section.name, "attention"))
+    if (section.kind != TAMIS_SECTION_REPORT)
       continue;
     try {
-      text += "\n" + attentionText(reportOf(section));
+      if (!strcmp(section.name, "attention"))
+        text += "\n" + attentionText(reportOf(section));
+      else if (!strcmp(section.name, "gpu"))
+        text += "\n" + gpuText(reportOf(section));
     } catch (const nlohmann::json::exception &error) {
       text += format("\nthe report '%s' cannot be read: %s\n", section.name, error.what());
     }
