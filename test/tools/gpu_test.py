@@ -61,7 +61,7 @@ class Gpu(CommandTest):
             self.assertGreaterEqual(dispatch["group_threads"], 32)
         # Without code for the CPU it can be asked, and not run there.
         alone = json.loads(self.tamis("inspect", "gpu.plan", "--json").stdout)
-        self.assertEqual([s["name"] for s in alone["sections"]], ["sm_80", "sm_86", "weights"])
+        self.assertEqual([s["name"] for s in alone["sections"]], ["sm_80", "sm_86", "weights", "gpu"])
         self.assertIn("'sm_80' is for an NVIDIA GPU", self.fails("run", "gpu.plan", "--input=ids=1x3xi64=1"))
         ptx = self.tamis("inspect", "gpu.plan", "--code=sm_86").stdout
         self.assertIn(".target sm_86", ptx)
