@@ -15,9 +15,35 @@ using namespace tamis;
 
 namespace {
 
+/// A place of the arena, as large as the largest of several sizes.
 struct Slot {
-  DimExpr bytes;
-  unsigned freeAfter; ///< the last dispatch that reads what lies here
+  SmallVector<DimExpr> sizes; ///< of which none is known to be at most another
+  unsigned freeAfter;         ///< the last dispatch that reads what lies here
+
+  bool holds(const DimExpr &bytes) const {
+    return llvm::any_of(sizes, [&](const DimExpr &size) { return DimExpr::max(size, bytes) == size; });
+  }
+
+  void grow(const DimExpr &bytes) {
+    if (holds(bytes))
+      return;
+    llvm::erase_if(sizes, [&](const DimExpr &size) { return DimExpr::max(size, bytes) == bytes; });
+    sizes.push_back(bytes);
+  }
+
+  /// As a tree that is as low as can be: a text is read back only up to some depth.
+  DimExpr bytes() const {
+    SmallVector<DimExpr> level = sizes;
+    while (level.size() > 1) {
+      SmallVector<DimExpr> next;
+      for (size_t i = 0; i + 1 < level.size(); i += 2)
+        next.push_back(DimExpr::max(level[i], level[i + 1]));
+      if (level.size() % 2)
+        next.push_back(level.back());
+      level = std::move(next);
+    }
+    return level[0];
+  }
 };
 
 /// The last dispatch that reads the value, and the output it is returned as.
@@ -68,14 +94,19 @@ struct PlaceBuffers : tamis::impl::PlaceBuffersBase<PlaceBuffers> {
       dispatch.setSlots(places);
     }
     SmallVector<Attribute> sizes;
-    for (const Slot &slot : slots)
-      sizes.push_back(StringAttr::get(&getContext(), slot.bytes.str()));
+    for (const Slot &slot : slots) {
+      sizes.push_back(StringAttr::get(&getContext(), slot.bytes().str()));
+      if (!DimExpr::parse(cast<StringAttr>(sizes.back()).getValue())) {
+        main.emitError("the size of a buffer is an expression that is nested too deeply");
+        return signalPassFailure();
+      }
+    }
     main->setAttr(plan::kSlotsAttr, ArrayAttr::get(&getContext(), sizes));
     numSlots += slots.size();
   }
 
-  /// A free slot of the same size, else one that is as large for all sizes of the symbols, else the first free one, which
-  /// grows; a new one when none is free.
+  /// A free slot of the same size, else one that is as large for all sizes of the symbols, else the first free one,
+  /// which grows; a new one when none is free.
   int64_t place(SmallVector<Slot> &slots, Type type, unsigned now, unsigned last) {
     auto tensor = cast<RankedTensorType>(type);
     DimExpr bytes = product(model::dimsOf(tensor)) * elementBytes(tensor.getElementType());
@@ -84,16 +115,16 @@ struct PlaceBuffers : tamis::impl::PlaceBuffersBase<PlaceBuffers> {
     for (auto [i, slot] : llvm::enumerate(slots)) {
       if (slot.freeAfter >= now)
         continue;
-      DimExpr larger = DimExpr::max(slot.bytes, bytes);
-      int rank = slot.bytes == bytes ? 3 : larger == slot.bytes ? 2 : 1;
+      int rank = slot.sizes.size() == 1 && slot.sizes[0] == bytes ? 3 : slot.holds(bytes) ? 2 : 1;
       if (rank > bestRank)
         best = i, bestRank = rank;
     }
     if (!best) {
-      slots.push_back({bytes, last});
+      slots.push_back({{bytes}, last});
       return slots.size() - 1;
     }
-    slots[*best] = {DimExpr::max(slots[*best].bytes, bytes), last};
+    slots[*best].grow(bytes);
+    slots[*best].freeAfter = last;
     return *best;
   }
 };

@@ -62,3 +62,22 @@ func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
   %3 = plan.dispatch @d(%2) grid "1" scratch "0" sources [] flops "0" bytes "0" : (tensor<2xf32>) -> tensor<4xf32>
   return %3 : tensor<4xf32>
 }
+
+// -----
+
+// Values of two dynamic sizes take turns in one slot: each counts once, however often.
+// CHECK-LABEL: func.func @main
+// CHECK-SAME: plan.slots = ["max(16*n, 4*m)", "max(16*n, 4*m)"]
+!n = tensor<?x4xf32, #model.dims<"n", "4">>
+!m = tensor<?xf32, #model.dims<"m">>
+func.func @main(%x: !n) -> !n attributes {model.symbols = [#model.symbol<"n", 1, 9>, #model.symbol<"m", 1, 9>]} {
+  %0 = plan.dispatch @k(%x) grid "1" scratch "0" sources [] flops "0" bytes "0" : (!n) -> !n
+  %1 = plan.dispatch @l(%0) grid "1" scratch "0" sources [] flops "0" bytes "0" : (!n) -> !m
+  %2 = plan.dispatch @l(%1) grid "1" scratch "0" sources [] flops "0" bytes "0" : (!m) -> !m
+  %3 = plan.dispatch @k(%2) grid "1" scratch "0" sources [] flops "0" bytes "0" : (!m) -> !n
+  %4 = plan.dispatch @k(%3) grid "1" scratch "0" sources [] flops "0" bytes "0" : (!n) -> !n
+  %5 = plan.dispatch @l(%4) grid "1" scratch "0" sources [] flops "0" bytes "0" : (!n) -> !m
+  %6 = plan.dispatch @l(%5) grid "1" scratch "0" sources [] flops "0" bytes "0" : (!m) -> !m
+  %7 = plan.dispatch @k(%6) grid "1" scratch "0" sources [] flops "0" bytes "0" : (!m) -> !n
+  return %7 : !n
+}
