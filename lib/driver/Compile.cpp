@@ -235,6 +235,8 @@ private:
       origin.reports.push_back({"attention", result.choice->json()});
     if (!result.gpuDecisions.empty())
       origin.reports.push_back({"gpu", printGpuDecisions(result.gpuDecisions)});
+    for (const auto &[name, text] : weights.texts())
+      origin.reports.push_back({name, text});
     if (auto error = writePlan(programs, weights, origin, options.output))
       return this->error(llvm::toString(std::move(error)));
     return success();

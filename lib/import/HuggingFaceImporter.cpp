@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // A Hugging Face folder, config.json and model.safetensors, of BERT's architecture.
-#include "lib/import/Importers.h"
+#define JSON_NOEXCEPTION // a syntax error gives a discarded value
+#include "lib/import/HuggingFace.h"
 
 #include "dialects/model/ModelDialect.h"
 #include "lib/import/SizeRules.h"
@@ -11,10 +12,6 @@
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
 #include <cmath>
-
-// No exceptions here: a syntax error gives a discarded value.
-#define JSON_NOEXCEPTION
-#include <nlohmann/json.hpp>
 
 using namespace mlir;
 using namespace tamis;
@@ -85,7 +82,7 @@ private:
     if (type != "bert")
       return emitError(loc) << "is a model of type '" << type << "' ("
                             << (architecture.empty() ? "no architecture" : architecture)
-                            << ") but model_type 'bert' is supported; export others as ONNX";
+                            << ") but bert, llama, mistral, qwen2 and qwen3 are supported; export others as ONNX";
     if (!architecture.empty() && architecture != "BertModel")
       emitWarning(loc) << "is a " << architecture << "; its encoder is imported without the head";
     return success();
@@ -266,49 +263,31 @@ private:
   model::Dims tokens, hidden;
   std::vector<std::string> missing;
 };
-
-FailureOr<Json> readConfig(StringRef path, WeightStore &weights, Location loc) {
-  constexpr int maxDepth = 64;
-  constexpr size_t maxBytes = 16 << 20;
-  auto text = weights.mapFile(path);
-  if (!text)
-    return reportError(loc, text.takeError());
-  if (text->size() > maxBytes)
-    return emitError(loc) << "has " << text->size() << " bytes but at most " << maxBytes << " are wanted";
-  auto shallow = [](int depth, Json::parse_event_t, Json &) { return depth <= maxDepth; };
-  Json json = Json::parse(text->begin(), text->end(), shallow, /*allow_exceptions=*/false);
-  if (json.is_discarded() || !json.is_object())
-    return emitError(loc) << "is no JSON object";
-  return json;
-}
 } // namespace
 
 ImportedModule tamis::importHuggingFace(StringRef folder, const ImportOptions &options, MLIRContext *context,
                                         WeightStore &weights) {
-  llvm::SmallString<256> configPath(folder), weightsPath(folder);
-  llvm::sys::path::append(configPath, "config.json");
-  llvm::sys::path::append(weightsPath, "model.safetensors");
+  auto inFolder = [&](StringRef name) {
+    llvm::SmallString<256> path(folder);
+    llvm::sys::path::append(path, name);
+    return path;
+  };
+  llvm::SmallString<256> configPath = inFolder("config.json");
+  for (StringRef name : {"config.json", "model.safetensors"})
+    if (!llvm::sys::fs::exists(inFolder(name)) &&
+        (name == "config.json" || !llvm::sys::fs::exists(inFolder("model.safetensors.index.json"))))
+      return emitError(fileLocation(folder, context))
+             << "the folder has no " << name << "; config.json and model.safetensors are wanted";
   Location loc = fileLocation(configPath, context);
-  for (StringRef path : {StringRef(configPath), StringRef(weightsPath)})
-    if (!llvm::sys::fs::exists(path)) {
-      InFlightDiagnostic error = emitError(fileLocation(folder, context))
-                                 << "the folder has no " << llvm::sys::path::filename(path)
-                                 << "; config.json and model.safetensors are wanted";
-      llvm::SmallString<256> index(folder);
-      llvm::sys::path::append(index, "model.safetensors.index.json");
-      if (llvm::sys::fs::exists(index))
-        error.attachNote(fileLocation(index, context)) << "weights in several files are not supported";
-      return error;
-    }
-  auto json = readConfig(configPath, weights, loc);
+  auto json = readJsonObject(configPath, weights, loc);
   if (failed(json))
     return failure();
+  if (auto type = json->find("model_type");
+      type != json->end() && type->is_string() && isDecoderType(type->get_ref<const std::string &>()))
+    return importHuggingFaceDecoder(folder, *json, loc, options, weights);
   BertConfig config;
-  if (failed(ConfigReader(*json, loc).read(config)))
+  if (failed(ConfigReader(*json, loc).read(config)) || failed(addFolderWeights(folder, weights, context)))
     return failure();
-  Location weightsLoc = fileLocation(weightsPath, context);
-  if (llvm::Error error = addSafetensors(weights, weightsPath, context))
-    return reportError(weightsLoc, std::move(error));
   SizeRules rules(options);
-  return BertBuilder(config, rules, weights, weightsLoc).build();
+  return BertBuilder(config, rules, weights, fileLocation(inFolder("model.safetensors"), context)).build();
 }

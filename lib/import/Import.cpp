@@ -40,8 +40,10 @@ ImportedModule tamis::importModel(StringRef path, const ImportOptions &options, 
   StringRef extension = llvm::sys::path::extension(path);
   if (extension == ".mlir")
     return importText(path, options, context, weights);
-  if (extension == ".safetensors" || extension == ".gguf" || extension == ".json")
-    return emitError(loc) << "found a " << extension << " file but an .onnx file, an .mlir file or a folder with "
+  if (extension == ".gguf")
+    return importGguf(path, options, context, weights);
+  if (extension == ".safetensors" || extension == ".json")
+    return emitError(loc) << "found a " << extension << " file but an .onnx, .gguf or .mlir file or a folder with "
                           << "config.json and model.safetensors is wanted";
   return importOnnx(path, options, context, weights);
 }

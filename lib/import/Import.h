@@ -24,6 +24,8 @@ struct ImportOptions {
 /// `path` is one of
 /// - an ONNX file (`*.onnx`, or any file that reads as one), opset 7 to 27, weights inside or in files of its folder;
 /// - a folder of Hugging Face's layout with `config.json` and `model.safetensors`, of BERT's architecture;
+/// - a GGUF file (`*.gguf`) of the architecture llama, qwen2 or qwen3; weights are unpacked to f32, and the file's
+///   tokenizer is kept among the texts of `weights`;
 /// - a textual graph (`*.mlir`), with its weights in a file of the same stem ending in `.safetensors`.
 ///
 /// Dynamic sizes bear the names of the model. A size without a name is called `<input>_<axis>`. A range that is not

@@ -13,6 +13,8 @@ ImportedModule importOnnx(llvm::StringRef path, const ImportOptions &options, ml
                           WeightStore &weights);
 ImportedModule importHuggingFace(llvm::StringRef folder, const ImportOptions &options, mlir::MLIRContext *context,
                                  WeightStore &weights);
+ImportedModule importGguf(llvm::StringRef path, const ImportOptions &options, mlir::MLIRContext *context,
+                          WeightStore &weights);
 ImportedModule importText(llvm::StringRef path, const ImportOptions &options, mlir::MLIRContext *context,
                           WeightStore &weights);
 

@@ -55,13 +55,13 @@ const SizeRules::Size *SizeRules::lookUp(llvm::StringRef symbol) const {
   return it == bySymbol.end() ? nullptr : &sizes[it->second];
 }
 
-DimExpr SizeRules::named(llvm::StringRef name) {
+DimExpr SizeRules::named(llvm::StringRef name, int64_t min, int64_t max) {
   if (auto known = find(name))
     return *known;
   std::string symbol = spellSymbol(name);
   while (bySymbol.contains(symbol))
     symbol += "_";
-  Size size{symbol, name.str(), {defaultMinSize, defaultMaxSize, false}, std::nullopt};
+  Size size{symbol, name.str(), {min, max, false}, std::nullopt};
   for (const model::Symbol &given : options.dims)
     if (given.name == name || given.name == symbol) {
       size.range = {given.min, given.max, true};

@@ -14,8 +14,9 @@ class SizeRules {
 public:
   explicit SizeRules(const ImportOptions &options) : options(options) {}
 
-  /// The size that the model calls `name`; declared at its first use. Names that are no symbol are spelt as one.
-  DimExpr named(llvm::StringRef name);
+  /// The size that the model calls `name`; declared at its first use, from `min` to `max` where the user says nothing.
+  /// Names that are no symbol are spelt as one.
+  DimExpr named(llvm::StringRef name, int64_t min = defaultMinSize, int64_t max = defaultMaxSize);
   /// The same, but nothing for a name that is not declared.
   std::optional<DimExpr> find(llvm::StringRef name) const;
 

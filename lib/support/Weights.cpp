@@ -44,6 +44,13 @@ llvm::ArrayRef<char> WeightStore::keep(llvm::ArrayRef<char> bytes) {
   return llvm::ArrayRef<char>(kept.back()->getBufferStart(), bytes.size());
 }
 
+llvm::MutableArrayRef<char> WeightStore::allocate(size_t bytes) {
+  auto buffer = llvm::WritableMemoryBuffer::getNewUninitMemBuffer(bytes);
+  llvm::MutableArrayRef<char> memory(buffer->getBufferStart(), bytes);
+  kept.push_back(std::move(buffer));
+  return memory;
+}
+
 const WeightStore::Weight *WeightStore::find(llvm::StringRef key) const {
   auto it = weights.find(key);
   return it == weights.end() ? nullptr : &it->second;

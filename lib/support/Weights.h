@@ -8,7 +8,9 @@
 #include "llvm/ADT/StringMap.h"
 #include "llvm/Support/Error.h"
 #include "llvm/Support/MemoryBuffer.h"
+#include <map>
 #include <memory>
+#include <string>
 
 namespace tamis {
 
@@ -26,6 +28,12 @@ public:
 
   /// Keeps a copy for bytes that lie in no file (a small initializer of a message).
   llvm::ArrayRef<char> keep(llvm::ArrayRef<char> bytes);
+  /// Memory for bytes that are yet to be made, kept as those are.
+  llvm::MutableArrayRef<char> allocate(size_t bytes);
+
+  /// Keeps a text that goes with the model into its plan, as its tokenizer; a later one of the same name replaces it.
+  void addText(llvm::StringRef name, std::string text) { belongings[name.str()] = std::move(text); }
+  const std::map<std::string, std::string> &texts() const { return belongings; }
 
   struct Weight {
     mlir::RankedTensorType type; ///< static shape, no encoding
@@ -35,17 +43,19 @@ public:
   const Weight *find(llvm::StringRef key) const;
   size_t size() const { return weights.size(); }
 
-  /// Tells the system that these bytes of a mapped file will not be read soon, so that a compilation does not hold a whole
-  /// model in memory. They can still be read. Nothing happens for bytes that are not mapped.
+  /// Tells the system that these bytes of a mapped file will not be read soon, so that a compilation does not hold a
+  /// whole model in memory. They can still be read. Nothing happens for bytes that are not mapped.
   void release(llvm::ArrayRef<char> bytes) const;
 
 private:
   llvm::StringMap<std::unique_ptr<llvm::MemoryBuffer>> files;
   std::vector<std::unique_ptr<llvm::MemoryBuffer>> kept;
+  std::map<std::string, std::string> belongings;
   llvm::StringMap<Weight> weights;
 };
 
-/// Bytes of one element in memory: bool is one byte, and so are 4 bits, with their sign or zeros above. Zero for a type that has no storage form.
+/// Bytes of one element in memory: bool is one byte, and so are 4 bits, with their sign or zeros above. Zero for a type
+/// that has no storage form.
 int64_t elementBytes(mlir::Type type);
 
 /// Reads a .safetensors file (header length, JSON header, tensors) and adds every tensor under its own name.

@@ -149,8 +149,9 @@ TEST_F(HuggingFace, ConfigsThatAreNotSupported) {
     EXPECT_FALSE(importFolder(text, weightsText)) << text;
     return messages;
   };
-  EXPECT_THAT(fails("{\"model_type\": \"llama\", \"architectures\": [\"LlamaForCausalLM\"]}"),
-              HasSubstr("is a model of type 'llama' (LlamaForCausalLM) but model_type 'bert' is supported"));
+  EXPECT_THAT(fails("{\"model_type\": \"opt\", \"architectures\": [\"OPTForCausalLM\"]}"),
+              HasSubstr("is a model of type 'opt' (OPTForCausalLM) but bert, llama, mistral, qwen2 and qwen3 are"));
+  EXPECT_THAT(fails("{\"model_type\": \"llama\", \"vocab_size\": 7}"), HasSubstr("has no 'hidden_size' from 1"));
   EXPECT_THAT(fails(config(", \"position_embedding_type\": \"relative_key\"")), HasSubstr("only 'absolute'"));
   EXPECT_THAT(fails(config(", \"is_decoder\": true")), HasSubstr("only encoders"));
   EXPECT_THAT(fails(config(", \"hidden_act\": \"mish\"")), HasSubstr("has hidden_act 'mish'"));
@@ -173,8 +174,16 @@ TEST_F(HuggingFace, FoldersThatLackSomething) {
   write("sharded/config.json", config());
   write("sharded/model.safetensors.index.json", "{}");
   EXPECT_FALSE(import(path("sharded")));
-  EXPECT_THAT(messages, HasSubstr("has no model.safetensors"));
-  EXPECT_THAT(messages, HasSubstr("weights in several files are not supported"));
+  EXPECT_THAT(messages, HasSubstr("has no object 'weight_map'"));
+  for (const char *file : {"../bert/model.safetensors", ".hidden", ""}) {
+    write("sharded/model.safetensors.index.json", std::string("{\"weight_map\": {\"w\": \"") + file + "\"}}");
+    EXPECT_FALSE(import(path("sharded")));
+    EXPECT_THAT(messages, HasSubstr("which is no name within the folder"));
+  }
+  write("sharded/part.safetensors", safetensors({}));
+  write("sharded/model.safetensors.index.json", "{\"weight_map\": {\"w\": \"part.safetensors\"}}");
+  EXPECT_FALSE(import(path("sharded")));
+  EXPECT_THAT(messages, HasSubstr("names the weight 'w', which 'part.safetensors' lacks"));
 }
 
 TEST_F(HuggingFace, MissingWeightsAreListed) {

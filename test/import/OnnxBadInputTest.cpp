@@ -25,7 +25,9 @@ TEST_F(OnnxBadInput, PathsThatAreNoModel) {
   EXPECT_FALSE(import(path("pipe")));
   EXPECT_THAT(messages, HasSubstr("neither a regular file nor a folder"));
   EXPECT_FALSE(import(write("weights.gguf", "GGUF")));
-  EXPECT_THAT(messages, HasSubstr("found a .gguf file but an .onnx file"));
+  EXPECT_THAT(messages, HasSubstr("is cut short: it ends within its header, at byte 4"));
+  EXPECT_FALSE(import(write("model.safetensors", "12345678")));
+  EXPECT_THAT(messages, HasSubstr("found a .safetensors file but an .onnx, .gguf or .mlir file"));
 }
 
 TEST_F(OnnxBadInput, ForeignFiles) {

@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Decoders of Llama's kind, as a function of the model dialect.
+#include "lib/import/Decoder.h"
+
+#include "lib/support/Gguf.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/Verifier.h"
+#include "llvm/ADT/StringExtras.h"
+#include <cmath>
+#include <numbers>
+
+using namespace mlir;
+using namespace tamis;
+using K = model::ElementwiseKind;
+
+namespace {
+class DecoderBuilder {
+public:
+  DecoderBuilder(const DecoderConfig &config, const DecoderNames &names, const ImportOptions &options,
+                 WeightStore &weights, Location fileLoc)
+      : config(config), names(names), rules(options), weights(weights), fileLoc(fileLoc), builder(fileLoc.getContext()),
+        element(builder.getF32Type()) {}
+
+  ImportedModule build() {
+    if (failed(declareSizes()))
+      return failure();
+    OwningOpRef<ModuleOp> module = ModuleOp::create(fileLoc);
+    builder.setInsertionPointToEnd(module->getBody());
+    auto function = func::FuncOp::create(builder, fileLoc, "main", builder.getFunctionType({}, {}));
+    Block *body = function.addEntryBlock();
+    builder.setInsertionPointToEnd(body);
+    auto argument = [&](const Twine &name, Type type) {
+      inputs.push_back(name.str());
+      return body->addArgument(type, fileLoc);
+    };
+    Value ids = argument("input_ids", model::tensorType(builder.getI64Type(), {batch, sequence}));
+    Value logitsAt = argument("logits_at", model::tensorType(builder.getI64Type(), {batch, kept}));
+    Value x = embedding(ids);
+    buildTurns();
+    for (int64_t layer = 0; layer < config.layers && missing.size() < maxMissing; ++layer) {
+      Type cache = tokensOf(past, kvWidth());
+      Value keys = argument("past_keys." + Twine(layer), cache),
+            values = argument("past_values." + Twine(layer), cache);
+      x = decoderLayer(x, keys, values, layer);
+    }
+    Value logits = head(x, logitsAt);
+    if (!missing.empty())
+      return emitError(fileLoc) << "the weights do not fit the model's description: " << llvm::join(missing, "; ");
+    results.insert(results.begin(), logits);
+    outputs.insert(outputs.begin(), "logits");
+    func::ReturnOp::create(builder, fileLoc, results);
+    function.setFunctionType(builder.getFunctionType(body->getArgumentTypes(), ValueRange(results).getTypes()));
+    for (auto [i, name] : llvm::enumerate(inputs))
+      function.setArgAttr(i, "model.name", builder.getStringAttr(name));
+    for (auto [i, name] : llvm::enumerate(outputs))
+      function.setResultAttr(i, "model.name", builder.getStringAttr(name));
+    model::setSymbols(function, rules.symbols());
+    if (failed(verify(*module)))
+      return failure();
+    return std::move(module);
+  }
+
+private:
+  static constexpr size_t maxMissing = 8; ///< complaints before giving up
+
+  int64_t kvWidth() const { return config.kvHeads * config.headWidth; }
+  Location at(const Twine &name) { return NameLoc::get(builder.getStringAttr(name), fileLoc); }
+  Type tokensOf(const DimExpr &count, int64_t width) {
+    return model::tensorType(element, {batch, count, DimExpr(width)});
+  }
+
+  LogicalResult declareSizes() {
+    batch = rules.named("batch");
+    sequence = rules.named("sequence", 1, config.positions);
+    past = rules.named("past", 0, config.positions - 1);
+    kept = rules.named("kept", 1, config.positions);
+    if (std::string wrong = rules.checkOptions(); !wrong.empty())
+      return emitError(fileLoc) << wrong;
+    for (auto [name, size, most] :
+         {std::tuple("sequence", sequence, config.positions), std::tuple("past", past, config.positions - 1)})
+      if (!rules.atMost(size, most))
+        return emitError(fileLoc) << "has " << config.positions << " positions but size '" << name
+                                  << "' is given up to " << rules.bounds(size).max;
+    return success();
+  }
+
+  /// The parameter `name`; what is wrong with it is noted and reported with the others.
+  Value weight(const std::string &given, ArrayRef<int64_t> shape) {
+    auto type = RankedTensorType::get(shape, element);
+    std::string name = given;
+    const WeightStore::Weight *found = weights.find(name);
+    if (found && found->type.getShape() == ArrayRef<int64_t>(shape) && found->type != type)
+      found = widened(*found, name);
+    if (!found || found->type != type) {
+      std::string text = "'" + name + "' is ";
+      llvm::raw_string_ostream stream(text);
+      if (found)
+        stream << found->type << " but " << type << " is wanted";
+      else
+        stream << "missing";
+      if (missing.size() < maxMissing)
+        missing.push_back(text);
+    }
+    return model::WeightOp::create(builder, at(name), type, name);
+  }
+
+  /// Weights of 16 bits are computed in f32; `name` becomes that of the copy.
+  const WeightStore::Weight *widened(const WeightStore::Weight &narrow, std::string &name) {
+    auto packing = narrow.type.getElementType().isF16()    ? GgufType::F16
+                   : narrow.type.getElementType().isBF16() ? GgufType::BF16
+                                                           : GgufType::F32;
+    if (packing == GgufType::F32)
+      return &narrow;
+    name += ".f32";
+    if (!weights.find(name)) {
+      auto count = size_t(narrow.type.getNumElements());
+      llvm::MutableArrayRef<char> memory = weights.allocate(count * sizeof(float));
+      unpackGguf(packing, narrow.bytes, {reinterpret_cast<float *>(memory.data()), count});
+      if (llvm::Error error = weights.add(name, RankedTensorType::get(narrow.type.getShape(), element), memory))
+        missing.push_back(llvm::toString(std::move(error)));
+    }
+    return weights.find(name);
+  }
+
+  Value linear(Value x, const std::string &name, int64_t in, int64_t out) {
+    Value matrix = weight(name + ".weight", {out, in}), bias;
+    if (weights.find(name + ".bias"))
+      bias = weight(name + ".bias", {out});
+    model::Dims dims = model::dimsOf(x.getType());
+    dims.back() = DimExpr(out);
+    return model::LinearOp::create(builder, at(name), model::tensorType(element, dims), x, matrix, bias,
+                                   /*transposed=*/true);
+  }
+
+  Value norm(Value x, const std::string &name, int64_t width) {
+    Value scale = weight(name + ".weight", {width});
+    auto axis = uint64_t(cast<RankedTensorType>(x.getType()).getRank() - 1);
+    return model::NormOp::create(builder, at(name), x.getType(), model::NormKind::rms, x, scale, Value(), axis,
+                                 llvm::APFloat(config.epsilon));
+  }
+
+  Value elementwise(K kind, ValueRange operands, Location loc) {
+    auto dims = *model::broadcastDims(model::dimsOf(operands[0].getType()), model::dimsOf(operands[1].getType()));
+    return model::ElementwiseOp::create(builder, loc, model::tensorType(element, dims), kind, operands);
+  }
+
+  Value reshape(Value x, ArrayRef<DimExpr> dims, Location loc) {
+    return model::ReshapeOp::create(builder, loc, model::tensorType(element, dims), x);
+  }
+
+  Value concat(ValueRange values, int64_t axis, Location loc) {
+    model::Dims dims = model::dimsOf(values[0].getType());
+    dims[axis] = dims[axis] + model::dimsOf(values[1].getType())[axis];
+    return model::ConcatOp::create(builder, loc, model::tensorType(element, dims), values, uint64_t(axis));
+  }
+
+  Value embedding(Value ids) {
+    Value table = weight(names.embedding + ".weight", {config.vocabulary, config.width});
+    return model::EmbeddingOp::create(builder, at(names.embedding), tokensOf(sequence, config.width), table, ids);
+  }
+
+  /// Cosines and sines of the tokens' positions, [sequence, 1, headWidth / 2].
+  void buildTurns() {
+    int64_t half = config.headWidth / 2;
+    int64_t rows = std::min(config.positions, rules.bounds(past + sequence).max);
+    auto bytes = [&](auto turned) {
+      llvm::MutableArrayRef<char> memory = weights.allocate(size_t(rows * half) * sizeof(float));
+      auto *values = reinterpret_cast<float *>(memory.data());
+      for (int64_t pair = 0; pair < half; ++pair) {
+        double turn = std::pow(config.rotaryBase, -2.0 * double(pair) / double(config.headWidth));
+        if (!config.turnDivisor.empty())
+          turn /= config.turnDivisor[size_t(pair)];
+        for (int64_t row = 0; row < rows; ++row)
+          values[row * half + pair] = float(turned(double(row) * turn));
+      }
+      return memory;
+    };
+    auto type = RankedTensorType::get({rows, half}, element);
+    Type picked = model::tensorType(element, {sequence, DimExpr(half)});
+    Type positions = model::tensorType(builder.getI64Type(), {sequence});
+    Location loc = at("rotary_embedding");
+    Value ids = model::IotaOp::create(builder, loc, positions, past.str(), "1");
+    auto table = [&](const char *name, llvm::ArrayRef<char> values) {
+      if (llvm::Error error = weights.add(name, type, values))
+        missing.push_back(llvm::toString(std::move(error)));
+      Value all = model::WeightOp::create(builder, loc, type, name);
+      // Picked by index, which is checked: a context of more tokens than the model has positions is an error at run
+      // time.
+      Value rows = model::EmbeddingOp::create(builder, loc, picked, all, ids);
+      return reshape(rows, {sequence, DimExpr(1), DimExpr(half)}, loc);
+    };
+    cosine = table("rotary_embedding.cosine", bytes([](double angle) { return std::cos(angle); }));
+    sine = table("rotary_embedding.sine", bytes([](double angle) { return std::sin(angle); }));
+  }
+
+  /// `x` is [batch, sequence, heads, headWidth].
+  Value rotate(Value x, Location loc) {
+    model::Dims dims = model::dimsOf(x.getType()), part = dims;
+    part[3] = DimExpr(config.headWidth / 2);
+    auto take = [&](int64_t which) -> Value {
+      int64_t start = config.isInterleaved ? which : which * config.headWidth / 2;
+      return model::SliceOp::create(builder, loc, model::tensorType(element, part), x,
+                                    builder.getStrArrayAttr({"0", "0", "0", std::to_string(start)}),
+                                    ArrayRef<int64_t>{1, 1, 1, config.isInterleaved ? 2 : 1});
+    };
+    Value a = take(0), b = take(1);
+    auto mixed = [&](K how, Value first, Value second) {
+      return elementwise(how, {elementwise(K::mul, {a, first}, loc), elementwise(K::mul, {b, second}, loc)}, loc);
+    };
+    Value one = mixed(K::sub, cosine, sine), other = mixed(K::add, sine, cosine);
+    if (!config.isInterleaved)
+      return concat({one, other}, 3, loc);
+    part.push_back(DimExpr(1));
+    return reshape(concat({reshape(one, part, loc), reshape(other, part, loc)}, 4, loc), dims, loc);
+  }
+
+  /// Queries or keys: projected, normalised where the model does, and turned. [batch, sequence, heads * headWidth]
+  Value turned(Value x, const std::string &name, const std::string &normName, int64_t heads) {
+    int64_t width = heads * config.headWidth;
+    Value projected = linear(x, name, config.width, width);
+    projected = reshape(projected, {batch, sequence, DimExpr(heads), DimExpr(config.headWidth)}, at(name));
+    if (weights.find(normName + ".weight"))
+      projected = norm(projected, normName, config.headWidth);
+    return reshape(rotate(projected, at(name)), {batch, sequence, DimExpr(width)}, at(name));
+  }
+
+  Value decoderLayer(Value x, Value pastKeys, Value pastValues, int64_t number) {
+    std::string layer = names.layer + std::to_string(number) + ".";
+    int64_t width = config.heads * config.headWidth;
+    Location loc = at(layer + "attention");
+    Value normed = norm(x, layer + names.attentionNorm, config.width);
+    Value query = turned(normed, layer + names.query, layer + names.queryNorm, config.heads);
+    Value key = turned(normed, layer + names.key, layer + names.keyNorm, config.kvHeads);
+    Value value = linear(normed, layer + names.value, config.width, kvWidth());
+    results.append({key, value});
+    outputs.insert(outputs.end(), {"keys." + std::to_string(number), "values." + std::to_string(number)});
+    double scale = 1.0 / std::sqrt(double(config.headWidth));
+    Value read =
+        model::AttentionOp::create(builder, loc, tokensOf(sequence, width), query, concat({pastKeys, key}, 1, loc),
+                                   concat({pastValues, value}, 1, loc), Value(), uint64_t(config.heads),
+                                   uint64_t(config.kvHeads), llvm::APFloat(scale), /*causal=*/true);
+    x = elementwise(K::add, {x, linear(read, layer + names.output, width, config.width)}, loc);
+    normed = norm(x, layer + names.innerNorm, config.width);
+    Value gate = linear(normed, layer + names.gate, config.width, config.inner);
+    gate = model::ActivationOp::create(builder, at(layer + names.gate), gate.getType(), config.activation, gate);
+    Value up = linear(normed, layer + names.up, config.width, config.inner);
+    Value inner = elementwise(K::mul, {gate, up}, at(layer + names.up));
+    return elementwise(K::add, {x, linear(inner, layer + names.down, config.inner, config.width)},
+                       at(layer + names.down));
+  }
+
+  /// The vocabulary's logits of the tokens that are asked for.
+  Value head(Value x, Value logitsAt) {
+    Location loc = at("logits_at");
+    Type indices = model::tensorType(builder.getI64Type(), {batch, kept, DimExpr(1)});
+    Value which = model::ReshapeOp::create(builder, loc, indices, logitsAt);
+    Value asked = model::GatherNdOp::create(builder, loc, tokensOf(kept, config.width), x, which, uint64_t(1));
+    asked = norm(asked, names.norm, config.width);
+    bool isTied = !weights.find(names.head + ".weight");
+    return linear(asked, isTied ? names.embedding : names.head, config.width, config.vocabulary);
+  }
+
+  const DecoderConfig &config;
+  const DecoderNames &names;
+  SizeRules rules;
+  WeightStore &weights;
+  Location fileLoc;
+  OpBuilder builder;
+  Type element;
+  DimExpr batch, sequence, past, kept;
+  Value cosine, sine;
+  SmallVector<Value> results; ///< and their names, after the logits
+  std::vector<std::string> inputs, outputs, missing;
+};
+} // namespace
+
+ImportedModule tamis::buildDecoder(const DecoderConfig &config, const DecoderNames &names, const ImportOptions &options,
+                                   WeightStore &weights, Location loc) {
+  return DecoderBuilder(config, names, options, weights, loc).build();
+}
+
+std::vector<double> tamis::llama3Divisors(int64_t headWidth, double base, double factor, double lowFactor,
+                                          double highFactor, double originalPositions) {
+  std::vector<double> divisors;
+  for (int64_t pair = 0; pair < headWidth / 2; ++pair) {
+    double wavelength = 2 * std::numbers::pi * std::pow(base, 2.0 * double(pair) / double(headWidth));
+    double turns = originalPositions / wavelength; // of a whole context
+    double left = std::clamp((turns - lowFactor) / (highFactor - lowFactor), 0.0, 1.0);
+    divisors.push_back(1 / ((1 - left) / factor + left));
+  }
+  return divisors;
+}
