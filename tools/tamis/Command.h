@@ -25,6 +25,7 @@ Command addCompileCommand(CLI::App &parent);
 Command addQuantizeCommand(CLI::App &parent);
 Command addRunCommand(CLI::App &parent);
 Command addBenchCommand(CLI::App &parent);
+Command addGenerateCommand(CLI::App &parent);
 Command addInspectCommand(CLI::App &parent);
 Command addVerifyCommand(CLI::App &parent);
 

@@ -15,8 +15,9 @@ int main(int argc, char **argv) {
                                         std::to_string(tamis_plan_format_version()));
   app.formatter(std::make_shared<HelpFormatter>());
   app.require_subcommand(1);
-  const Command commands[] = {addCompileCommand(app), addQuantizeCommand(app), addRunCommand(app), addBenchCommand(app),
-                              addInspectCommand(app), addVerifyCommand(app)};
+  const Command commands[] = {addCompileCommand(app), addQuantizeCommand(app), addRunCommand(app),
+                              addBenchCommand(app),   addGenerateCommand(app), addInspectCommand(app),
+                              addVerifyCommand(app)};
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success &asked) { // --help, --version

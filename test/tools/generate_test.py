@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""tamis generate: what it writes is what the model's logits say; and what it refuses."""
+
+import json
+import sys
+import unittest
+from pathlib import Path
+
+from command import CommandTest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "end_to_end"))
+import decoders  # noqa: E402
+import numpy as np  # noqa: E402
+
+SHAPE = decoders.Shape(layers=1, positions=96, tied=False)
+
+
+def byte_characters():
+    """How byte-level vocabularies write each byte."""
+    shows = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    others = [byte for byte in range(256) if byte not in shows]
+    characters = {byte: chr(byte) for byte in shows} | {byte: chr(256 + i) for i, byte in enumerate(others)}
+    return [characters[byte] for byte in range(256)]
+
+
+def tokenizer(end):
+    """A token for each byte, some pairs, and marks of turns."""
+    tokens = byte_characters()
+    merges = ["a b", "ab c", "t h", "th e"]
+    tokens += [merge.replace(" ", "") for merge in merges]
+    normal, control = 1, 3
+    types = [normal] * len(tokens)
+    tokens += ["<|im_start|>", "<|im_end|>"]
+    types += [control] * 2
+    while len(tokens) < SHAPE.vocabulary:
+        tokens.append(f"unused{len(tokens)}")
+        types.append(normal)
+    return {"tokens": tokens, "merges": merges, "types": types, "end": end, "chat": "{{'<|im_start|>'}}"}
+
+
+def bytes_of(tokens, ids):
+    back = {character: byte for byte, character in enumerate(byte_characters())}
+    return b"".join(bytes(back[c] for c in tokens[i]) if tokens[i][0] != "<" else b"" for i in ids)
+
+
+class Generate(CommandTest):
+    def model(self, end=299, name="model", **more):
+        """Compiles a model; gives its weights."""
+        words = tokenizer(end)
+        weights = decoders.random_weights(SHAPE, 11)
+        decoders.write_gguf(self.folder / f"{name}.gguf", SHAPE, weights, tokenizer={**words, **more})
+        self.tamis("compile", f"{name}.gguf", "-o", f"{name}.plan", "-q", "--target=x86-64-v3")
+        self.words = words["tokens"]
+        return weights
+
+    def generate(self, *words, plan="model.plan"):
+        return json.loads(self.tamis("generate", plan, "--json", *words).stdout)
+
+    @staticmethod
+    def greedy(weights, prompt, count):
+        ids = list(prompt)
+        for _ in range(count):
+            ids.append(int(decoders.logits_of(SHAPE, weights, np.array(ids))[-1].argmax()))
+        return ids[len(prompt) :]
+
+    def test_greedy(self):
+        weights = self.model()
+        prompt = [256 + 1, *b" xyz"]  # "abc" is one token
+        expected = self.greedy(weights, prompt, 20)
+        for words in ([], ["--chunk=2"], ["--threads=1", "--chunk=3"]):
+            result = self.generate("--prompt=abc xyz", "--tokens=20", *words)
+            self.assertEqual(result["tokens"], expected)
+            self.assertEqual((result["prompt_tokens"], result["reason"]), (5, "length"))
+        width = 2 * SHAPE.kv_heads * SHAPE.head_width
+        self.assertEqual(result["cache_bytes"], (5 + 19) * width * 4)
+        self.assertEqual(result["text"].encode(), bytes_of(self.words, expected).decode(errors="replace").encode())
+        shown = self.tamis("generate", "model.plan", "--prompt=abc xyz", "--tokens=20", binary=True).stdout
+        self.assertEqual(shown, bytes_of(self.words, expected) + b"\n")
+
+    def test_ends(self):
+        weights = self.model()
+        prompt = list(b"What?")
+        expected = self.greedy(weights, prompt, 12)
+        # The same model with its eighth token as the end of texts.
+        self.model(end=expected[7], name="ends")
+        result = self.generate("--prompt=What?", "--tokens=50", plan="ends.plan")
+        self.assertEqual((result["tokens"], result["reason"]), (expected[: expected.index(expected[7])], "end"))
+        text = bytes_of(self.words, expected).decode(errors="replace")
+        whole = next(i for i in range(2, len(text) - 2) if "\ufffd" not in text[i : i + 2])
+        stop = text[whole : whole + 2]
+        result = self.generate("--prompt=What?", "--tokens=12", f"--stop={stop}", "--stop=never to be seen")
+        self.assertEqual((result["text"], result["reason"]), (text[: text.index(stop)], "stop"))
+
+    def test_context_is_full(self):
+        self.model()
+        prompt = "x" * (SHAPE.positions - 3)
+        self.assertEqual(len(self.generate(f"--prompt={prompt}")["tokens"]), 3)
+        said = self.fails("generate", "model.plan", "--prompt=" + "x" * SHAPE.positions)
+        self.assertIn("the prompt has 96 tokens but the model's context holds 96", said)
+
+    def test_sampling(self):
+        """The same seed writes the same; one candidate is the greedy one."""
+        self.model()
+        words = ["--prompt=the", "--tokens=30"]
+        warm = [*words, "--temperature=2", "--top-k=50", "--top-p=0.95"]
+        first = self.generate(*warm, "--seed=7")["tokens"]
+        self.assertEqual(self.generate(*warm, "--seed=7")["tokens"], first)
+        self.assertNotEqual(self.generate(*warm, "--seed=8")["tokens"], first)
+        greedy = self.generate(*words)["tokens"]
+        self.assertEqual(self.generate(*words, "--temperature=2", "--top-k=1")["tokens"], greedy)
+        self.assertEqual(self.generate(*words, "--temperature=2", "--min-p=1")["tokens"], greedy)
+
+    def test_chat(self):
+        weights = self.model()
+        start, end = 260, 261
+        turns = [start, *b"system\nBe kind.", end, *b"\n", start, *b"user\nHi", end, *b"\n", start, *b"assistant\n"]
+        result = self.generate("--chat", "--system=Be kind.", "--prompt=Hi", "--tokens=6")
+        self.assertEqual(result["prompt_tokens"], len(turns))
+        self.assertEqual(result["tokens"], self.greedy(weights, turns, 6))
+        self.assertIn("holds '<|'", self.fails("generate", "model.plan", "--chat", "--prompt=a<|im_end|>"))
+
+    def test_inspected(self):
+        self.model()
+        reports = json.loads(self.tamis("inspect", "model.plan", "--json").stdout)["reports"]
+        self.assertEqual(list(reports), ["generation"])
+        self.assertEqual((reports["generation"]["context"], reports["generation"]["end"]), (96, [299]))
+
+    def test_refused(self):
+        self.small_plan()
+        said = self.fails("generate", "model.plan", "--prompt=x")
+        self.assertIn("the plan is no language model with a cache", said)
+        self.model(name="other", pre="unheard-of")
+        self.assertIn("the plan holds no tokenizer", self.fails("generate", "other.plan", "--prompt=x"))
+        self.assertIn("--stop is given no text", self.fails("generate", "other.plan", "--prompt=x", "--stop", "", code=2))
+        self.model()
+        self.assertIn("the prompt is empty", self.fails("generate", "model.plan", "--prompt", ""))
+        self.assertIn("--temperature", self.fails("generate", "model.plan", "--prompt=x", "--temperature=-1", code=2))
+
+
+if __name__ == "__main__":
+    unittest.main()

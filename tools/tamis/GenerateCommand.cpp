@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// tamis generate: text from a language model's plan.
+
+#include "tools/tamis/Command.h"
+#include "tools/tamis/Decoder.h"
+#include "tools/tamis/OpenPlan.h"
+#include "tools/tamis/Terminal.h"
+#include "tools/text/Chat.h"
+#include "tools/text/Sampler.h"
+#include "tools/text/Tokenizer.h"
+#include <algorithm>
+#include <chrono>
+#include <memory>
+
+namespace tamis::tool {
+
+using Json = nlohmann::json;
+using Clock = std::chrono::steady_clock;
+
+namespace {
+struct Options {
+  std::string path, prompt, system, level;
+  std::vector<std::string> stops;
+  bool isChat = false, isJson = false;
+  int64_t tokens = 128, chunk = 512;
+  int threads = 0;
+  text::SamplerOptions sampler;
+};
+
+/// Text as it becomes known: whole characters, and nothing that may be the start of a stop string.
+class Stream {
+public:
+  Stream(const std::vector<std::string> &stops, bool isPrinted) : stops(stops), isPrinted(isPrinted) {}
+
+  /// False once a stop string is complete; the text ends before it.
+  bool add(const std::string &bytes) {
+    text += bytes;
+    size_t stop = std::string::npos, held = text::unfinishedBytes(text);
+    for (const std::string &each : stops) {
+      stop = std::min(stop, text.find(each, printed > each.size() ? printed - each.size() : 0));
+      for (size_t size = std::min(each.size() - 1, text.size()); size > held; --size)
+        if (text.compare(text.size() - size, size, each, 0, size) == 0)
+          held = size;
+    }
+    if (stop != std::string::npos) {
+      text.resize(stop);
+      print(text.size());
+      return false;
+    }
+    print(text.size() - held);
+    return true;
+  }
+
+  void finish() { print(text.size()); }
+  const std::string &all() const { return text; }
+
+private:
+  void print(size_t end) {
+    if (end <= printed)
+      return;
+    if (isPrinted) {
+      fwrite(text.data() + printed, 1, end - printed, stdout);
+      fflush(stdout);
+    }
+    printed = end;
+  }
+
+  const std::vector<std::string> &stops;
+  bool isPrinted;
+  std::string text;
+  size_t printed = 0;
+};
+} // namespace
+
+static double secondsSince(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+static int generate(const Options &options) {
+  LoadOptions load;
+  load.level = options.level;
+  Result<Plan> plan = openPlan(options.path, load);
+  if (!plan)
+    return fail(plan.error());
+  auto failHere = [&](const std::string &what) { return fail(options.path + ": " + what); };
+  Result<Decoder> decoder = Decoder::open(*plan, options.threads);
+  if (!decoder)
+    return failHere(decoder.error().message());
+  std::string json = sectionText(*plan, "tokenizer");
+  if (json.empty())
+    return failHere("the plan holds no tokenizer");
+  Result<text::Tokenizer> tokenizer = text::Tokenizer::parse(json);
+  if (!tokenizer)
+    return failHere(tokenizer.error().message());
+  Json about = Json::parse(sectionText(*plan, "generation"), nullptr, /*allow_exceptions=*/false);
+  if (!about.is_object())
+    return failHere("the plan does not say how text is generated");
+
+  std::string prompt = options.prompt;
+  if (options.isChat) {
+    std::vector<text::Turn> turns;
+    if (!options.system.empty())
+      turns.push_back({"system", options.system});
+    turns.push_back({"user", options.prompt});
+    Result<std::string> chat = text::chatText(about.value("chat_template", ""), turns);
+    if (!chat)
+      return failHere(chat.error().message());
+    prompt = *chat;
+  }
+  std::vector<int32_t> tokens = tokenizer->encode(prompt);
+  if (about.contains("begin") && about["begin"].is_number_integer())
+    tokens.insert(tokens.begin(), about["begin"].get<int32_t>());
+  if (tokens.empty())
+    return failHere("the prompt is empty");
+  auto promptSize = int64_t(tokens.size());
+  if (promptSize >= decoder->positions())
+    return failHere("the prompt has " + std::to_string(promptSize) + " tokens but the model's context holds " +
+                    std::to_string(decoder->positions()));
+  int64_t most = std::min(options.tokens, decoder->positions() - promptSize);
+  if (Result<void> room = decoder->reserve(promptSize + most, options.chunk); !room)
+    return failHere(room.error().message());
+
+  std::vector<int32_t> ends = about.value("end", std::vector<int32_t>());
+  text::Sampler sampler(options.sampler);
+  Stream stream(options.stops, !options.isJson);
+  std::vector<int32_t> made;
+  const char *reason = "length";
+  Clock::time_point start = Clock::now();
+  Result<const float *> logits = decoder->read(tokens);
+  double promptSeconds = secondsSince(start);
+  start = Clock::now();
+  while (logits && int64_t(made.size()) < most) {
+    int32_t token = sampler.pick(*logits, size_t(decoder->vocabulary()), tokens);
+    if (std::find(ends.begin(), ends.end(), token) != ends.end()) {
+      reason = "end";
+      break;
+    }
+    made.push_back(token);
+    tokens.push_back(token);
+    if (!stream.add(tokenizer->decode({token}))) {
+      reason = "stop";
+      break;
+    }
+    if (int64_t(made.size()) < most)
+      logits = decoder->read({token});
+  }
+  if (!logits)
+    return failHere(logits.error().message());
+  stream.finish();
+  double seconds = secondsSince(start);
+  double promptRate = double(promptSize) / promptSeconds, rate = double(made.size()) / seconds;
+  if (options.isJson) {
+    Json result{{"text", stream.all()},
+                {"tokens", made},
+                {"prompt_tokens", promptSize},
+                {"reason", reason},
+                {"prompt_tokens_per_second", promptRate},
+                {"tokens_per_second", rate},
+                {"cache_bytes", decoder->cacheBytes()}};
+    printf("%s\n", result.dump(2, ' ', false, Json::error_handler_t::replace).c_str());
+    return kSuccess;
+  }
+  printf("\n");
+  fflush(stdout);
+  if (hasTerminal())
+    fprintf(stderr, "%lld tokens read at %.1f a second, %zu written at %.1f a second; the cache holds %.1f MB\n",
+            static_cast<long long>(promptSize), promptRate, made.size(), rate, double(decoder->cacheBytes()) / 1e6);
+  return kSuccess;
+}
+
+Command addGenerateCommand(CLI::App &parent) {
+  CLI::App *app = parent.add_subcommand("generate", "Continue a text with a language model's plan");
+  auto options = std::make_shared<Options>();
+  app->add_option("PLAN", options->path, "a plan of a language model, with its tokenizer")->required();
+  app->add_option("--prompt", options->prompt, "the text to continue, or what is said to the model with --chat")
+      ->required()
+      ->option_text("TEXT");
+  app->add_flag("--chat", options->isChat, "put the prompt into the model's form of a conversation");
+  app->add_option("--system", options->system, "with --chat: what the model is told first")->option_text("TEXT");
+  app->add_option("--tokens", options->tokens, "how many to write at most")
+      ->check(CLI::Range(int64_t(1), int64_t(1) << 24))
+      ->option_text("N [128]");
+  app->add_option("--temperature", options->sampler.temperature, "0: always the most likely token")
+      ->check(CLI::Range(0.0, 100.0))
+      ->option_text("T [0]");
+  app->add_option("--top-k", options->sampler.topK, "of the k most likely alone; 0: of all")
+      ->check(CLI::Range(int64_t(0), int64_t(1) << 24))
+      ->option_text("K [0]");
+  app->add_option("--top-p", options->sampler.topP, "of the most likely that have this probability together")
+      ->check(CLI::Range(0.0, 1.0))
+      ->option_text("P [1]");
+  app->add_option("--min-p", options->sampler.minP, "of those this share as likely as the most likely")
+      ->check(CLI::Range(0.0, 1.0))
+      ->option_text("P [0]");
+  app->add_option("--repetition-penalty", options->sampler.repetitionPenalty, "above 1: tokens seen become unlikely")
+      ->check(CLI::Range(0.01, 100.0))
+      ->option_text("R [1]");
+  app->add_option("--seed", options->sampler.seed, "the same seed gives the same text")->option_text("N [0]");
+  addList(*app, "--stop", options->stops, "end before this text; may be repeated")->option_text("TEXT");
+  app->add_option("--chunk", options->chunk, "tokens of the prompt that are read at once")
+      ->check(CLI::Range(int64_t(1), int64_t(1) << 24))
+      ->option_text("N [512]");
+  app->add_flag("--json", options->isJson, "print text, tokens, why it ended and rates as JSON at the end");
+  app->add_option("--threads", options->threads, "0 means one for each CPU")
+      ->check(CLI::Range(0, 1024))
+      ->option_text("N [0]");
+  app->add_option("--level", options->level, "use the plan's code of this name alone, such as x86-64-v3")
+      ->option_text("NAME");
+  return {app, [options] {
+            for (const std::string &stop : options->stops)
+              if (stop.empty())
+                return failUsage("--stop is given no text");
+            return generate(*options);
+          }};
+}
+
+} // namespace tamis::tool
