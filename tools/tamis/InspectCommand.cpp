@@ -2,8 +2,10 @@
 //
 // tamis inspect: what a plan holds and what it costs.
 
+#include "runtime/npy/NpyFile.h"
 #include "tools/tamis/Command.h"
 #include "tools/tamis/Inspection.h"
+#include "tools/tamis/InspectionPage.h"
 #include "tools/tamis/OpenPlan.h"
 #include "tools/tamis/Sizes.h"
 #include "tools/tamis/Terminal.h"
@@ -14,7 +16,7 @@ namespace tamis::tool {
 
 namespace {
 struct Options {
-  std::string path, level, code;
+  std::string path, level, code, page, model, attention, profile;
   std::vector<std::string> dims;
   bool json = false;
 };
@@ -38,7 +40,38 @@ static int writeCode(const Plan &plan, const std::string &name) {
   return failUsage("--code: the plan holds no code '" + name + "', it holds: " + names);
 }
 
+/// The ranges that a model is compiled with to give the plan's phases.
+static std::vector<DimRange> rangesOf(const Plan &plan) {
+  std::vector<DimRange> ranges;
+  for (const tamis_symbol_info &symbol : plan.symbols())
+    ranges.push_back({symbol.name, symbol.min, symbol.max});
+  return ranges;
+}
+
+/// Writes the page.
+static Result<void> writePage(const Inspection &inspection, const Options &options) {
+  std::optional<MeasuredTimes> times;
+  if (!options.profile.empty()) {
+    Result<MeasuredTimes> read = readMeasuredTimes(options.profile, inspection);
+    if (!read)
+      return read.error();
+    times = std::move(*read);
+  }
+  Phases phases;
+  if (!options.model.empty()) {
+    Result<Phases> read = readPhases(options.model, rangesOf(inspection.plan), options.attention);
+    if (!read)
+      return read.error();
+    phases = std::move(*read);
+  }
+  return npy::writeFile(options.page, inspectionPage(inspection, times, options.model.empty() ? nullptr : &phases));
+}
+
 static int inspect(const Options &options) {
+  for (auto [name, text] : {std::pair("--model", &options.model), std::pair("--profile", &options.profile),
+                            std::pair("--attention", &options.attention)})
+    if (options.page.empty() && !text->empty())
+      return failUsage(std::string(name) + " is for --html");
   LoadOptions load;
   load.level = options.level;
   load.device = options.code.empty() ? TAMIS_DEVICE_CPU : TAMIS_DEVICE_NONE;
@@ -52,7 +85,14 @@ static int inspect(const Options &options) {
     return fail(plan.error());
   if (!options.code.empty())
     return writeCode(*plan, options.code);
-  Result<std::vector<int64_t>> sizes = chooseSizes(*plan, options.dims, DefaultSizes());
+  std::vector<std::string> dims = options.dims;
+  if (dims.empty() && !options.profile.empty()) { // as measured
+    Result<std::vector<std::string>> measured = readMeasuredSizes(options.profile);
+    if (!measured)
+      return fail(measured.error());
+    dims = std::move(*measured);
+  }
+  Result<std::vector<int64_t>> sizes = chooseSizes(*plan, dims, DefaultSizes());
   if (!sizes)
     return failUsage(sizes.error().message());
   Result<Context> context = plan->context(1);
@@ -63,6 +103,11 @@ static int inspect(const Options &options) {
   Result<Inspection> inspection = Inspection::of(*plan, *context, *sizes);
   if (!inspection)
     return fail(inspection.error());
+  if (!options.page.empty()) {
+    if (Result<void> written = writePage(*inspection, options); !written)
+      return fail(written.error());
+    return kSuccess;
+  }
   fputs((options.json ? inspection->json() : inspection->text()).c_str(), stdout);
   return kSuccess;
 }
@@ -79,7 +124,20 @@ Command addInspectCommand(CLI::App &parent) {
       ->option_text("NAME");
   app->add_option("--code", options->code, "write the code of this name to standard output: PTX, or a CPU's ELF image")
       ->option_text("NAME");
-  app->add_flag("--json", options->json, "print JSON");
+  CLI::Option *json = app->add_flag("--json", options->json, "print JSON");
+  app->add_option("--html", options->page, "write a page for a browser: dispatches, memory over time, times, IR")
+      ->option_text("FILE")
+      ->excludes(json)
+      ->group("A page");
+  app->add_option("--profile", options->profile, "times for it, which tamis bench --profile --json wrote")
+      ->option_text("FILE.json")
+      ->group("A page");
+  app->add_option("--model", options->model, "IR by phase for it: the model that the plan was compiled from")
+      ->option_text("MODEL")
+      ->group("A page");
+  app->add_option("--attention", options->attention, "the pattern that the plan was compiled with, for its IR")
+      ->option_text("PATTERN")
+      ->group("A page");
   return {app, [options] { return inspect(*options); }};
 }
 

@@ -14,6 +14,12 @@ namespace tamis::tool {
 /// What the runtime tells of a plan at some sizes. Refers to the plan it was made of.
 class Inspection {
 public:
+  const Plan &plan;
+  std::vector<int64_t> sizes;
+  std::vector<tamis_dispatch_cost> costs; ///< one a dispatch
+  std::vector<tamis_arena_buffer> buffers;
+  tamis_memory_info memory;
+
   /// `context` is prepared for `sizes`, the values of the plan's symbols.
   static Result<Inspection> of(const Plan &plan, const Context &context, std::vector<int64_t> sizes);
 
@@ -22,20 +28,16 @@ public:
   /// docs/command-line.md lists the fields; they only grow.
   std::string json() const;
 
+  std::string tensorsText(const std::vector<tamis_tensor_info> &tensors) const;
+  std::string sectionsText() const;
+  /// What the compiler chose: attention, and the tiles of GPU kernels. Empty when it had nothing to choose.
+  std::string reportsText() const;
+
 private:
   explicit Inspection(const Plan &plan) : plan(plan) {}
 
-  std::string tensorsText(const std::vector<tamis_tensor_info> &tensors) const;
-  std::string sectionsText() const;
   std::string dispatchesText() const;
   std::string arenaText() const;
-  std::string reportsText() const;
-
-  const Plan &plan;
-  std::vector<int64_t> sizes;
-  std::vector<tamis_dispatch_cost> costs; ///< one a dispatch
-  std::vector<tamis_arena_buffer> buffers;
-  tamis_memory_info memory;
 };
 
 /// Names of nodes with what they share said once: "/encoder/layer.0/{query/MatMul, query/Add}".
