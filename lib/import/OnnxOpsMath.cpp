@@ -181,6 +181,16 @@ LogicalResult importPow(OnnxNode &node) {
   auto dims = node.broadcastDims(node.in(0).dims, node.in(1).dims);
   if (failed(dims))
     return failure();
+  // A root of sizes, from which sizes follow: the side of a square grid of positions.
+  auto base = node.in(0).number, power = node.in(1).number;
+  if (base && power && *base >= 0 && (*power == 0.5 || *power == 1 || *power == 2)) {
+    OnnxValue result;
+    result.element = node.in(0).element;
+    result.dims = *dims;
+    double exact = *power == 0.5 ? std::sqrt(*base) : *power == 1 ? *base : *base * *base;
+    result.number = roundTo(exact, result.element);
+    return node.give(std::move(result));
+  }
   Value exponent = node.emit(1);
   if (node.in(0).element != node.in(1).element)
     exponent = node.create<model::CastOp>(model::tensorType(node.in(0).element, node.in(1).dims), exponent);

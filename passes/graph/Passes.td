@@ -31,7 +31,8 @@ def SinkReshapes : Pass<"tamis-sink-reshapes", "::mlir::func::FuncOp"> {
     Moves a reshape from before an op to behind it where the op does not care: `linear`, `norm` and `softmax` along
     axes that the reshape keeps, `activation` and `cast`, and elementwise ops of which every operand is reshaped
     alike, a single number, or broadcast along kept last axes. A batched `matmul` whose leading axis is a product
-    (`batch*heads`) is split into its factors.
+    (`batch*heads`) is split into its factors. Where a reshape undoes that of an elementwise op's operand, the other
+    operands are reshaped instead.
     ```mlir
     %r = model.reshape %x : tensor<2x3x8xf32> -> tensor<6x8xf32>
     %y = model.linear %r, %w : tensor<6x8xf32>, tensor<8x4xf32> -> tensor<6x4xf32>

@@ -128,6 +128,41 @@ struct SinkThroughElementwise : SinkPattern<ElementwiseOp> {
   }
 };
 
+/// reshape(f(reshape(a), b)), the outer reshape undoing the inner one, is f(a, reshape(b)): the scores of an attention
+/// that adds products of [batch*heads, ..] to them.
+struct HoistOverElementwise : SinkPattern<ReshapeOp> {
+  using SinkPattern::SinkPattern;
+  LogicalResult matchAndRewrite(ReshapeOp op, PatternRewriter &rewriter) const override {
+    auto inner = op.getInput().getDefiningOp<ElementwiseOp>();
+    if (!inner || !inner->hasOneUse())
+      return rewriter.notifyMatchFailure(op, "operand is no elementwise op of its own");
+    Dims from = dimsOf(inner.getResult()), to = dimsOf(op.getResult());
+    // What only adds or drops leading ones sinks instead.
+    auto *firstUsed = llvm::find_if(to, [](const DimExpr &dim) { return !dim.isConstant(1); });
+    if (size_t(to.end() - firstUsed) <= keptAxes(from, to))
+      return rewriter.notifyMatchFailure(op, "splits and merges no axes");
+    bool undoes = false;
+    for (Value operand : inner.getOperands()) {
+      auto reshape = operand.getDefiningOp<ReshapeOp>();
+      undoes |= reshape && dimsOf(operand) == from && dimsOf(reshape.getInput()) == to;
+      if (dimsOf(operand) != from && !product(dimsOf(operand)).isConstant(1))
+        return rewriter.notifyMatchFailure(op, "an operand is broadcast");
+    }
+    if (!undoes)
+      return rewriter.notifyMatchFailure(op, "undoes no reshape");
+    SmallVector<Value> operands;
+    for (Value operand : inner.getOperands()) {
+      auto reshape = operand.getDefiningOp<ReshapeOp>(); // not reshaped twice, which would sink again
+      bool cancels = reshape && dimsOf(operand) == from && dimsOf(reshape.getInput()) == to;
+      operands.push_back(cancels ? reshape.getInput()
+                                 : reshapeTo(rewriter, op.getLoc(), operand, dimsOf(operand) == from ? to : Dims()));
+    }
+    rewriter.replaceOpWithNewOp<ElementwiseOp>(op, op.getType(), inner.getKind(), operands);
+    ++count;
+    return success();
+  }
+};
+
 /// matmul([a*b, m, k], [a*b, k, n]) whose operands are views of [a, b, ..] values is a matmul of rank 4.
 struct SplitBatch : SinkPattern<MatmulOp> {
   using SinkPattern::SinkPattern;
@@ -164,7 +199,7 @@ struct SinkReshapesPass : impl::SinkReshapesBase<SinkReshapesPass> {
   void runOnOperation() override {
     MLIRContext *context = &getContext();
     RewritePatternSet patterns(context);
-    patterns.add<SinkThroughElementwise, SinkThroughLinear, SinkThroughNorm, SinkThroughSoftmax,
+    patterns.add<HoistOverElementwise, SinkThroughElementwise, SinkThroughLinear, SinkThroughNorm, SinkThroughSoftmax,
                  SinkThroughUnary<ActivationOp>, SinkThroughUnary<CastOp>, SplitBatch>(context, numSunk);
     // Views must merge on the way, or moved reshapes pile up in front of the next op.
     ReshapeOp::getCanonicalizationPatterns(patterns, context);

@@ -99,3 +99,32 @@ func.func @batched_heads(%x: tensor<?x2x?x4xf32, #model.dims<"b", "2", "s", "4">
       -> tensor<?x?x4xf32, #model.dims<"2*b", "s", "4">>
   return %o : tensor<?x?x4xf32, #model.dims<"2*b", "s", "4">>
 }
+
+// Scores of merged batches and heads, to which such are added and which are split again.
+// CHECK-LABEL: func.func @split_sum_of_merged
+// CHECK-SAME: %[[S:.*]]: tensor<?x2x?x?xf32, {{.*}}>, %[[P:.*]]: tensor<?x?x?xf32
+// CHECK: %[[R:.*]] = model.reshape %[[P]] : {{.*}} -> tensor<?x2x?x?xf32, #model.dims<"b", "2", "s", "s">>
+// CHECK: %[[A:.*]] = model.elementwise add %[[S]], %[[R]]
+// CHECK: return %[[A]]
+func.func @split_sum_of_merged(%s: tensor<?x2x?x?xf32, #model.dims<"b", "2", "s", "s">>,
+                               %p: tensor<?x?x?xf32, #model.dims<"2*b", "s", "s">>)
+    -> tensor<?x2x?x?xf32, #model.dims<"b", "2", "s", "s">> {
+  %m = model.reshape %s : tensor<?x2x?x?xf32, #model.dims<"b", "2", "s", "s">> -> tensor<?x?x?xf32, #model.dims<"2*b", "s", "s">>
+  %a = model.elementwise add %m, %p : (tensor<?x?x?xf32, #model.dims<"2*b", "s", "s">>, tensor<?x?x?xf32, #model.dims<"2*b", "s", "s">>)
+      -> tensor<?x?x?xf32, #model.dims<"2*b", "s", "s">>
+  %r = model.reshape %a : tensor<?x?x?xf32, #model.dims<"2*b", "s", "s">> -> tensor<?x2x?x?xf32, #model.dims<"b", "2", "s", "s">>
+  return %r : tensor<?x2x?x?xf32, #model.dims<"b", "2", "s", "s">>
+}
+
+// Leading ones sink; hoisting them would go round in circles.
+// CHECK-LABEL: func.func @leading_ones_sink
+// CHECK-NOT: model.reshape
+// CHECK: model.elementwise add {{.*}} -> tensor<1x1x3x4xf32>
+// CHECK-NOT: model.reshape
+// CHECK: return
+func.func @leading_ones_sink(%s: tensor<1x1x3x4xf32>, %p: tensor<3x4xf32>) -> tensor<1x1x3x4xf32> {
+  %m = model.reshape %s : tensor<1x1x3x4xf32> -> tensor<3x4xf32>
+  %a = model.elementwise add %m, %p : (tensor<3x4xf32>, tensor<3x4xf32>) -> tensor<3x4xf32>
+  %r = model.reshape %a : tensor<3x4xf32> -> tensor<1x1x3x4xf32>
+  return %r : tensor<1x1x3x4xf32>
+}
