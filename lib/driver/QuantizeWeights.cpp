@@ -194,26 +194,31 @@ private:
     return success();
   }
 
-  /// Each row of the input in units of its largest magnitude over 127, as unsigned bytes around 128.
+  /// Each row of the input as unsigned bytes from its lowest to its highest number, 0 among them.
   LogicalResult multiplyIntegers(LinearOp op, const Integers &integers) {
     Location loc = op.getLoc();
     Value x = op.getInput();
     Dims dims = dimsOf(x.getType()), rows = dims, result = dimsOf(op.getType());
     rows.back() = 1;
     Type byte = builder.getIntegerType(8, /*isSigned=*/false);
-    auto scalar = [&](Type element, double value) {
-      return makeUniform(builder, loc, RankedTensorType::get({}, element), value);
+    auto number = [&](double value) {
+      return makeUniform(builder, loc, RankedTensorType::get({}, builder.getF32Type()), value);
     };
-    Value magnitude = elementwise(loc, K::abs, {x}, dims);
-    magnitude = ReduceOp::create(builder, loc, tensorType(builder.getF32Type(), rows), ReduceKind::max, magnitude,
-                                 int64_t(dims.size()) - 1);
-    Value scale = elementwise(loc, K::div, {magnitude, scalar(builder.getF32Type(), 127)}, rows);
-    Value middle = makeUniform(builder, loc, tensorType(byte, rows), 128);
-    Value q = QuantizeOp::create(builder, loc, tensorType(byte, dims), x, scale, middle, IntegerAttr(), IntegerAttr());
+    auto extreme = [&](ReduceKind reduce, K kind) {
+      Value value =
+          ReduceOp::create(builder, loc, tensorType(builder.getF32Type(), rows), reduce, x, int64_t(dims.size()) - 1);
+      return elementwise(loc, kind, {value, number(0)}, rows);
+    };
+    Value high = extreme(ReduceKind::max, K::maximum), low = extreme(ReduceKind::min, K::minimum);
+    Value scale = elementwise(loc, K::sub, {high, low}, rows);
+    scale = elementwise(loc, K::div, {scale, number(255)}, rows);
+    Value zero = elementwise(loc, K::neg, {low}, rows);
+    zero = QuantizeOp::create(builder, loc, tensorType(byte, rows), zero, scale, Value(), IntegerAttr(), IntegerAttr());
+    Value q = QuantizeOp::create(builder, loc, tensorType(byte, dims), x, scale, zero, IntegerAttr(), IntegerAttr());
     int64_t count = *result.back().constant();
     Value zeros = integers.zeroPoint ? reshape(integers.zeroPoint, {DimExpr(count)}) : Value();
-    Value sums = IntegerLinearOp::create(builder, loc, tensorType(builder.getI32Type(), result), q, integers.q,
-                                         scalar(byte, 128), zeros, /*transposed=*/true);
+    Value sums = IntegerLinearOp::create(builder, loc, tensorType(builder.getI32Type(), result), q, integers.q, zero,
+                                         zeros, /*transposed=*/true);
     Value y = CastOp::create(builder, loc, op.getType(), sums);
     y = elementwise(loc, K::mul, {y, scale}, result);
     y = elementwise(loc, K::mul, {y, reshape(integers.scale, {DimExpr(count)})}, result);

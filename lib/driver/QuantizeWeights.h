@@ -22,10 +22,9 @@ llvm::Expected<QuantizeOptions> parseQuantizeOptions(llvm::StringRef text);
 
 /// Quantizes, in the function `main` of a module after the graph phase, the weights of every `model.linear` of f32 that
 /// are known, and the tables of embeddings, rounding to nearest. Linears of 8 bits without groups multiply integers:
-/// their input is quantized row by row, at run time, by its largest magnitude. Tables hold 8 bits, a scale a row.
-/// Others become `model.dequantize` of the stored integers. New weights are kept in the store under the old keys with
-/// ".int8" or
-/// ".int4" behind.
+/// their input is quantized row by row, at run time, between its lowest and highest number. Tables hold 8 bits, a scale
+/// a row. Others become `model.dequantize` of the stored integers. New weights are kept in the store under the old keys
+/// with ".int8" or ".int4" behind.
 /// Errors, as diagnostics: a weight that holds NaN or an infinity; 4 bits of a group that does not divide K evenly are
 /// allowed, the last group is shorter.
 mlir::LogicalResult quantizeWeights(mlir::ModuleOp module, WeightStore &weights, const QuantizeOptions &options,

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Quantized models: what the plans compute against ONNX Runtime.
 
-    quantized_test.py --tamis FILE ops|weights
+    quantized_test.py --tamis FILE ops|weights|activations
 
 ops: models of single quantized ops, integers to one unit in the last place. weights: `tamis compile --weights` against the
-float model.
+float model. activations: what rounding them costs.
 """
 
 import argparse
@@ -204,12 +204,36 @@ def weights(tamis):
             raise SystemExit(f"weights of NaN are quantized: {bad.stderr}")
 
 
+def activations(tamis):
+    """Inputs of one sign use all 256 steps of a row: weights that 8 bits hold exactly leave their rounding alone."""
+    random = np.random.default_rng(6)
+    w = random.integers(-127, 128, (96, 40)).astype(np.float32) / 64
+    w[0] = 127 / 64
+    info = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", size]) for name, size in (("x", 96), ("y", 40))]
+    graph = helper.make_graph([node("MatMul", "x w", "y")], "g", info[:1], info[1:], [numpy_helper.from_array(w, "w")])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        onnx.save(model, folder / "model.onnx")
+        for low, high in ((3, 4), (-4, -3), (-2, 2)):
+            x = random.uniform(low, high, (33, 96)).astype(np.float32)
+            x[1] = 0  # a row without a range
+            y = compiled(tamis, folder, folder / "model.onnx", {"x": x}, ["n=1..64"], ["--weights=int8"])["y"]
+            step = np.maximum(x.max(1), 0) - np.minimum(x.min(1), 0)
+            # What rounding to 255 steps leaves, a standard deviation of 1/sqrt(12) of one each.
+            expected = np.sqrt(((step / 255) ** 2 / 12).sum() * (w.astype(np.float64) ** 2).sum())
+            found = np.linalg.norm(y.astype(np.float64) - x.astype(np.float64) @ w)
+            print(f"inputs from {low} to {high}: {found / expected:.3f} of the error of 255 steps")
+            if not found < 1.2 * expected or y[1].any():
+                raise SystemExit(f"inputs from {low} to {high}: the error is {found}, expected {expected}")
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--tamis", required=True)
-    parser.add_argument("part", choices=["ops", "weights"])
+    parser.add_argument("part", choices=["ops", "weights", "activations"])
     arguments = parser.parse_args()
-    {"ops": ops, "weights": weights}[arguments.part](arguments.tamis)
+    {"ops": ops, "weights": weights, "activations": activations}[arguments.part](arguments.tamis)
 
 
 if __name__ == "__main__":
