@@ -19,12 +19,19 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr double kLeastMask = -1e38;
 } // namespace
 
-GpuAttentionTiler::GpuAttentionTiler(KernelBuilder &builder, const AttentionKernel &kernel, bool isHalf,
-                                     bool hasWarpGroups, const StoredIndex *index)
-    : b(builder), gpu(builder), wgmma(gpu), kernel(kernel), isHalf(isHalf), hasWarpGroups(hasWarpGroups), index(index),
-      keyTile(kernel.D, hasWarpGroups), valueTile(kernel.E, hasWarpGroups), thread(gpu.thread()), lane(thread % kWarp),
-      warp(thread / kWarp), queries(gpu.size(kernel.queries)), keys(gpu.size(kernel.keys)), batch(queries),
-      head(queries), keyHead(queries), firstQuery(queries), indexRow(queries), base(gpu.sharedBase()) {}
+GpuAttentionForm::GpuAttentionForm(func::FuncOp function, const AttentionKernel &kernel, const GpuTarget &target) {
+  isHalf = cast<RankedTensorType>(kernel.query.source.getType()).getElementType().isF16();
+  isSplit = !isHalf && function->hasAttr(kGpuSplit);
+  hasWarpGroups = target.hasWarpGroups() && !isSplit; // wgmma reads shared memory: there is no form of it that splits
+}
+
+GpuAttentionTiler::GpuAttentionTiler(KernelBuilder &builder, const AttentionKernel &kernel, GpuAttentionForm form,
+                                     const StoredIndex *index)
+    : b(builder), gpu(builder), wgmma(gpu), kernel(kernel), isHalf(form.isHalf), hasWarpGroups(form.hasWarpGroups),
+      isSplit(form.isSplit), index(index), keyTile(kernel.D, hasWarpGroups), valueTile(kernel.E, hasWarpGroups),
+      thread(gpu.thread()), lane(thread % kWarp), warp(thread / kWarp), queries(gpu.size(kernel.queries)),
+      keys(gpu.size(kernel.keys)), batch(queries), head(queries), keyHead(queries), firstQuery(queries),
+      indexRow(queries), base(gpu.sharedBase()) {}
 
 /// Work groups of one head follow each other, so that they share its keys.
 void GpuAttentionTiler::decodeGroup() {
@@ -246,6 +253,11 @@ void GpuAttentionTiler::stage(const Source &source, const Tile &tile, Number sha
         x[j] = gpu.select(isLeftOut, gpu.f32(0), x[j]);
     }
     gpu.storeShared(place, below, {gpu.pack(x[0], x[1]), gpu.pack(x[2], x[3])});
+    if (!isSplit)
+      continue;
+    for (Value &each : x)
+      each = gpu.lostByRounding(each);
+    gpu.storeShared(place, below + roundedBytes(), {gpu.pack(x[0], x[1]), gpu.pack(x[2], x[3])});
   }
 }
 
@@ -268,8 +280,10 @@ void GpuAttentionTiler::loadQueries() {
   Number address = base + queriesAt() + (warp * 16 + row) * keyTile.rowBytes();
   for (int64_t k = 0; k < keySteps(); ++k) {
     int64_t panel = k * 32 / keyTile.rowBytes(), within = 2 * k - panel * (keyTile.rowBytes() / 16);
-    queryMatrices.push_back(
-        gpu.loadMatrices(address + (block ^ within) * 16, panel * keyTile.panelBytes(), /*transposed=*/false));
+    Number from = address + (block ^ within) * 16;
+    queryMatrices.push_back(gpu.loadMatrices(from, panel * keyTile.panelBytes(), /*transposed=*/false));
+    if (isSplit)
+      queryRests.push_back(gpu.loadMatrices(from, roundedBytes() + panel * keyTile.panelBytes(), /*transposed=*/false));
   }
 }
 
@@ -280,10 +294,18 @@ SmallVector<std::array<Value, 4>> GpuAttentionTiler::multiplyKeys(Number shared)
     keyAt.push_back(address + shared);
   for (int64_t k = 0; k < keySteps(); ++k)
     for (int64_t pair = 0; pair < kKeys / 16; ++pair) {
-      auto matrices = gpu.loadMatrices(keyAt[k], pair * 16 * keyTile.pitch * 2, /*transposed=*/false);
-      for (int64_t i = 0; i < 2; ++i) {
-        auto &c = scores[2 * pair + i];
-        c = gpu.multiply(queryMatrices[k], ArrayRef(matrices).slice(2 * i, 2), c);
+      int64_t offset = pair * 16 * keyTile.pitch * 2;
+      auto multiply = [&](const std::array<Value, 4> &query, const std::array<Value, 4> &matrices) {
+        for (int64_t i = 0; i < 2; ++i) {
+          auto &c = scores[2 * pair + i];
+          c = gpu.multiply(query, ArrayRef(matrices).slice(2 * i, 2), c);
+        }
+      };
+      auto matrices = gpu.loadMatrices(keyAt[k], offset, /*transposed=*/false);
+      multiply(queryMatrices[k], matrices);
+      if (isSplit) {
+        multiply(queryRests[k], matrices);
+        multiply(queryMatrices[k], gpu.loadMatrices(keyAt[k], roundedBytes() + offset, /*transposed=*/false));
       }
     }
   return scores;
@@ -295,20 +317,36 @@ GpuAttentionTiler::Values GpuAttentionTiler::weightsOf(ArrayRef<std::array<Value
   return {gpu.pack(x[0], x[1]), gpu.pack(x[2], x[3]), gpu.pack(y[0], y[1]), gpu.pack(y[2], y[3])};
 }
 
+GpuAttentionTiler::Values GpuAttentionTiler::restsOf(ArrayRef<std::array<Value, 4>> scores, int64_t step) {
+  SmallVector<std::array<Value, 4>> rests(scores.slice(2 * step, 2));
+  for (auto &four : rests)
+    for (Value &each : four)
+      each = gpu.lostByRounding(each);
+  return weightsOf(rests, 0);
+}
+
 void GpuAttentionTiler::addValues(State &state, ArrayRef<std::array<Value, 4>> scores, Number shared) {
   SmallVector<Number> valueAt;
   for (Number &address : valueAddresses)
     valueAt.push_back(address + shared);
   for (int64_t step = 0; step < kKeys / 16; ++step) {
-    Values weights = weightsOf(scores, step);
+    Values weights = weightsOf(scores, step), rests = isSplit ? restsOf(scores, step) : Values();
+    int64_t offset = step * 16 * valueTile.pitch * 2;
     for (int64_t e = 0; e < valuePairs(); ++e) {
-      auto matrices = gpu.loadMatrices(valueAt[e], step * 16 * valueTile.pitch * 2, /*transposed=*/true);
-      for (int64_t i = 0; i < 2; ++i) {
-        size_t at = (2 * e + i) * 4;
-        if (at >= state.output.size())
-          continue;
-        auto next = gpu.multiply(weights, ArrayRef(matrices).slice(2 * i, 2), ArrayRef(state.output).slice(at, 4));
-        llvm::copy(next, state.output.begin() + at);
+      auto multiply = [&](ArrayRef<Value> left, const std::array<Value, 4> &matrices) {
+        for (int64_t i = 0; i < 2; ++i) {
+          size_t at = (2 * e + i) * 4;
+          if (at >= state.output.size())
+            continue;
+          auto next = gpu.multiply(left, ArrayRef(matrices).slice(2 * i, 2), ArrayRef(state.output).slice(at, 4));
+          llvm::copy(next, state.output.begin() + at);
+        }
+      };
+      auto matrices = gpu.loadMatrices(valueAt[e], offset, /*transposed=*/true);
+      multiply(weights, matrices);
+      if (isSplit) {
+        multiply(rests, matrices);
+        multiply(weights, gpu.loadMatrices(valueAt[e], roundedBytes() + offset, /*transposed=*/true));
       }
     }
   }
@@ -512,7 +550,7 @@ FailureOr<GpuLaunch> tamis::tileGpuAttention(func::FuncOp function, const GpuTar
   if (failed(kernel) || failed(GpuAttentionTiler::check(function, *kernel, target)))
     return failure();
   KernelBuilder builder(function);
-  GpuAttentionTiler tiler(builder, *kernel, GpuAttentionTiler::isOfHalf(*kernel), target.hasWarpGroups());
+  GpuAttentionTiler tiler(builder, *kernel, GpuAttentionForm(function, *kernel, target));
   GpuLaunch launch = tiler.launch();
   tiler.emit();
   return launch;
@@ -523,14 +561,14 @@ FailureOr<GpuLaunch> tamis::tileGpuSparseAttention(func::FuncOp function, const 
   if (failed(kernel) || failed(GpuAttentionTiler::check(function, *kernel, target)))
     return failure();
   KernelBuilder builder(function);
-  bool isHalf = GpuAttentionTiler::isOfHalf(*kernel);
+  GpuAttentionForm form(function, *kernel, target);
   if (kernel->blocks.size() == 1 && kernel->bands.empty() && !kernel->pool && kernel->lists.empty()) {
-    GpuAttentionTiler tiler(builder, *kernel, isHalf, target.hasWarpGroups(), &kernel->blocks[0]);
+    GpuAttentionTiler tiler(builder, *kernel, form, &kernel->blocks[0]);
     GpuLaunch launch = tiler.launch();
     tiler.emit();
     return launch;
   }
-  GpuSparseAttentionTiler tiler(builder, *kernel, isHalf, target.hasWarpGroups());
+  GpuSparseAttentionTiler tiler(builder, *kernel, form);
   GpuLaunch launch = tiler.launch();
   tiler.emit();
   return launch;

@@ -9,11 +9,22 @@
 
 namespace tamis {
 
+/// Of what type the operands of attention are, and with what they are multiplied.
+struct GpuAttentionForm {
+  bool isHalf;        ///< they lie in memory as f16, else as f32
+  bool hasWarpGroups; ///< by wgmma
+  bool isSplit;       ///< GpuLinearShape::isSplit
+  GpuAttentionForm(mlir::func::FuncOp function, const AttentionKernel &kernel, const GpuTarget &target);
+};
+
 /// Emits one kernel of attention. A work group has 64 queries of a head, 16 a warp; blocks of 64 keys and their values
 /// come to shared memory as f16, and are read by all warps. Operands of f16 are copied in the background, one block
 /// ahead; those of f32 are rounded on their way.
 ///
 /// Over an index of whole blocks (SparseAttentionKernel.h), the blocks are those that it holds for the queries.
+///
+/// What decides a selection (kGpuSplit) is not rounded but split: x = high + low, two operands of f16, of which three
+/// products are added.
 ///
 /// Scores are relative to the largest so far, in base 2. Of rows that keep no key the result is zero.
 class GpuAttentionTiler {
@@ -22,21 +33,21 @@ public:
   static constexpr int64_t kMostWidth = 128; ///< columns of a head; more would not fit the registers
 
   /// `index`: null for all keys.
-  GpuAttentionTiler(KernelBuilder &builder, const AttentionKernel &kernel, bool isHalf, bool hasWarpGroups,
+  GpuAttentionTiler(KernelBuilder &builder, const AttentionKernel &kernel, GpuAttentionForm form,
                     const StoredIndex *index = nullptr);
   virtual ~GpuAttentionTiler() = default;
   virtual void emit();
   GpuLaunch launch() const;
   /// Whether there is code for the kernel; tells why not.
   static llvm::LogicalResult check(mlir::func::FuncOp function, const AttentionKernel &kernel, const GpuTarget &target);
-  static bool isOfHalf(const AttentionKernel &kernel) {
-    return mlir::cast<mlir::RankedTensorType>(kernel.query.source.getType()).getElementType().isF16();
+  virtual int64_t sharedBytes() const {
+    return isHalf ? 2 * stageBytes() : isSplit ? 2 * roundedBytes() : roundedBytes();
   }
-  virtual int64_t sharedBytes() const { return isHalf ? 2 * stageBytes() : queriesAt() + keyTile.bytes(); }
   /// Left to itself, the assembler spills to hold one more.
   virtual unsigned groups() const { return std::max(kernel.D, kernel.E) <= 64 ? 3 : 2; }
   virtual std::string schedule() const {
-    return "64 queries by 64 keys, 4 warps of 16 queries, " + std::string(isHalf ? "2 stages" : "1 stage");
+    return "64 queries by 64 keys, 4 warps of 16 queries, " + std::string(isHalf ? "2 stages" : "1 stage") +
+           (isSplit ? ", split" : "");
   }
 
 protected:
@@ -95,6 +106,8 @@ protected:
   int64_t stageBytes() const { return keyTile.bytes() + valueTile.bytes(); }
   /// Behind the first stage: they are in registers before the second comes.
   int64_t queriesAt() const { return stageBytes(); }
+  /// Of operands of f32 as they are rounded; what that leaves, if it counts, lies behind it alike.
+  int64_t roundedBytes() const { return queriesAt() + keyTile.bytes(); }
   int64_t keySteps() const { return llvm::divideCeil(kernel.D, 16); }
   int64_t valuePairs() const { return llvm::divideCeil(kernel.E, 16); }
 
@@ -118,6 +131,8 @@ protected:
   llvm::SmallVector<std::array<mlir::Value, 4>> multiplyKeys(Number shared);
   void addValues(State &state, llvm::ArrayRef<std::array<mlir::Value, 4>> scores, Number shared);
   Values weightsOf(llvm::ArrayRef<std::array<mlir::Value, 4>> scores, int64_t step);
+  /// What rounding takes of them.
+  Values restsOf(llvm::ArrayRef<std::array<mlir::Value, 4>> scores, int64_t step);
   // The same by a warp group, which must see what was staged.
   llvm::SmallVector<std::array<mlir::Value, 4>> multiplyKeysOfGroup(Number shared);
   void addValuesOfGroup(State &state, llvm::ArrayRef<std::array<mlir::Value, 4>> scores, Number shared);
@@ -135,7 +150,7 @@ protected:
   GpuBuilder gpu;
   GpuWgmma wgmma;
   const AttentionKernel &kernel;
-  bool isHalf, hasWarpGroups;
+  bool isHalf, hasWarpGroups, isSplit;
   const StoredIndex *index;
   Tile keyTile, valueTile;
   Number thread, lane, warp;                              // i32
@@ -144,7 +159,7 @@ protected:
   Number indexRow;                                        // index: where the items of the index\'s row begin
   Number base;                                            // i32: of shared memory
   llvm::SmallVector<Number> keyAddresses, valueAddresses; // i32, from a stage's beginning
-  llvm::SmallVector<std::array<mlir::Value, 4>> queryMatrices;
+  llvm::SmallVector<std::array<mlir::Value, 4>> queryMatrices, queryRests;
   llvm::SmallVector<Number> queryEnds; ///< index: behind the last key of the thread's rows, where positions are given
   /// Where pairs are tested: of the block that is computed, [row of the thread][half of the keys], i32, each key's bit
   /// at its number less that of the thread's first column; none: all are kept.

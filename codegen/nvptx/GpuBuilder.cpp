@@ -205,6 +205,12 @@ Value GpuBuilder::pack(Value low, Value high) {
                   /*hasEffects=*/false)[0];
 }
 
+Value GpuBuilder::lostByRounding(Value x) {
+  Value half = arith::TruncFOp::create(b, b.getF16Type(), x);
+  Value rounded = arith::ExtFOp::create(b, b.getF32Type(), half);
+  return sub(x, rounded);
+}
+
 // Arithmetic of f32.
 
 Value GpuBuilder::exp2(Value x) {

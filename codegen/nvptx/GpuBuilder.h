@@ -75,6 +75,8 @@ public:
                                       llvm::ArrayRef<mlir::Value> c);
   /// Two f32 rounded to f16 in an i32, the first in its low half.
   mlir::Value pack(mlir::Value low, mlir::Value high);
+  /// What pack() loses of an f32: x less its rounded value; no finite number where that is none.
+  mlir::Value lostByRounding(mlir::Value x);
 
   mlir::Value exp2(mlir::Value x); ///< 2^x in one instruction, relative error 2^-22; subnormal numbers are zero
   mlir::Value f32(double value);

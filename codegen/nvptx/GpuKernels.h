@@ -21,6 +21,8 @@ struct GpuLaunch {
 
 /// The attribute of a kernel that names the tile to take, of GpuDecision's candidates.
 inline constexpr llvm::StringLiteral kGpuTile = "gpu_tile";
+/// The attribute of a kernel whose products shall be nearly those of f32 (GpuLinearShape::isSplit).
+inline constexpr llvm::StringLiteral kGpuSplit = "gpu_split";
 
 /// Replaces a kernel in model form by its form for GPUs: KernelBuilder's function, of which every thread of a work
 /// group runs the code, `begin` is the work group and scratch is not used. Fails with a diagnostic on kinds and forms

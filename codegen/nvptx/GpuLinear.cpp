@@ -64,7 +64,9 @@ public:
 
 private:
   int64_t inputBytes() const { return tile.rows * kDepth * 2; }
-  int64_t stageBytes() const { return inputBytes() + tile.columns * kDepth * 2; }
+  /// Of operands as they are rounded; what that leaves, if it counts, lies behind it alike.
+  int64_t roundedBytes() const { return inputBytes() + tile.columns * kDepth * 2; }
+  int64_t stageBytes() const { return tile.isSplit ? 2 * roundedBytes() : roundedBytes(); }
 
   // What a step of 16 along K reads: see GpuBuilder::loadMatrices.
 
@@ -89,17 +91,33 @@ private:
       weightAt.push_back(address + stage);
     int64_t across = tile.warpColumns / 8;
     for (int64_t step = 0; step < kDepth / 16; ++step) {
-      SmallVector<std::array<Value, 4>> a, w;
-      for (int64_t i = 0; i < tile.warpRows / 16; ++i)
-        a.push_back(gpu.loadMatrices(inputAt[step], i * 16 * kDepth * 2, /*transposed=*/false));
-      for (int64_t j = 0; j < across / 2; ++j)
-        w.push_back(gpu.loadMatrices(weightAt[j], step * 16 * tile.columns * 2, /*transposed=*/true));
-      for (size_t i = 0; i < a.size(); ++i)
-        for (int64_t j = 0; j < across; ++j) {
-          MutableArrayRef<Value> c = MutableArrayRef(sums).slice((i * across + j) * 4, 4);
-          auto next = gpu.multiply(a[i], ArrayRef(w[j / 2]).slice(j % 2 * 2, 2), c);
-          llvm::copy(next, c.begin());
-        }
+      using Matrices = SmallVector<std::array<Value, 4>>;
+      auto inputFrom = [&](int64_t offset) {
+        Matrices a;
+        for (int64_t i = 0; i < tile.warpRows / 16; ++i)
+          a.push_back(gpu.loadMatrices(inputAt[step], offset + i * 16 * kDepth * 2, /*transposed=*/false));
+        return a;
+      };
+      auto weightFrom = [&](int64_t offset) {
+        Matrices w;
+        for (int64_t j = 0; j < across / 2; ++j)
+          w.push_back(gpu.loadMatrices(weightAt[j], offset + step * 16 * tile.columns * 2, /*transposed=*/true));
+        return w;
+      };
+      auto multiply = [&](const Matrices &a, const Matrices &w) {
+        for (size_t i = 0; i < a.size(); ++i)
+          for (int64_t j = 0; j < across; ++j) {
+            MutableArrayRef<Value> c = MutableArrayRef(sums).slice((i * across + j) * 4, 4);
+            auto next = gpu.multiply(a[i], ArrayRef(w[j / 2]).slice(j % 2 * 2, 2), c);
+            llvm::copy(next, c.begin());
+          }
+      };
+      Matrices a = inputFrom(0), w = weightFrom(0);
+      multiply(a, w);
+      if (tile.isSplit) {
+        multiply(inputFrom(roundedBytes()), w);
+        multiply(a, weightFrom(roundedBytes()));
+      }
     }
     return sums;
   }
@@ -246,7 +264,15 @@ private:
     };
     auto put = [&](Number stage, ArrayRef<Value> values) {
       auto store = [&](Number address, int64_t offset) {
-        gpu.storeShared(address + stage, offset, {gpu.pack(values[0], values[1]), gpu.pack(values[2], values[3])});
+        Values rounded{gpu.pack(values[0], values[1]), gpu.pack(values[2], values[3])};
+        gpu.storeShared(address + stage, offset, rounded);
+        if (tile.isSplit) {
+          Values rest;
+          for (Value x : values.take_front(4))
+            rest.push_back(gpu.lostByRounding(x));
+          gpu.storeShared(address + stage, offset + roundedBytes(),
+                          {gpu.pack(rest[0], rest[1]), gpu.pack(rest[2], rest[3])});
+        }
         values = values.drop_front(4);
       };
       for (size_t i = 0; i < inputOffsets.size(); ++i)
@@ -318,7 +344,8 @@ FailureOr<GpuLaunch> tamis::tileGpuLinear(func::FuncOp kernel, const GpuTarget &
   if (shape.isHalf && (shape.K % 8 || shape.columns % 8 || linear.getTransposed()))
     return linear.emitOpError() << "of f16 has " << shape.K << " rows and " << shape.columns
                                 << " columns of weights, but multiples of 8, rows first, are wanted";
-  if (target.hasWarpGroups())
+  shape.isSplit = !shape.isHalf && kernel->hasAttr(kGpuSplit);
+  if (target.hasWarpGroups() && !shape.isSplit)
     return tileGpuWgmmaLinear(linear, *ops, shape, rows, target);
   GpuLaunch launch;
   auto wanted = kernel->getAttrOfType<StringAttr>(kGpuTile);

@@ -10,8 +10,8 @@ using arith::CmpIPredicate;
 static constexpr int64_t kBits = 32;
 
 GpuSparseAttentionTiler::GpuSparseAttentionTiler(KernelBuilder &builder, const SparseAttentionKernel &kernel,
-                                                 bool isHalf, bool hasWarpGroups)
-    : GpuAttentionTiler(builder, kernel, isHalf, hasWarpGroups), sparse(kernel), ownQuery(queries), ownKey(queries) {}
+                                                 GpuAttentionForm form)
+    : GpuAttentionTiler(builder, kernel, form), sparse(kernel), ownQuery(queries), ownKey(queries) {}
 
 void GpuSparseAttentionTiler::openRows() {
   SmallVector<const StoredIndex *> stored;

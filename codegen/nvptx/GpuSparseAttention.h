@@ -11,12 +11,13 @@ namespace tamis {
 /// once, by a place in them that moves on with the blocks. A key in several indices counts once, for bits are joined.
 class GpuSparseAttentionTiler : public GpuAttentionTiler {
 public:
-  GpuSparseAttentionTiler(KernelBuilder &builder, const SparseAttentionKernel &kernel, bool isHalf, bool hasWarpGroups);
+  GpuSparseAttentionTiler(KernelBuilder &builder, const SparseAttentionKernel &kernel, GpuAttentionForm form);
   void emit() override;
-  int64_t sharedBytes() const override { return queriesAt() + keyTile.bytes(); }
+  int64_t sharedBytes() const override { return isSplit ? 2 * roundedBytes() : roundedBytes(); }
   unsigned groups() const override { return 2; } ///< bits and places in rows take registers, too
   std::string schedule() const override {
-    return "64 queries by 64 keys, 4 warps of 16 queries, 1 stage, pairs tested";
+    return std::string("64 queries by 64 keys, 4 warps of 16 queries, 1 stage, pairs tested") +
+           (isSplit ? ", split" : "");
   }
 
 private:

@@ -2,14 +2,14 @@
 // A model of what cuts of GPU kernels cost.
 #include "codegen/schedule/GpuSchedule.h"
 
-#include "llvm/ADT/STLExtras.h"
-#include <algorithm>
-#include <cstdlib>
+#include "codegen/schedule/GpuChoice.h"
 
 using namespace tamis;
 
 int64_t GpuLinearSchedule::registers(bool isHalf) const {
   int64_t sums = warpRows * warpColumns / 32, operands = warpRows / 16 * 4 + warpColumns / 8 * 2;
+  if (isSplit) // the other half of the input, while that of the weight is read
+    operands += warpRows / 16 * 4;
   int64_t staged = isHalf ? 0 : (rows + columns) * depth / threads();
   return sums + operands + staged + 40;
 }
@@ -36,11 +36,12 @@ double GpuLinearSchedule::cost(const GpuTarget &target, const GpuLinearShape &sh
   // Groups that share a multiprocessor: of the last wave too.
   double sharing = double(std::min(held, ceilDiv(groups, target.processors)));
   double element = shape.isHalf ? 2 : 4;
-  double arithmetic = rows * columns * depth / multiplies;
+  double products = isSplit ? 3 : 1, reads = isSplit ? 2 : 1;
+  double arithmetic = products * rows * columns * depth / multiplies;
   // Each warp issues the matrix instructions of one of four schedulers.
-  arithmetic = std::max(arithmetic, warpRows * warpColumns * depth / (multiplies / 4));
+  arithmetic = std::max(arithmetic, products * warpRows * warpColumns * depth / (multiplies / 4));
   double transfer = (rows + columns) * depth * element / bytesPerCycle;
-  double shared = warps() * (warpRows + warpColumns) * depth * 2 / sharedBytesPerCycle;
+  double shared = reads * warps() * (warpRows + warpColumns) * depth * 2 / sharedBytesPerCycle;
   // What does not bound the whole hides behind what does, but for some.
   double bound = std::max({arithmetic, transfer, shared}), rest = arithmetic + transfer + shared - bound;
   double tile = std::max(sharing * (bound + rest / 4), latency / double(stages - 1));
@@ -53,54 +54,30 @@ std::string GpuLinearSchedule::str(const GpuTarget &target, bool isHalf) const {
   int64_t held = groupsPerProcessor(target, isHalf);
   return n(rows) + " x " + n(columns) + " x " + n(depth) + ", " + n(warps()) + " warps of " + n(warpRows) + " x " +
          n(warpColumns) + ", " + n(stages) + " stages, " + n(held) + (held == 1 ? " group" : " groups") +
-         " a processor";
+         " a processor" + (isSplit ? ", split" : "");
 }
 
 std::string GpuLinearSchedule::name() const {
   return std::to_string(rows) + "x" + std::to_string(columns) + "x" + std::to_string(depth);
 }
 
-std::vector<GpuLinearSchedule> GpuLinearSchedule::candidates(bool isHalf) {
-  if (isHalf)
+std::vector<GpuLinearSchedule> GpuLinearSchedule::candidates(const GpuLinearShape &shape) {
+  if (shape.isHalf)
     return {
         {128, 128, 64, 64, 3}, {128, 64, 64, 32, 4}, {64, 128, 32, 64, 4}, {64, 64, 32, 32, 4}, {32, 64, 16, 32, 4}};
   // Sums, and what is on its way, share the registers: warps have smaller tiles.
-  return {{128, 128, 64, 32, 2}, {64, 128, 32, 32, 2}, {64, 64, 32, 32, 2}, {32, 64, 16, 32, 2}};
+  std::vector<GpuLinearSchedule> all{
+      {128, 128, 64, 32, 2}, {64, 128, 32, 32, 2}, {64, 64, 32, 32, 2}, {32, 64, 16, 32, 2}};
+  for (GpuLinearSchedule &each : all)
+    each.isSplit = shape.isSplit;
+  return all;
 }
 
 GpuLinearSchedule GpuLinearSchedule::choose(const GpuTarget &target, const GpuLinearShape &shape) {
-  auto all = candidates(shape.isHalf);
-  if (const char *wanted = std::getenv("TAMIS_LINEAR_TILE"))
-    for (const GpuLinearSchedule &each : all)
-      if (std::to_string(each.rows) + "x" + std::to_string(each.columns) == wanted)
-        return each;
-  return *std::min_element(all.begin(), all.end(), [&](const GpuLinearSchedule &a, const GpuLinearSchedule &b) {
-    return a.cost(target, shape) < b.cost(target, shape);
-  });
+  return chooseGpuTile<GpuLinearSchedule>(target, shape);
 }
 
 GpuLinearSchedule GpuLinearSchedule::decide(const GpuTarget &target, const GpuLinearShape &shape,
                                             std::optional<llvm::StringRef> wanted, GpuDecision &decision) {
-  auto n = [](int64_t value) { return std::to_string(value); };
-  decision.shape = n(shape.rows) + " x " + n(shape.K) + " x " + n(shape.columns);
-  auto all = candidates(shape.isHalf);
-  std::string name = choose(target, shape).name();
-  for (const GpuLinearSchedule &each : all) {
-    GpuCandidate &candidate = decision.candidates.emplace_back();
-    candidate.tile = each.name();
-    candidate.warps = each.warps();
-    candidate.stages = each.stages;
-    candidate.registers = each.registers(shape.isHalf);
-    candidate.sharedBytes = each.sharedBytes();
-    candidate.groups = each.groupsPerProcessor(target, shape.isHalf);
-    candidate.occupancy = double(candidate.groups * each.threads()) / double(target.threadsPerProcessor);
-    candidate.cycles = each.cost(target, shape);
-    if (wanted && *wanted == candidate.tile && candidate.fits()) {
-      decision.byHand = name != candidate.tile;
-      name = candidate.tile;
-    }
-  }
-  auto found = llvm::find_if(all, [&](const GpuLinearSchedule &each) { return each.name() == name; });
-  decision.chosen = found - all.begin();
-  return *found;
+  return decideGpuTile<GpuLinearSchedule>(target, shape, wanted, decision);
 }

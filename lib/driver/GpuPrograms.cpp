@@ -5,6 +5,7 @@
 #include "codegen/nvptx/CompileForNvptx.h"
 #include "codegen/tile/Launch.h"
 #include "dialects/plan/PlanDialect.h"
+#include "lib/driver/GpuPrecision.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/BinaryFormat/ELF.h"
@@ -92,6 +93,7 @@ FailureOr<CodeSection> tamis::compileGpuProgram(ModuleOp program, const GpuTarge
   auto main = program.lookupSymbol<func::FuncOp>("main");
   auto kernels = program.lookupSymbol<ModuleOp>(plan::kKernelModule);
   Refusals refusals(main, kernels);
+  splitProductsOfSelections(main, kernels);
   auto ptx = [&] {
     ScopedDiagnosticHandler handler(program.getContext(), [&](Diagnostic &each) { return refusals.take(each); });
     return compileForNvptx(kernels, target, choices);

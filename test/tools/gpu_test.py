@@ -12,6 +12,18 @@ SIZES = [(1, 1), (1, 16), (2, 19), (3, 64)]
 
 
 class Gpu(CommandTest):
+    def attentive_model(self):
+        """The small model with attention between its layers: products before it and behind it."""
+        model = self.small_model("attentive")
+        tokens = 'tensor<?x?x24xf32, #model.dims<"batch", "sequence", "24">>'
+        value = "%layer_0_norm"
+        op = f"  %attended = model.attention {value}, {value}, {value} heads 2 kv_heads 2 scale 0.3 : {tokens}, {tokens}, {tokens}"
+        text = model.read_text()
+        line = next(line for line in text.splitlines() if f"{value} = " in line)
+        before, after = text.split(line)
+        model.write_text(f"{before}{line}\n{op} -> {tokens}{after.replace(value, '%attended')}")
+        return model
+
     def test_computes_what_the_model_says(self):
         """Operands of matrix products are rounded to f16; findings of the emulator are failures."""
         model = self.small_model()
@@ -23,8 +35,8 @@ class Gpu(CommandTest):
             self.tamis("verify", "gpu.plan", model, *sizes)
 
     def test_reads_what_patterns_select(self):
-        """What is selected is computed in f32, of operands that linears of f16 made: near ties may fall otherwise."""
-        model = self.small_model()
+        """What is selected follows from products of nearly f32."""
+        model = self.attentive_model()
         for pattern in PATTERNS:
             with self.subTest(pattern=pattern):
                 self.tamis("compile", model, "-o", "sparse.plan", "--target=cuda:sm_80", f"--attention={pattern}")
@@ -33,6 +45,20 @@ class Gpu(CommandTest):
                     said = self.tamis("verify", "sparse.plan", model, "--device=emulated", "--tolerance=5e-3",
                                       f"--attention={pattern}", *sizes)
                     self.assertEqual(said.stderr, "")
+
+    def test_selections_do_not_follow_from_rounded_products(self):
+        """All that is before the last selection is split; alone, what is behind it is rounded."""
+        model = self.attentive_model()
+        for pattern in ("top_k(k=8)", "window(size=5)"):
+            words = ["--target=cuda:sm_80,sm_90a", f"--attention={pattern}", "--gpu-decisions=told.json"]
+            self.tamis("compile", model, "-o", "sparse.plan", *words)
+            told = json.loads((self.folder / "told.json").read_text())["targets"]
+            self.assertEqual([target["target"] for target in told], ["sm_80", "sm_90a"])
+            for target in told:
+                kernels = [k for k in target["kernels"] if k["kernel"].startswith("linear")]
+                split = [k["shape"].endswith(", split") for k in kernels]
+                self.assertEqual(any(split), pattern.startswith("top_k"), kernels)
+        self.assertTrue(kernels)
 
     def test_warp_groups(self):
         """sm_90a computes products with other instructions; the emulated device is one by its environment."""

@@ -21,6 +21,8 @@ using reference::HostTensor;
 namespace {
 /// f16 operands, sums of f32: products differ from the reference's by two roundings.
 constexpr double kRounded = 2e-3;
+/// Operands that are split.
+constexpr double kSplit = 1e-5;
 
 std::string replaced(std::string text, llvm::ArrayRef<std::pair<std::string, std::string>> words) {
   for (const auto &[word, by] : words)
@@ -252,6 +254,55 @@ TEST_F(NvptxTest, RowsAndMaps) {
         text, {{"X", "tensor<?x" + n + "xf32, #model.dims<\"s\", \"" + n + "\">>"}, {"V", "tensor<" + n + "xf32>"}}));
     for (int64_t rows : {0, 1, 9})
       expectMatch({any({rows, length}), any({rows, length}), any({length}), any({length})}, 2e-5);
+  }
+}
+
+/// What decides a selection is as right as in f32, but for the order of sums.
+TEST_P(NvptxTargets, SplitLinear) {
+  const char *text = R"(func.func @linear(%x: X, %w: W, %b: B) -> Y
+      attributes {gpu_split, plan.kernel = #plan.kernel<linear>, model.symbols = [#model.symbol<"s", 0, MOST>]} {
+    %0 = model.linear %x, %w bias %b : X, W, B -> Y
+    return %0 : Y
+  })";
+  for (const char *most : {"64", "65536"}) // small tiles, large tiles
+    for (auto [K, N] : {std::pair<int64_t, int64_t>{64, 48}, {72, 136}, {19, 51}}) {
+      std::string k = std::to_string(K), n = std::to_string(N);
+      compile(replaced(text, {{"X", "tensor<?x" + k + "xf32, #model.dims<\"s\", \"" + k + "\">>"},
+                              {"Y", "tensor<?x" + n + "xf32, #model.dims<\"s\", \"" + n + "\">>"},
+                              {"W", "tensor<" + k + "x" + n + "xf32>"},
+                              {"B", "tensor<" + n + "xf32>"},
+                              {"MOST", most}}));
+      for (int64_t rows : {0, 1, 33, 64})
+        expectMatch({any({rows, K}), any({K, N}), any({N})}, kSplit);
+    }
+  // Numbers beyond those of f16 are no silent mistake.
+  std::vector<double> numbers(19, 0.5);
+  numbers[3] = 1e6;
+  HostTensor x = HostTensor::ofNumbers(Float32Type::get(&context), {1, 19}, numbers);
+  for (const HostTensor &result : run({x, any({19, 51}), any({51})}))
+    for (double value : result.numbers())
+      EXPECT_FALSE(std::isfinite(value));
+}
+
+TEST_P(NvptxTargets, SplitAttention) {
+  const char *text =
+      R"(func.func @attention(%q: Q, %k: K, %v: K, %m: M) -> Q attributes {gpu_split, plan.kernel = #plan.kernel<attention>,
+      model.symbols = [#model.symbol<"b", 0, 8>, #model.symbol<"q", 0, 512>, #model.symbol<"k", 0, 512>]} {
+    %0 = model.attention %q, %k, %v mask %m heads 2 kv_heads 2 scale 0.5 : Q, K, K, M -> Q
+    return %0 : Q
+  })";
+  for (int64_t width : {19, 32, 64, 128}) {
+    std::string n = std::to_string(2 * width);
+    auto tensor = [&](const std::string &size) {
+      return "tensor<?x?x" + n + "xf32, #model.dims<\"b\", \"" + size + "\", \"" + n + "\">>";
+    };
+    compile(replaced(text, {{"Q", tensor("q")},
+                            {"K,", tensor("k") + ","},
+                            {"M", "tensor<?x1x1x?xf32, #model.dims<\"b\", \"1\", \"1\", \"k\">>"}}));
+    for (auto [queries, keys] : {std::pair<int64_t, int64_t>{1, 1}, {7, 0}, {65, 130}})
+      expectMatch(
+          {any({2, queries, 2 * width}), any({2, keys, 2 * width}), any({2, keys, 2 * width}), any({2, 1, 1, keys})},
+          kSplit);
   }
 }
 
