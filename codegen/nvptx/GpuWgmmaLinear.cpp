@@ -243,14 +243,17 @@ private:
 
 GpuLaunch tamis::tileGpuWgmmaLinear(LinearOp linear, ArrayRef<Operation *> ops, const GpuLinearShape &shape,
                                     const DimExpr &rows, const GpuTarget &target) {
-  auto schedule = GpuWgmmaSchedule::choose(target, shape);
+  auto kernel = cast<func::FuncOp>(linear->getParentOp());
+  auto wanted = kernel->getAttrOfType<StringAttr>(kGpuTile);
   GpuLaunch launch;
+  auto schedule = GpuWgmmaSchedule::decide(target, shape, wanted ? std::optional(wanted.getValue()) : std::nullopt,
+                                           launch.decision);
   launch.grid = DimExpr::floorDiv(rows + (schedule.rows - 1), schedule.rows) *
                 int64_t(llvm::divideCeil(shape.columns, schedule.columns));
   launch.threads = schedule.threads();
   launch.sharedBytes = schedule.sharedBytes();
   launch.schedule = schedule.str(target, shape.isHalf);
-  KernelBuilder builder(cast<func::FuncOp>(linear->getParentOp()));
+  KernelBuilder builder(kernel);
   GpuWgmmaLinearTiler(builder, linear, ops, schedule, rows).emit(shape.isHalf);
   return launch;
 }

@@ -2,8 +2,7 @@
 // A model of what cuts of products of warp groups cost.
 #include "codegen/schedule/GpuWgmmaSchedule.h"
 
-#include <algorithm>
-#include <cstdlib>
+#include "codegen/schedule/GpuChoice.h"
 
 using namespace tamis;
 
@@ -47,19 +46,17 @@ std::string GpuWgmmaSchedule::str(const GpuTarget &target, bool isHalf) const {
          (held == 1 ? " group" : " groups") + " a processor";
 }
 
-std::vector<GpuWgmmaSchedule> GpuWgmmaSchedule::candidates(bool isHalf) {
-  if (isHalf)
+std::string GpuWgmmaSchedule::name() const {
+  return std::to_string(rows) + "x" + std::to_string(columns) + "x" + std::to_string(depth);
+}
+
+std::vector<GpuWgmmaSchedule> GpuWgmmaSchedule::candidates(const GpuLinearShape &shape) {
+  if (shape.isHalf)
     return {{128, 128, 1, 3}, {64, 128, 1, 4}, {64, 64, 1, 4}};
   return {{128, 128, 2, 2}, {64, 128, 1, 2}, {64, 64, 1, 2}};
 }
 
-GpuWgmmaSchedule GpuWgmmaSchedule::choose(const GpuTarget &target, const GpuLinearShape &shape) {
-  auto all = candidates(shape.isHalf);
-  if (const char *wanted = std::getenv("TAMIS_LINEAR_TILE"))
-    for (const GpuWgmmaSchedule &each : all)
-      if (std::to_string(each.rows) + "x" + std::to_string(each.columns) == wanted)
-        return each;
-  return *std::min_element(all.begin(), all.end(), [&](const GpuWgmmaSchedule &a, const GpuWgmmaSchedule &b) {
-    return a.cost(target, shape) < b.cost(target, shape);
-  });
+GpuWgmmaSchedule GpuWgmmaSchedule::decide(const GpuTarget &target, const GpuLinearShape &shape,
+                                          std::optional<llvm::StringRef> wanted, GpuDecision &decision) {
+  return decideGpuTile<GpuWgmmaSchedule>(target, shape, wanted, decision);
 }

@@ -26,9 +26,13 @@ struct GpuWgmmaSchedule {
   /// "128 x 128 x 64, 1 warp group, 3 stages, 2 groups a processor"
   std::string str(const GpuTarget &target, bool isHalf) const;
 
-  static std::vector<GpuWgmmaSchedule> candidates(bool isHalf);
-  /// As GpuLinearSchedule::choose.
-  static GpuWgmmaSchedule choose(const GpuTarget &target, const GpuLinearShape &shape);
+  /// "128x128x64"
+  std::string name() const;
+
+  static std::vector<GpuWgmmaSchedule> candidates(const GpuLinearShape &shape);
+  /// As GpuLinearSchedule::decide.
+  static GpuWgmmaSchedule decide(const GpuTarget &target, const GpuLinearShape &shape,
+                                 std::optional<llvm::StringRef> wanted, GpuDecision &decision);
 };
 
 } // namespace tamis
