@@ -5,6 +5,7 @@
 
 #include "codegen/nvptx/GpuKernels.h"
 #include "codegen/nvptx/GpuSparseAttention.h"
+#include "codegen/nvptx/LargestSize.h"
 #include "codegen/tile/VectorMath.h"
 #include <cmath>
 #include <limits>
@@ -26,17 +27,17 @@ GpuAttentionForm::GpuAttentionForm(func::FuncOp function, const AttentionKernel 
 }
 
 GpuAttentionTiler::GpuAttentionTiler(KernelBuilder &builder, const AttentionKernel &kernel, GpuAttentionForm form,
-                                     const StoredIndex *index)
+                                     const StoredIndex *index, GpuAttentionSchedule schedule)
     : b(builder), gpu(builder), wgmma(gpu), kernel(kernel), isHalf(form.isHalf), hasWarpGroups(form.hasWarpGroups),
-      isSplit(form.isSplit), index(index), keyTile(kernel.D, hasWarpGroups), valueTile(kernel.E, hasWarpGroups),
-      thread(gpu.thread()), lane(thread % kWarp), warp(thread / kWarp), queries(gpu.size(kernel.queries)),
-      keys(gpu.size(kernel.keys)), batch(queries), head(queries), keyHead(queries), firstQuery(queries),
-      indexRow(queries), base(gpu.sharedBase()) {}
+      isSplit(form.isSplit), index(index), shape(shapeOf(kernel, form)), cut(schedule),
+      keyTile(kernel.D, hasWarpGroups), valueTile(kernel.E, hasWarpGroups), thread(gpu.thread()), lane(thread % kWarp),
+      warp(thread / kWarp), queries(gpu.size(kernel.queries)), keys(gpu.size(kernel.keys)), batch(queries),
+      head(queries), keyHead(queries), firstQuery(queries), indexRow(queries), base(gpu.sharedBase()) {}
 
 /// Work groups of one head follow each other, so that they share its keys.
 void GpuAttentionTiler::decodeGroup() {
-  Number chunks = (queries + (kQueries - 1)) / kQueries, row = gpu.group() / chunks;
-  firstQuery = gpu.group() % chunks * kQueries;
+  Number chunks = (queries + (cut.queries - 1)) / cut.queries, row = gpu.group() / chunks;
+  firstQuery = gpu.group() % chunks * cut.queries;
   head = row % kernel.heads;
   batch = row / kernel.heads;
   keyHead = head / kernel.groupSize;
@@ -103,7 +104,7 @@ GpuAttentionTiler::Source GpuAttentionTiler::valueSource() {
 Number GpuAttentionTiler::endOfKeys() {
   if (!kernel.causal || kernel.positions)
     return keys;
-  Number last = (firstQuery + (kQueries - 1)).minimum(queries - 1);
+  Number last = (firstQuery + (cut.queries - 1)).minimum(queries - 1);
   return (last + (keys - queries) + 1).minimum(keys).maximum(gpu.index(0));
 }
 
@@ -140,7 +141,7 @@ void GpuAttentionTiler::emit() {
       zero < blocks,
       [&] {
         // Queries lie where the second block of keys will.
-        stage(query, keyTile, base + queriesAt(), zero, /*isTested=*/true);
+        stage(query, keyTile, base + queriesAt(), zero, /*isTested=*/true, cut.queries);
         if (isHalf) {
           Number first = firstKeyOf(zero);
           stage(key, keyTile, base, first, /*isTested=*/true);
@@ -196,11 +197,12 @@ void GpuAttentionTiler::emit() {
 
 // Rows of columns, to shared memory.
 
-/// Rows [row, row + 64) of a source. Where tested, rows that do not exist are read as the last one.
-void GpuAttentionTiler::stage(const Source &source, const Tile &tile, Number shared, Number row, bool isTested) {
+/// Rows [row, row + count) of a source. Where tested, rows that do not exist are read as the last one.
+void GpuAttentionTiler::stage(const Source &source, const Tile &tile, Number shared, Number row, bool isTested,
+                              int64_t count) {
   Type index = b.getIndexType(), element = isHalf ? Type(b.getF16Type()) : Type(b.getF32Type());
   // A thread takes 16 bytes of memory at once: eight f16, or four f32 that become eight bytes.
-  int64_t width = isHalf ? 8 : 4, across = tile.pitch / width, rowsAtOnce = kThreads / across;
+  int64_t width = isHalf ? 8 : 4, across = tile.pitch / width, rowsAtOnce = cut.threads() / across;
   Number own = thread / across, part = thread % across;
   Number block = isHalf ? part : part / 2;
   Number start = shared + own * tile.rowBytes();
@@ -214,7 +216,7 @@ void GpuAttentionTiler::stage(const Source &source, const Tile &tile, Number sha
   bool isAligned = source.range.rowStride % width == 0 && source.range.firstColumn % width == 0 &&
                    source.width % width == 0 && kernel.D % width == 0 && kernel.E % width == 0;
   // Columns beyond the last are zero; their threads do not branch, for branches cost as much.
-  for (int64_t i = 0; i < kQueries; i += rowsAtOnce) {
+  for (int64_t i = 0; i < count; i += rowsAtOnce) {
     Number at = row + own.as(index) + i;
     if (isTested)
       at = at.minimum(limit);
@@ -537,8 +539,8 @@ LogicalResult GpuAttentionTiler::check(func::FuncOp function, const AttentionKer
 
 GpuLaunch GpuAttentionTiler::launch() const {
   GpuLaunch launch;
-  launch.grid = kernel.batch * kernel.heads * DimExpr::floorDiv(kernel.queries + (kQueries - 1), kQueries);
-  launch.threads = kThreads;
+  launch.grid = kernel.batch * kernel.heads * DimExpr::floorDiv(kernel.queries + (cut.queries - 1), cut.queries);
+  launch.threads = cut.threads();
   launch.sharedBytes = sharedBytes();
   launch.groups = groups();
   launch.schedule = schedule();
@@ -550,8 +552,21 @@ FailureOr<GpuLaunch> tamis::tileGpuAttention(func::FuncOp function, const GpuTar
   if (failed(kernel) || failed(GpuAttentionTiler::check(function, *kernel, target)))
     return failure();
   KernelBuilder builder(function);
-  GpuAttentionTiler tiler(builder, *kernel, GpuAttentionForm(function, *kernel, target));
+  GpuAttentionForm form(function, *kernel, target);
+  GpuDecision decision;
+  GpuAttentionSchedule schedule{64};
+  if (!form.hasWarpGroups) { // else a warp group has 64 rows
+    GpuAttentionShape shape = GpuAttentionTiler::shapeOf(*kernel, form);
+    shape.heads = typicalOf(kernel->batch, symbolsOf(function)) * kernel->heads;
+    shape.queries = typicalOf(kernel->queries, symbolsOf(function));
+    shape.keys = typicalOf(kernel->keys, symbolsOf(function));
+    auto wanted = function->getAttrOfType<StringAttr>(kGpuTile);
+    schedule =
+        GpuAttentionSchedule::decide(target, shape, wanted ? std::optional(wanted.getValue()) : std::nullopt, decision);
+  }
+  GpuAttentionTiler tiler(builder, *kernel, form, /*index=*/nullptr, schedule);
   GpuLaunch launch = tiler.launch();
+  launch.decision = std::move(decision);
   tiler.emit();
   return launch;
 }

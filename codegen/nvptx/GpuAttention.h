@@ -4,6 +4,7 @@
 
 #include "codegen/nvptx/GpuKernels.h"
 #include "codegen/nvptx/GpuWgmma.h"
+#include "codegen/schedule/GpuAttentionSchedule.h"
 #include "codegen/tile/SparseAttentionKernel.h"
 #include "llvm/Support/MathExtras.h"
 
@@ -17,9 +18,9 @@ struct GpuAttentionForm {
   GpuAttentionForm(mlir::func::FuncOp function, const AttentionKernel &kernel, const GpuTarget &target);
 };
 
-/// Emits one kernel of attention. A work group has 64 queries of a head, 16 a warp; blocks of 64 keys and their values
-/// come to shared memory as f16, and are read by all warps. Operands of f16 are copied in the background, one block
-/// ahead; those of f32 are rounded on their way.
+/// Emits one kernel of attention. A work group has some queries of a head, 16 a warp; blocks of 64 keys and their
+/// values come to shared memory as f16, and are read by all warps. Operands of f16 are copied in the background, one
+/// block ahead; those of f32 are rounded on their way.
 ///
 /// Over an index of whole blocks (SparseAttentionKernel.h), the blocks are those that it holds for the queries.
 ///
@@ -29,32 +30,37 @@ struct GpuAttentionForm {
 /// Scores are relative to the largest so far, in base 2. Of rows that keep no key the result is zero.
 class GpuAttentionTiler {
 public:
-  static constexpr int64_t kQueries = 64, kKeys = 64, kThreads = 128;
+  static constexpr int64_t kKeys = GpuAttentionSchedule::keys;
   static constexpr int64_t kMostWidth = 128; ///< columns of a head; more would not fit the registers
 
   /// `index`: null for all keys.
   GpuAttentionTiler(KernelBuilder &builder, const AttentionKernel &kernel, GpuAttentionForm form,
-                    const StoredIndex *index = nullptr);
+                    const StoredIndex *index = nullptr, GpuAttentionSchedule schedule = {64});
   virtual ~GpuAttentionTiler() = default;
   virtual void emit();
   GpuLaunch launch() const;
   /// Whether there is code for the kernel; tells why not.
   static llvm::LogicalResult check(mlir::func::FuncOp function, const AttentionKernel &kernel, const GpuTarget &target);
-  virtual int64_t sharedBytes() const {
-    return isHalf ? 2 * stageBytes() : isSplit ? 2 * roundedBytes() : roundedBytes();
-  }
+  virtual int64_t sharedBytes() const { return cut.sharedBytes(shape); }
   /// Left to itself, the assembler spills to hold one more.
-  virtual unsigned groups() const { return std::max(kernel.D, kernel.E) <= 64 ? 3 : 2; }
+  virtual unsigned groups() const { return cut.groupsWanted(shape); }
   virtual std::string schedule() const {
-    return "64 queries by 64 keys, 4 warps of 16 queries, " + std::string(isHalf ? "2 stages" : "1 stage") +
-           (isSplit ? ", split" : "");
+    return std::to_string(cut.queries) + " queries by 64 keys, " + std::to_string(cut.warps()) +
+           " warps of 16 queries, " + (isHalf ? "2 stages" : "1 stage") + (isSplit ? ", split" : "");
+  }
+
+  /// Sizes of tiles; the others are 0.
+  static GpuAttentionShape shapeOf(const AttentionKernel &kernel, GpuAttentionForm form) {
+    Tile key(kernel.D, form.hasWarpGroups), value(kernel.E, form.hasWarpGroups);
+    return {0, 0, 0, key.pitch, value.pitch, form.isHalf, form.isSplit};
   }
 
 protected:
   using Values = llvm::SmallVector<mlir::Value>;
 
-  /// 64 rows in shared memory. Blocks of 16 bytes change places by the row, so that eight rows of a matrix lie in
-  /// different banks. wgmma wants rows of at most 128 bytes: wider ones lie in panels, one behind the other.
+  /// 64 rows in shared memory; more or fewer of queries. Blocks of 16 bytes change places by the row, so that eight
+  /// rows of a matrix lie in different banks. wgmma wants rows of at most 128 bytes: wider ones lie in panels, one
+  /// behind the other.
   struct Tile {
     Tile(int64_t width, bool hasPanels)
         : pitch(std::max<int64_t>(16, llvm::PowerOf2Ceil(width))),
@@ -107,7 +113,7 @@ protected:
   /// Behind the first stage: they are in registers before the second comes.
   int64_t queriesAt() const { return stageBytes(); }
   /// Of operands of f32 as they are rounded; what that leaves, if it counts, lies behind it alike.
-  int64_t roundedBytes() const { return queriesAt() + keyTile.bytes(); }
+  int64_t roundedBytes() const { return queriesAt() + cut.queries * keyTile.pitch * 2; }
   int64_t keySteps() const { return llvm::divideCeil(kernel.D, 16); }
   int64_t valuePairs() const { return llvm::divideCeil(kernel.E, 16); }
 
@@ -126,7 +132,7 @@ protected:
   /// The first key of the block of that number, one that is read.
   Number firstKeyOf(Number number);
   void addressOperands();
-  void stage(const Source &source, const Tile &tile, Number shared, Number row, bool isTested);
+  void stage(const Source &source, const Tile &tile, Number shared, Number row, bool isTested, int64_t count = kKeys);
   void loadQueries();
   llvm::SmallVector<std::array<mlir::Value, 4>> multiplyKeys(Number shared);
   void addValues(State &state, llvm::ArrayRef<std::array<mlir::Value, 4>> scores, Number shared);
@@ -152,6 +158,8 @@ protected:
   const AttentionKernel &kernel;
   bool isHalf, hasWarpGroups, isSplit;
   const StoredIndex *index;
+  GpuAttentionShape shape;
+  GpuAttentionSchedule cut;
   Tile keyTile, valueTile;
   Number thread, lane, warp;                              // i32
   Number queries, keys;                                   // index

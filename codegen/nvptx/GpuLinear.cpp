@@ -3,11 +3,11 @@
 #include "codegen/nvptx/GpuEpilogue.h"
 #include "codegen/nvptx/GpuKernels.h"
 #include "codegen/nvptx/GpuWgmmaLinear.h"
+#include "codegen/nvptx/LargestSize.h"
 #include "codegen/schedule/GpuSchedule.h"
 #include "codegen/schedule/Schedule.h"
 #include "dialects/model/ModelShapes.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
-#include <cmath>
 
 using namespace mlir;
 using namespace tamis;
@@ -16,19 +16,6 @@ using namespace tamis::model;
 namespace {
 using Values = SmallVector<Value>;
 constexpr int64_t kDepth = GpuLinearSchedule::depth;
-
-/// Rows that may come: each symbol in the middle of its range, by ratio.
-int64_t typicalRows(func::FuncOp kernel, const DimExpr &rows) {
-  auto symbols = symbolsOf(kernel);
-  auto value = rows.evaluate([&](StringRef name) -> std::optional<int64_t> {
-    for (const Symbol &symbol : symbols)
-      if (symbol.name == name)
-        return std::llround(
-            std::sqrt(double(std::max<int64_t>(symbol.min, 1)) * double(std::max<int64_t>(symbol.max, 1))));
-    return std::nullopt;
-  });
-  return std::max<int64_t>(value.value_or(128), 1);
-}
 
 /// Emits one kernel. A tile of the input is `rows` x 32 of f16, one of the weight 32 x `columns`; blocks of 16 bytes
 /// change places within a row by the row's number, so that eight rows of a matrix lie in different banks.
@@ -337,7 +324,7 @@ FailureOr<GpuLaunch> tamis::tileGpuLinear(func::FuncOp kernel, const GpuTarget &
     return failure();
   GpuLinearShape shape;
   DimExpr rows = product(ArrayRef<DimExpr>(dimsOf(linear.getInput().getType())).drop_back());
-  shape.rows = typicalRows(kernel, rows);
+  shape.rows = typicalOf(rows, symbolsOf(kernel));
   shape.K = cast<RankedTensorType>(linear.getInput().getType()).getShape().back();
   shape.columns = cast<RankedTensorType>(linear.getType()).getShape().back();
   shape.isHalf = element.isF16();

@@ -120,7 +120,7 @@ void GpuSparseAttentionTiler::emit() {
   addressOperands();
   bool hasSinks = llvm::any_of(sparse.bands, [](const BandIndex &band) { return band.sinks > 0; });
   if (rows.empty() && !sparse.bands.empty()) { // known beforehand: between the first query's and the last one's
-    Number last = (firstQuery + (kQueries - 1)).minimum(queries - 1), low = keys, high = zero;
+    Number last = (firstQuery + (cut.queries - 1)).minimum(queries - 1), low = keys, high = zero;
     for (const BandIndex &band : sparse.bands) {
       low = low.minimum(rangeOf(band, firstQuery).low);
       Range range = rangeOf(band, last);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// How large a size expression may become.
+// How large a size expression may become, and what is typical of it.
 #include "codegen/nvptx/LargestSize.h"
 
 #include "llvm/Support/MathExtras.h"
+#include <cmath>
 
 using namespace tamis;
 
@@ -35,4 +36,15 @@ std::optional<int64_t> tamis::largestOf(const DimExpr &expr, llvm::ArrayRef<mode
       return std::nullopt;
   }
   return total;
+}
+
+int64_t tamis::typicalOf(const DimExpr &expr, llvm::ArrayRef<model::Symbol> symbols) {
+  auto value = expr.evaluate([&](llvm::StringRef name) -> std::optional<int64_t> {
+    for (const model::Symbol &symbol : symbols)
+      if (symbol.name == name)
+        return std::llround(
+            std::sqrt(double(std::max<int64_t>(symbol.min, 1)) * double(std::max<int64_t>(symbol.max, 1))));
+    return std::nullopt;
+  });
+  return std::max<int64_t>(value.value_or(128), 1);
 }

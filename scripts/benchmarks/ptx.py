@@ -33,7 +33,8 @@ def attention(name, element, width):
     tokens = f'tensor<?x?x{8 * width}x{element}, #model.dims<"b", "s", "{8 * width}">>'
     return (
         f"func.func @{name}(%q: {tokens}, %k: {tokens}, %v: {tokens}) -> {tokens}\n"
-        f"    attributes {{plan.kernel = #plan.kernel<attention>, {SYMBOLS}}} {{\n"
+        # The tile that the others' kernels have.
+        f'    attributes {{gpu_tile = "64x64", plan.kernel = #plan.kernel<attention>, {SYMBOLS}}} {{\n'
         f"  %0 = model.attention %q, %k, %v heads 8 kv_heads 8 scale {width**-0.5}"
         f" : {tokens}, {tokens}, {tokens} -> {tokens}\n"
         f"  return %0 : {tokens}\n}}\n"

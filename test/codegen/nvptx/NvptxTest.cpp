@@ -177,19 +177,22 @@ TEST_P(NvptxTargets, Linear) {
 
 TEST_P(NvptxTargets, Attention) {
   const char *text =
-      R"(func.func @attention(%q: Q, %k: K, %v: K) -> Q attributes {plan.kernel = #plan.kernel<attention>,
+      R"(func.func @attention(%q: Q, %k: K, %v: K) -> Q attributes {gpu_tile = "TILE", plan.kernel = #plan.kernel<attention>,
       model.symbols = [#model.symbol<"b", 0, 8>, #model.symbol<"q", 0, 512>, #model.symbol<"k", 0, 512>]} {
     %0 = model.attention %q, %k, %v heads 2 kv_heads 2 scale 0.125 ORDER : Q, K, K -> Q
     return %0 : Q
   })";
   for (const char *element : {"f32", "f16"})
-    for (const char *order : {"", "causal"})
+    for (auto [order, tile] :
+         {std::pair<const char *, const char *>{"", "64x64"}, {"causal", "64x64"}, {"causal", "32x64"}, {"", "128x64"}})
       for (int64_t width : {32, 64}) {
         std::string n = std::to_string(2 * width), e = element;
         auto tensor = [&](const std::string &size) {
           return "tensor<?x?x" + n + "x" + e + ", #model.dims<\"b\", \"" + size + "\", \"" + n + "\">>";
         };
-        compile(replaced(text, {{"Q", tensor("q")}, {"K", tensor("k")}, {"ORDER", order}}));
+        compile(replaced(text, {{"TILE", tile}, {"Q", tensor("q")}, {"K", tensor("k")}, {"ORDER", order}}));
+        if (chip == std::string("sm_80"))
+          EXPECT_EQ(ptx.kernels[0].decision.tile(), tile);
         Type type = e == "f32" ? Type(Float32Type::get(&context)) : Type(Float16Type::get(&context));
         for (auto [queries, keys] : {std::pair<int64_t, int64_t>{1, 1}, {7, 0}, {64, 64}, {65, 130}, {130, 257}})
           expectMatch(
@@ -286,17 +289,19 @@ TEST_P(NvptxTargets, SplitLinear) {
 
 TEST_P(NvptxTargets, SplitAttention) {
   const char *text =
-      R"(func.func @attention(%q: Q, %k: K, %v: K, %m: M) -> Q attributes {gpu_split, plan.kernel = #plan.kernel<attention>,
+      R"(func.func @attention(%q: Q, %k: K, %v: K, %m: M) -> Q attributes {gpu_split, gpu_tile = "TILE", plan.kernel = #plan.kernel<attention>,
       model.symbols = [#model.symbol<"b", 0, 8>, #model.symbol<"q", 0, 512>, #model.symbol<"k", 0, 512>]} {
     %0 = model.attention %q, %k, %v mask %m heads 2 kv_heads 2 scale 0.5 : Q, K, K, M -> Q
     return %0 : Q
   })";
-  for (int64_t width : {19, 32, 64, 128}) {
+  for (auto [width, tile] :
+       {std::pair<int64_t, const char *>{19, "64x64"}, {32, "32x64"}, {64, "128x64"}, {128, "64x64"}}) {
     std::string n = std::to_string(2 * width);
     auto tensor = [&](const std::string &size) {
       return "tensor<?x?x" + n + "xf32, #model.dims<\"b\", \"" + size + "\", \"" + n + "\">>";
     };
-    compile(replaced(text, {{"Q", tensor("q")},
+    compile(replaced(text, {{"TILE", tile},
+                            {"Q", tensor("q")},
                             {"K,", tensor("k") + ","},
                             {"M", "tensor<?x1x1x?xf32, #model.dims<\"b\", \"1\", \"1\", \"k\">>"}}));
     for (auto [queries, keys] : {std::pair<int64_t, int64_t>{1, 1}, {7, 0}, {65, 130}})

@@ -21,7 +21,7 @@
 // CHECK-LABEL: .visible .entry attention_causal(
 !h = tensor<?x?x512xf16, #model.dims<"b", "s", "512">>
 func.func @attention_f16(%q: !h, %k: !h, %v: !h) -> !h
-    attributes {plan.kernel = #plan.kernel<attention>, model.symbols = [#model.symbol<"b", 0, 32>, #model.symbol<"s", 0, 512>]} {
+    attributes {gpu_tile = "64x64", plan.kernel = #plan.kernel<attention>, model.symbols = [#model.symbol<"b", 0, 32>, #model.symbol<"s", 0, 512>]} {
   %0 = model.attention %q, %k, %v heads 8 kv_heads 8 scale 0.125 : !h, !h, !h -> !h
   return %0 : !h
 }
@@ -30,7 +30,7 @@ func.func @attention_f16(%q: !h, %k: !h, %v: !h) -> !h
 !qkv = tensor<?x?x1152xf32, #model.dims<"b", "s", "1152">>
 !m = tensor<?x1x1x?xf32, #model.dims<"b", "1", "1", "s">>
 func.func @attention_mask(%qkv: !qkv, %m: !m) -> !x
-    attributes {plan.kernel = #plan.kernel<attention>, model.symbols = [#model.symbol<"b", 0, 32>, #model.symbol<"s", 0, 512>]} {
+    attributes {gpu_tile = "64x64", plan.kernel = #plan.kernel<attention>, model.symbols = [#model.symbol<"b", 0, 32>, #model.symbol<"s", 0, 512>]} {
   %q = model.slice %qkv ["0", "0", "0"] step [1, 1, 1] : !qkv -> !x
   %k = model.slice %qkv ["0", "0", "384"] step [1, 1, 1] : !qkv -> !x
   %v = model.slice %qkv ["0", "0", "768"] step [1, 1, 1] : !qkv -> !x
@@ -39,7 +39,7 @@ func.func @attention_mask(%qkv: !qkv, %m: !m) -> !x
 }
 !d = tensor<?x?x256xf16, #model.dims<"b", "s", "256">>
 func.func @attention_causal(%q: !d, %k: !d, %v: !d) -> !d
-    attributes {plan.kernel = #plan.kernel<attention>, model.symbols = [#model.symbol<"b", 0, 32>, #model.symbol<"s", 0, 512>]} {
+    attributes {gpu_tile = "64x64", plan.kernel = #plan.kernel<attention>, model.symbols = [#model.symbol<"b", 0, 32>, #model.symbol<"s", 0, 512>]} {
   %0 = model.attention %q, %k, %v heads 2 kv_heads 2 scale 0.0883883476 causal : !d, !d, !d -> !d
   return %0 : !d
 }

@@ -39,7 +39,7 @@ func.func @gemm_f32(%x: !p, %w: tensor<100x72xf32>) -> !z
 }}
 !h = tensor<?x?x128xf16, #model.dims<"b", "s", "128">>
 func.func @attention(%q: !h, %k: !h, %v: !h) -> !h
-    attributes {{plan.kernel = #plan.kernel<attention>, model.symbols = [{SIZES}]}} {{
+    attributes {{gpu_tile = "64x64", plan.kernel = #plan.kernel<attention>, model.symbols = [{SIZES}]}} {{
   %0 = model.attention %q, %k, %v heads 2 kv_heads 2 scale 0.125 : !h, !h, !h -> !h
   return %0 : !h
 }}
