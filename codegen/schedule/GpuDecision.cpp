@@ -12,7 +12,18 @@ std::string tamis::printGpuDecisions(llvm::ArrayRef<GpuDecisions> targets) {
   std::string text;
   llvm::raw_string_ostream stream(text);
   llvm::json::OStream json(stream, /*IndentSize=*/1);
-  auto printCandidate = [&](const GpuCandidate &each) {
+  auto printCounts = [&](const GpuCounts &each) {
+    json.attributeObject("counted", [&] {
+      json.attribute("instructions", each.instructions);
+      json.attribute("tensor_macs", each.tensorMacs);
+      json.attribute("special_functions", each.specialFunctions);
+      json.attribute("wavefronts", each.wavefronts);
+      json.attribute("sectors", each.sectors);
+      json.attribute("barriers", each.barriers);
+      json.attribute("cycles", each.cycles);
+    });
+  };
+  auto printCandidate = [&](const GpuCandidate &each, const GpuCounts *counts) {
     json.object([&] {
       json.attribute("tile", each.tile);
       json.attribute("warps", each.warps);
@@ -25,16 +36,25 @@ std::string tamis::printGpuDecisions(llvm::ArrayRef<GpuDecisions> targets) {
         json.attribute("registers", each.registers);
       if (each.cycles > 0 && each.fits())
         json.attribute("cycles", each.cycles);
+      if (counts && counts->cycles > 0)
+        printCounts(*counts);
     });
   };
-  auto printKernel = [&](const GpuDecision &each) {
+  auto printKernel = [&](const GpuDecisions &target, const GpuDecision &each) {
+    auto counted = target.counted.find(each.kernel);
+    bool isTuned = counted != target.counted.end();
     json.object([&] {
       json.attribute("kernel", each.kernel);
       if (!each.shape.empty())
         json.attribute("shape", each.shape);
       json.attribute("chosen", each.tile());
       json.attribute("by_hand", each.byHand);
-      json.attributeArray("candidates", [&] { llvm::for_each(each.candidates, printCandidate); });
+      if (isTuned)
+        json.attribute("tuned", true);
+      json.attributeArray("candidates", [&] {
+        for (auto [i, candidate] : llvm::enumerate(each.candidates))
+          printCandidate(candidate, isTuned ? &counted->second[i] : nullptr);
+      });
     });
   };
   json.object([&] {
@@ -42,7 +62,10 @@ std::string tamis::printGpuDecisions(llvm::ArrayRef<GpuDecisions> targets) {
       for (const GpuDecisions &each : targets)
         json.object([&] {
           json.attribute("target", each.target);
-          json.attributeArray("kernels", [&] { llvm::for_each(each.kernels, printKernel); });
+          json.attributeArray("kernels", [&] {
+            for (const GpuDecision &kernel : each.kernels)
+              printKernel(each, kernel);
+          });
         });
     });
   });
@@ -57,17 +80,22 @@ std::string tamis::tableOfGpuDecisions(llvm::ArrayRef<GpuDecisions> targets) {
   for (const GpuDecisions &target : targets) {
     stream << target.target << "\n";
     for (const GpuDecision &kernel : target.kernels) {
+      auto counted = target.counted.find(kernel.kernel);
+      bool isTuned = counted != target.counted.end();
       stream << "  " << kernel.kernel << (kernel.shape.empty() ? "" : ", at ") << kernel.shape
-             << (kernel.byHand ? ", by hand" : "") << "\n";
+             << (kernel.byHand ? ", by hand" : "") << (isTuned ? ", tuned" : "") << "\n";
       for (const auto &[i, each] : llvm::enumerate(kernel.candidates)) {
         std::string cycles = each.cycles > 0 && each.fits() ? std::to_string(int64_t(each.cycles)) : "-";
         stream << "  " << (i == kernel.chosen ? "* " : "  ")
                << llvm::format(
                       "%-14s %2lld warps  %s stages  %4s registers  %6lld shared  %2lld groups  %3.0f%% occupied"
-                      "  %10s cycles\n",
+                      "  %10s cycles",
                       each.tile.c_str(), static_cast<long long>(each.warps), number(each.stages).c_str(),
                       number(each.registers).c_str(), static_cast<long long>(each.sharedBytes),
                       static_cast<long long>(each.groups), 100 * each.occupancy, cycles.c_str());
+        if (isTuned && counted->second[i].cycles > 0)
+          stream << llvm::format("  %10.0f counted", counted->second[i].cycles);
+        stream << "\n";
       }
     }
   }

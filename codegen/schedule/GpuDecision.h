@@ -36,17 +36,30 @@ struct GpuDecision {
   const std::string &tile() const { return candidates[chosen].tile; }
 };
 
+/// What the PTX interpreter counted of a candidate, for each work group.
+struct GpuCounts {
+  double instructions = 0;     ///< of warps
+  double tensorMacs = 0;       ///< multiply-accumulates of matrix instructions
+  double specialFunctions = 0; ///< of lanes
+  double wavefronts = 0;       ///< passes over the banks of shared memory
+  double sectors = 0;          ///< of 32 bytes of global memory
+  double barriers = 0;         ///< that each warp comes to
+  double cycles = 0;           ///< of the grid, which follow; 0: not counted, for it does not fit
+};
+
 /// All of one target.
 struct GpuDecisions {
   std::string target;
   std::vector<GpuDecision> kernels;
+  /// Of the kernels that were tuned: what was counted of each candidate. Their choices follow from that.
+  std::map<std::string, std::vector<GpuCounts>> counted;
 };
 
 /// Tiles by target and kernel.
 using GpuChoices = std::map<std::string, std::map<std::string, std::string>>;
 
-/// {"targets": [{"target", "kernels": [{"kernel", "shape", "chosen", "by_hand", "candidates": [{"tile", ...}]}]}]},
-/// which parseGpuChoices reads back when "chosen" was edited.
+/// {"targets": [{"target", "kernels": [{"kernel", "shape", "chosen", "by_hand", "tuned", "candidates": [{"tile",
+/// ...}]}]}]}, which parseGpuChoices reads back when "chosen" was edited.
 std::string printGpuDecisions(llvm::ArrayRef<GpuDecisions> targets);
 /// The same as a table for people.
 std::string tableOfGpuDecisions(llvm::ArrayRef<GpuDecisions> targets);

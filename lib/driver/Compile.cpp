@@ -180,11 +180,12 @@ private:
     if (failed(tamis::runTargetPhase(*result.module, targets, code)))
       return failure();
     bool complete = true; // every target says what it lacks
+    Activity tuning = activity();
     for (auto [gpu, program] : llvm::zip(gpus, gpuPrograms)) {
       auto choices = options.gpuChoices.find(gpu.name);
       auto section = compileGpuProgram(
           program, gpu, choices == options.gpuChoices.end() ? std::map<std::string, std::string>() : choices->second,
-          result.gpuDecisions.emplace_back());
+          result.gpuDecisions.emplace_back(), options.tuneGpu ? &tuning : nullptr);
       complete &= succeeded(section);
       if (complete)
         gpuCode.push_back(std::move(*section));

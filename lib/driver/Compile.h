@@ -27,6 +27,7 @@ struct CompileOptions {
   int64_t denseBelow = -1;              ///< attention of fewer keys stays dense; negative: as the policy says
   ChooseOptions choose;                 ///< for "auto"
   GpuChoices gpuChoices;                ///< tiles of GPU kernels, instead of what the cost model chooses
+  bool tuneGpu = false;                 ///< cuts of GPU kernels follow from what the PTX interpreter counts
   Activity activity;                    ///< called with what is being done within a phase; may be null
   Phase last = Phase::plan;             ///< stop after this phase
   std::string dumpPhases;               ///< folder for NAME.N.PHASE.mlir; empty for none

@@ -6,6 +6,7 @@
 #include "codegen/tile/Launch.h"
 #include "dialects/plan/PlanDialect.h"
 #include "lib/driver/GpuPrecision.h"
+#include "lib/driver/GpuTuning.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/BinaryFormat/ELF.h"
@@ -88,16 +89,27 @@ private:
 } // namespace
 
 FailureOr<CodeSection> tamis::compileGpuProgram(ModuleOp program, const GpuTarget &target,
-                                                const std::map<std::string, std::string> &choices,
-                                                GpuDecisions &decisions) {
+                                                std::map<std::string, std::string> choices, GpuDecisions &decisions,
+                                                const Activity *tuning) {
   auto main = program.lookupSymbol<func::FuncOp>("main");
   auto kernels = program.lookupSymbol<ModuleOp>(plan::kKernelModule);
   Refusals refusals(main, kernels);
   splitProductsOfSelections(main, kernels);
-  auto ptx = [&] {
+  auto compile = [&] {
     ScopedDiagnosticHandler handler(program.getContext(), [&](Diagnostic &each) { return refusals.take(each); });
     return compileForNvptx(kernels, target, choices);
-  }();
+  };
+  decisions.target = target.name;
+  auto ptx = compile();
+  if (ptx && tuning) {
+    for (PtxModule::Kernel &kernel : ptx->kernels)
+      decisions.kernels.push_back(std::move(kernel.decision));
+    if (auto error = tuneGpuKernels(kernels, target, choices, decisions, *tuning))
+      ptx = std::move(error);
+    else
+      ptx = compile();
+    decisions.kernels.clear();
+  }
   if (!ptx) {
     std::string reason = llvm::toString(ptx.takeError());
     if (!refusals.report(target))
@@ -111,9 +123,10 @@ FailureOr<CodeSection> tamis::compileGpuProgram(ModuleOp program, const GpuTarge
   section.image = ptx->text;
   section.image.push_back('\0');
   llvm::StringMap<const PtxModule::Kernel *> compiled;
-  decisions.target = target.name;
   for (const PtxModule::Kernel &kernel : ptx->kernels) {
     decisions.kernels.push_back(kernel.decision);
+    if (decisions.counted.count(kernel.name))
+      decisions.kernels.back().byHand = false;
     compiled[kernel.name] = &kernel;
     KernelEntry &entry = section.kernels.emplace_back();
     entry.name = kernel.name;

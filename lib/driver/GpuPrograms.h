@@ -5,6 +5,7 @@
 #include "codegen/plan/PlanWriter.h"
 #include "codegen/schedule/GpuDecision.h"
 #include "codegen/schedule/GpuTarget.h"
+#include "lib/driver/Calibration.h"
 #include "mlir/IR/BuiltinOps.h"
 #include <vector>
 
@@ -15,9 +16,10 @@ mlir::ModuleOp addGpuProgram(mlir::ModuleOp module, const GpuTarget &target);
 
 /// Compiles the kernels of such a program, and gives its dispatches the grids that they were compiled for. Errors:
 /// kernels that there is no code for, each with a diagnostic at the nodes of its first dispatch, all of them; choices
-/// that compileForNvptx refuses. `decisions` tells how the kernels were cut.
+/// that compileForNvptx refuses. `decisions` tells how the kernels were cut; with `tuning`, by tuneGpuKernels, to which
+/// that goes.
 mlir::FailureOr<CodeSection> compileGpuProgram(mlir::ModuleOp program, const GpuTarget &target,
-                                               const std::map<std::string, std::string> &choices,
-                                               GpuDecisions &decisions);
+                                               std::map<std::string, std::string> choices, GpuDecisions &decisions,
+                                               const Activity *tuning = nullptr);
 
 } // namespace tamis

@@ -153,6 +153,42 @@ class Gpu(CommandTest):
             message = self.fails("compile", model, "-o", "x.plan", option, code=2)
             self.assertIn("is for targets as --target=cuda:sm_80", message)
 
+    def test_tune(self):
+        """Choices follow from counts, the same each time; those that are made by hand stay."""
+        model, words = self.attentive_model(), ["--target=cuda:sm_80,sm_90a"]
+        self.tamis("compile", model, "-o", "a.plan", *words, "--tune", "--gpu-decisions=a.json")
+        told = json.loads((self.folder / "a.json").read_text())
+        several = 0
+        for target in told["targets"]:
+            for kernel in target["kernels"]:
+                fitting = [c for c in kernel["candidates"] if c["groups_per_processor"]]
+                self.assertFalse(kernel["by_hand"])
+                self.assertEqual(kernel.get("tuned", False), len(fitting) > 1, kernel["kernel"])
+                if len(fitting) < 2:
+                    continue
+                several += 1
+                best = min(fitting, key=lambda c: c["counted"]["cycles"])
+                self.assertEqual(best["tile"], kernel["chosen"])
+                for candidate in fitting:
+                    self.assertGreater(candidate["counted"]["instructions"], 0)
+                    self.assertGreater(candidate["counted"]["tensor_macs"], 0)
+                    self.assertGreater(candidate["counted"]["sectors"], 0)
+        self.assertGreaterEqual(several, 5)  # attention on sm_80, and the linears of both
+        self.tamis("verify", "a.plan", model, "--device=emulated", "--tolerance=5e-3", "--dim=batch=2", "--dim=sequence=19")
+        self.tamis("compile", model, "-o", "again.plan", *words, "--tune")
+        self.assertEqual((self.folder / "a.plan").read_bytes(), (self.folder / "again.plan").read_bytes())
+        kernel = next(k for k in told["targets"][0]["kernels"] if k["kernel"].startswith("attention"))
+        kernel["chosen"] = next(c["tile"] for c in kernel["candidates"] if c["tile"] != kernel["chosen"])
+        told["targets"] = [{"target": "sm_80", "kernels": [kernel]}]
+        (self.folder / "edited.json").write_text(json.dumps(told))
+        self.tamis("compile", model, "-o", "b.plan", *words, "--tune", "--gpu-choices=edited.json", "--gpu-decisions=b.json")
+        taken = json.loads((self.folder / "b.json").read_text())["targets"][0]["kernels"]
+        own = next(k for k in taken if k["kernel"] == kernel["kernel"])
+        self.assertEqual((own["chosen"], own.get("tuned", False)), (kernel["chosen"], False))
+        self.assertTrue(any(k.get("tuned") for k in taken))
+        message = self.fails("compile", model, "-o", "x.plan", "--tune", code=2)
+        self.assertIn("--tune is for targets as --target=cuda:sm_80", message)
+
     def test_wrong_targets(self):
         message = self.fails("compile", self.small_model(), "-o", "x.plan", "--target=cuda:sm_12")
         self.assertIn("unknown gpu target 'cuda:sm_12'; known are sm_80", message)

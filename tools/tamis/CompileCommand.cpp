@@ -22,7 +22,7 @@ struct Options {
   std::vector<std::string> dims, calibration;
   int threads = 0;
   int64_t denseBelow = -1;
-  bool bytecode = false, withWeights = false, quiet = false, verbose = false;
+  bool bytecode = false, withWeights = false, tune = false, quiet = false, verbose = false;
 };
 
 /// Phases as they go: the one at work on the terminal's line, those done with their time.
@@ -145,6 +145,9 @@ static Result<void> readGpuOptions(const Options &options, CompileRequest &reque
        {std::pair("--gpu-decisions", &options.gpuDecisions), std::pair("--gpu-choices", &options.gpuChoices)})
     if (!hasGpu && !text->empty())
       return Error(TAMIS_INVALID_ARGUMENT, std::string(name) + " is for targets as --target=cuda:sm_80");
+  if (options.tune && !hasGpu)
+    return Error(TAMIS_INVALID_ARGUMENT, "--tune is for targets as --target=cuda:sm_80");
+  request.tune = options.tune;
   request.gpuChoices = options.gpuChoices;
   return {};
 }
@@ -260,6 +263,8 @@ Command addCompileCommand(CLI::App &parent) {
   app->add_option("--gpu-choices", options->gpuChoices,
                   "take the tiles that such a file has as \"chosen\", instead of the cost model's")
       ->option_text("FILE.json");
+  app->add_flag("--tune", options->tune,
+                "cut GPU kernels by what the PTX interpreter counts of every candidate, instead of by the cost model");
   app->add_option("--threads", options->threads, "threads of the compiler; 0 means one for each CPU")
       ->check(CLI::Range(0, 1024))
       ->option_text("N [0]");

@@ -64,7 +64,7 @@ int main(int count, char **arguments) {
     return 1;
   }
   if (!prints.empty()) {
-    GpuDecisions decisions{target->name, {}};
+    GpuDecisions decisions{target->name, {}, {}};
     for (const PtxModule::Kernel &kernel : ptx->kernels)
       decisions.kernels.push_back(kernel.decision);
     llvm::outs() << (prints == "--table" ? tableOfGpuDecisions(decisions) : printGpuDecisions(decisions));

@@ -112,6 +112,7 @@ public:
         return printError(llvm::toString(choices.takeError())), false;
       options.gpuChoices = std::move(*choices);
     }
+    options.tuneGpu = request.tune;
     options.activity = request.activity;
     for (const DimRange &dim : request.dims)
       options.import.dims.push_back({dim.name, dim.min, dim.max});
