@@ -5,7 +5,7 @@ import unittest
 
 from command import CommandTest
 
-COMMANDS = ["compile", "quantize", "run", "bench", "inspect", "verify"]
+COMMANDS = ["compile", "quantize", "run", "bench", "inspect", "verify", "doctor"]
 
 
 class Usage(CommandTest):

@@ -2,6 +2,7 @@
 """tamis verify: agreement, and where it ends: planted faults must be found and named."""
 
 import json
+import re
 import sys
 import unittest
 
@@ -22,6 +23,20 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 ' "$@"
 """
 
+# A norm as exporters without an op for it write it.
+NORM = [
+    ("ReduceMean", ["x"], ["mean"], {"name": "/norm/ReduceMean", "axes": [-1]}),
+    ("Sub", ["x", "mean"], ["centred"], {"name": "/norm/Sub"}),
+    ("Constant", [], ["two"], {"value_float": 2.0}),
+    ("Pow", ["centred", "two"], ["square"], {"name": "/norm/Pow"}),
+    ("ReduceMean", ["square"], ["variance"], {"name": "/norm/ReduceMean_1", "axes": [-1]}),
+    ("Constant", [], ["epsilon"], {"value_float": 1e-5}),
+    ("Add", ["variance", "epsilon"], ["sum"], {"name": "/norm/Add"}),
+    ("Sqrt", ["sum"], ["deviation"], {"name": "/norm/Sqrt"}),
+    ("Div", ["centred", "deviation"], ["normed"], {"name": "/norm/Div"}),
+    ("MatMul", ["normed", "w"], ["y"], {"name": "/dense/MatMul"}),
+]
+
 
 class Verify(CommandTest):
     def verify(self, *words, **rest):
@@ -34,7 +49,7 @@ class Verify(CommandTest):
             with self.subTest(words=words):
                 text = self.verify(plan, model, *words).stdout
                 self.assertIn("against the reference evaluator", text)
-                self.assertRegex(text, r"hidden +f32 \[.*\] +\S+e-0[6-9] +\S+ +1\.0000000\d +agrees")
+                self.assertRegex(text, r"hidden +f32 \[.*\] +\S+e-0[6-9] +\S+ +\S+e-0[6-9] +1\.0000000\d +agrees")
         self.assertEqual(self.verify(plan, model, "--quiet").stdout, "")
 
     def test_wrong_weight(self):
@@ -109,6 +124,43 @@ class Verify(CommandTest):
         self.assertIn("departs at [", self.verify(plan, model, "--tolerance=1e-12", code=1).stdout)
         wrong = self.small_model("wrong", change="layer.1.norm.bias")
         self.verify(plan, wrong, "--tolerance=0.6")
+
+    def test_layers(self):
+        plan, model = self.small_plan(), self.small_model()
+        text = self.verify(plan, model, "--layers").stdout
+        rows = [line.split() for line in text.splitlines() if re.match(r" +\d+  ", line)]
+        self.assertEqual([(row[1], row[-1]) for row in rows[1:3]],
+                         [("linear_gelu_24x40", "gelu}"), ("linear_add_40x24", "sum}")])
+        self.assertEqual(len(rows), 7)
+        for row in rows:
+            relative, largest, mean, quantile, cosine = map(float, row[2:7])
+            self.assertLess(largest, 1e-4)
+            self.assertLessEqual(mean, quantile)
+            self.assertLessEqual(quantile, largest)
+            self.assertAlmostEqual(cosine, 1, places=6)
+        wrong = self.small_model("wrong", change="layer.1.up.weight")
+        text = self.verify(plan, wrong, "--layers", code=1).stdout
+        errors = [float(line.split()[3]) for line in text.splitlines() if re.match(r" +\d+  ", line)]
+        self.assertLess(max(errors[:4]), 1e-4)
+        self.assertGreater(errors[4], 1e-3, "the layer with the wrong weight")
+
+    def test_bisect(self):
+        # Judge and model are the same evaluator, to the last bit, until a pass rounds otherwise.
+        model = onnx_model(NORM, self.folder / "model.onnx")
+        self.tamis("compile", model, "-o", "out.plan", "--target=host")
+        text = self.verify("out.plan", model, "--against=reference", "--bisect", "--tolerance=1e-12", code=1).stdout
+        self.assertIn("the pass after which the model departs is tamis-raise-norms of phase graph; before it, after", text)
+        # A wrong weight is there from the first; a wrong plan is no pass's fault.
+        judge = self.folder / "judge"
+        judge.write_text(WRONG_JUDGE.format(python=sys.executable))
+        judge.chmod(0o755)
+        text = self.verify("out.plan", model, "--bisect", environment={"PYTHON": str(judge)}, code=1).stdout
+        self.assertIn("the model departs as it was imported, before any pass", text)
+        plan, small = self.small_plan(), self.small_model("wrong", change="layer.1.up.weight")
+        text = self.verify(plan, small, "--bisect", code=1).stdout
+        self.assertRegex(text, r"the model agrees at each of \d+ points, up to \S+")
+        self.assertIn("the first dispatch to depart is 4 of 7", text)
+        self.assertIn("--attention", self.fails("verify", plan, small, "--bisect", "--attention=window(size=2)", code=2))
 
     def test_damaged_plan(self):
         plan, model = self.small_plan(), self.small_model()

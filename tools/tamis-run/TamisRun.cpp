@@ -4,6 +4,7 @@
 
 #include "tamis/tamis.hpp"
 #include "tools/tamis-run/DeviceOption.h"
+#include "tools/tamis-run/Doctor.h"
 #include "tools/tamis-run/Inputs.h"
 #include "tools/tamis-run/Outputs.h"
 #include "tools/tamis-run/Report.h"
@@ -18,7 +19,7 @@ struct Options {
   std::string plan, level, device = "cpu";
   std::vector<std::string> inputs, dims, outputs;
   int threads = 0, repeat = 1;
-  bool list = false, check = false, profile = false, copyCode = false, perfMap = false;
+  bool doctor = false, json = false, list = false, check = false, profile = false, copyCode = false, perfMap = false;
 };
 } // namespace
 
@@ -29,7 +30,7 @@ static int fail(const Error &error) {
 }
 
 static void addOptions(CLI::App &app, Options &options) {
-  app.add_option("plan", options.plan, "plan file, as written by `tamis compile`")->required();
+  app.add_option("plan", options.plan, "plan file, as written by `tamis compile`");
   app.add_option("--input", options.inputs,
                  "NAME=@FILE.npy | NAME=@FILE.npz | NAME=2x3xf32=1,2,... | NAME=2x3xf32=random(SEED) | "
                  "NAME=random(SEED[,LOW,HIGH])")
@@ -41,6 +42,8 @@ static void addOptions(CLI::App &app, Options &options) {
   app.add_option("--level", options.level, "use the code of this name only");
   tool::addDevice(app, options.device);
   app.add_option("--repeat", options.repeat, "run this many times and print times")->check(CLI::Range(1, 1000000000));
+  app.add_flag("--doctor", options.doctor, "print what this machine and this runtime can do; needs no plan");
+  app.add_flag("--json", options.json, "with --doctor: print JSON");
   app.add_flag("--list", options.list, "print inputs, outputs, sizes and sections, and do not run");
   app.add_flag("--check", options.check, "check the hash of every section, and do not run");
   app.add_flag("--profile", options.profile, "print the time of each dispatch");
@@ -100,6 +103,13 @@ int main(int argc, char **argv) {
   Options options;
   addOptions(app, options);
   CLI11_PARSE(app, argc, argv);
+  if (options.doctor) {
+    std::vector<tool::Finding> findings = tool::examineMachine();
+    fputs((options.json ? tool::findingsJson(findings) : tool::findingsText(findings)).c_str(), stdout);
+    return fflush(stdout) || ferror(stdout) ? 1 : 0;
+  }
+  if (options.plan.empty())
+    return app.exit(CLI::RequiredError("plan"));
 
   LoadOptions load;
   load.level = options.level;

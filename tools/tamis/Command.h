@@ -28,6 +28,7 @@ Command addBenchCommand(CLI::App &parent);
 Command addGenerateCommand(CLI::App &parent);
 Command addInspectCommand(CLI::App &parent);
 Command addVerifyCommand(CLI::App &parent);
+Command addDoctorCommand(CLI::App &parent);
 
 /// An option that may be repeated, one value each time: a list that CLI11 does not let swallow what follows.
 inline CLI::Option *addList(CLI::App &app, const std::string &name, std::vector<std::string> &values,

@@ -5,6 +5,7 @@
 #include "tools/tamis/Comparison.h"
 #include "runtime/npy/HalfFloat.h"
 #include "runtime/npy/TensorText.h"
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -59,6 +60,8 @@ Comparison compare(const Tensor &found, const Tensor &right) {
     return result;
   }
   int64_t count = found.size();
+  std::vector<double> differences;
+  differences.reserve(size_t(count));
   double sum = 0, product = 0, foundSquares = 0, rightSquares = 0;
   for (int64_t i = 0; i < count; ++i) {
     double a = number(found, i), b = number(right, i), apart = difference(a, b);
@@ -68,11 +71,18 @@ Comparison compare(const Tensor &found, const Tensor &right) {
     if (apart / size > result.scaled.size)
       result.scaled = {apart / size, i};
     sum += apart;
+    differences.push_back(apart);
     if (!std::isfinite(a) || !std::isfinite(b))
       continue;
     product += a * b, foundSquares += a * a, rightSquares += b * b;
   }
   result.mean = count ? sum / double(count) : 0;
+  if (count) {
+    // The smallest value that at least 999 of 1000 elements do not exceed.
+    auto at = differences.begin() + (count * 999 + 999) / 1000 - 1;
+    std::nth_element(differences.begin(), at, differences.end());
+    result.quantile = *at;
+  }
   if (foundSquares > 0 || rightSquares > 0)
     result.cosine =
         foundSquares > 0 && rightSquares > 0 ? product / std::sqrt(foundSquares) / std::sqrt(rightSquares) : 0;

@@ -22,9 +22,10 @@ struct Largest {
 struct Comparison {
   std::string mismatch; ///< why the tensors cannot be compared: element type or shape; else empty
   Largest absolute;
-  Largest scaled;    ///< of absolute differences over the larger of 1 and the right value's size
-  double mean = 0;   ///< of absolute differences
-  double cosine = 1; ///< of the angle between the two as vectors; 1 when both are zero
+  Largest scaled;      ///< of absolute differences over the larger of 1 and the right value's size
+  double mean = 0;     ///< of absolute differences
+  double quantile = 0; ///< the absolute difference that 99.9 % of the elements do not exceed
+  double cosine = 1;   ///< of the angle between the two as vectors; 1 when both are zero
 };
 
 Comparison compare(const Tensor &found, const Tensor &right);

@@ -73,6 +73,17 @@ public:
   /// value of every dispatch, in order.
   virtual Result<std::vector<npy::Array>> runDispatches(const std::vector<Tensor> &inputs,
                                                         const Observer &observer) = 0;
+
+  /// A point on the way through the compiler at which the program was run: phase and pass ("tamis-raise-norms"; empty
+  /// for the model as it was imported), and its outputs, or why it cannot be run there.
+  struct Step {
+    std::string phase, pass;
+    Result<std::vector<npy::Array>> outputs;
+  };
+  /// Runs the program as it is imported and after each pass that the reference evaluator can follow, until `observer`
+  /// returns false. A pass that changed nothing is left out.
+  virtual Result<void> runSteps(const std::vector<Tensor> &inputs,
+                                const std::function<bool(const Step &)> &observer) = 0;
 };
 
 /// Diagnostics go to standard error as "error: MODEL: NODE: MESSAGE".
@@ -85,6 +96,8 @@ public:
   /// an error.
   virtual std::unique_ptr<ReferenceModel> read(const std::string &model, const std::vector<DimRange> &dims,
                                                const std::string &attention = {}) = 0;
+  /// What it is made of and what helps it: names and texts.
+  virtual std::vector<std::pair<std::string, std::string>> facts() const = 0;
   /// The phases of a compilation, in order.
   virtual std::vector<std::string> phases() const = 0;
 };
@@ -105,6 +118,6 @@ Result<std::vector<DimRange>> parseDimRanges(const std::vector<std::string> &tex
 } // namespace tamis::tool
 
 /// The module's one symbol: the compiler, which lives as long as the process. Ends in the number of this interface.
-extern "C" tamis::tool::Compiler *tamis_compiler_2();
+extern "C" tamis::tool::Compiler *tamis_compiler_3();
 
 #endif // TAMIS_TOOLS_TAMIS_COMPILER_H

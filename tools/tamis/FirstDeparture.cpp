@@ -26,12 +26,13 @@ namespace {
 /// Sees the values of the model's dispatches and compares each with the plan's.
 class Follower {
 public:
-  Follower(const Case &given, const ExposedPlan &exposed, const std::vector<Tensor> &values)
-      : given(given), exposed(exposed), values(values), dispatches(given.plan.dispatches()) {}
+  /// `rows`, which may be null, gets a row a dispatch.
+  Follower(const Case &given, const ExposedPlan &exposed, const std::vector<Tensor> &values, Table *rows)
+      : given(given), exposed(exposed), values(values), rows(rows), dispatches(given.plan.dispatches()) {}
 
   void operator()(const ReferenceModel::Value &right) {
     size_t number = next++;
-    if (result.found || !problem.empty())
+    if ((result.found && !rows) || !problem.empty())
       return;
     if (number >= dispatches.size() || !sameSources(dispatches[number], right.sources)) {
       problem = number >= dispatches.size()
@@ -46,6 +47,13 @@ public:
     bool sameBytes = found.bytes() == right.tensor.bytes();
     Comparison comparison = compare(
         sameBytes ? Tensor(right.tensor.elementType(), found.data(), right.tensor.dims()) : found, right.tensor);
+    if (rows)
+      rows->add({std::to_string(number), dispatches[number].name, format("%.3g", comparison.scaled.size),
+                 format("%.3g", comparison.absolute.size), format("%.3g", comparison.mean),
+                 format("%.3g", comparison.quantile), format("%.8f", comparison.cosine),
+                 nodesText(dispatches[number].sources, dispatches[number].source_count)});
+    if (result.found)
+      return;
     if (departs(comparison, given.tolerance))
       result = {true, text("the first dispatch to depart is", number, comparison, right.tensor.dims())};
     else if (number == 0 || comparison.scaled.size > largest)
@@ -79,6 +87,7 @@ private:
   const Case &given;
   const ExposedPlan &exposed;
   const std::vector<Tensor> &values;
+  Table *rows;
   std::vector<tamis_dispatch_info> dispatches;
   size_t next = 0;
   double largest = 0;
@@ -87,7 +96,8 @@ private:
 };
 } // namespace
 
-Result<Departure> firstDeparture(const Case &given) {
+/// Runs plan and model side by side.
+static Result<Departure> follow(const Case &given, Table *rows) {
   Result<ExposedPlan> exposed = ExposedPlan::make(given.plan, given.load);
   if (!exposed)
     return exposed.error();
@@ -97,11 +107,66 @@ Result<Departure> firstDeparture(const Case &given) {
   Result<std::vector<Tensor>> values = context->run(given.inputs);
   if (!values)
     return values.error();
-  Follower follower(given, *exposed, *values);
+  Follower follower(given, *exposed, *values, rows);
   Result<std::vector<npy::Array>> outputs = given.model.runDispatches(given.inputs, std::ref(follower));
   if (!outputs)
     return outputs.error();
   return follower.finish();
+}
+
+Result<Departure> firstDeparture(const Case &given) {
+  return follow(given, nullptr);
+}
+
+Result<std::string> layerTable(const Case &given) {
+  Table table({{"#", Table::right},
+               {"dispatch"},
+               {"relative", Table::right},
+               {"largest error", Table::right},
+               {"mean error", Table::right},
+               {"99.9 % below", Table::right},
+               {"cosine", Table::right},
+               {"nodes"}});
+  Result<Departure> followed = follow(given, &table);
+  if (!followed)
+    return followed.error();
+  return table.text();
+}
+
+/// The array, which is only read.
+static Tensor view(const npy::Array &array) {
+  return const_cast<npy::Array &>(array).tensor();
+}
+
+Result<Departure> departingPass(const Case &given, const std::vector<NamedArray> &right) {
+  std::string text, last;
+  size_t steps = 0;
+  auto observe = [&](const ReferenceModel::Step &step) {
+    if (!step.outputs)
+      return true; // on the way between two forms
+    std::string here = step.pass.empty() ? "the model as it was imported" : step.pass + " of phase " + step.phase;
+    for (size_t i = 0; i < step.outputs->size() && i < right.size(); ++i) {
+      Comparison comparison = compare(view((*step.outputs)[i]), view(right[i].array));
+      if (!departs(comparison, given.tolerance))
+        continue;
+      text = step.pass.empty()
+                 ? "the model departs as it was imported, before any pass"
+                 : "the pass after which the model departs is " + here + "; before it, after " + last + ", it agrees";
+      text += "\n  output " + right[i].name + ": " +
+              (comparison.mismatch.empty() ? describe(comparison, right[i].array.dims) : comparison.mismatch);
+      return false;
+    }
+    last = here, ++steps;
+    return true;
+  };
+  if (Result<void> done = given.model.runSteps(given.inputs, observe); !done)
+    return done.error();
+  if (!text.empty())
+    return Departure{true, text};
+  return Departure{false,
+                   format("the model agrees at each of %zu points, up to %s: the fault lies in the phases after it, "
+                          "which generate code, or in the plan",
+                          steps, last.c_str())};
 }
 
 Result<Departure> firstImportDeparture(const Case &given, const OnnxRuntimeJudge &judge,

@@ -32,6 +32,14 @@ struct Departure {
 /// the first that departs with the nodes it computes.
 Result<Departure> firstDeparture(const Case &given);
 
+/// What each dispatch of the plan computes against what the model's dispatches should give: a table, a line a dispatch.
+Result<std::string> layerTable(const Case &given);
+
+/// Runs the model on the reference evaluator as it is imported and after each pass, and names the first pass after
+/// which its outputs differ from `right`, in relation to the value. Not found when none does: the fault lies in code
+/// generation then.
+Result<Departure> departingPass(const Case &given, const std::vector<NamedArray> &right);
+
 /// Compares what the model's nodes give on the reference evaluator with what they give in ONNX Runtime: the departure
 /// of an importer. `names` are the inputs'.
 Result<Departure> firstImportDeparture(const Case &given, const OnnxRuntimeJudge &judge,

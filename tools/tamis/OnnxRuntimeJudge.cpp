@@ -4,43 +4,12 @@
 
 #include "tools/tamis/OnnxRuntimeJudge.h"
 #include "tools/tamis/Install.h"
+#include "tools/tamis/Process.h"
 #include "tools/tamis/TemporaryFolder.h"
-#include <cerrno>
 #include <cstdlib>
-#include <cstring>
-#include <fcntl.h>
-#include <spawn.h>
 #include <sstream>
-#include <sys/wait.h>
-#include <unistd.h>
-
-extern char **environ;
 
 namespace tamis::tool {
-
-/// Runs a program with its output in files; its exit code, or -1 when it was not found or did not end by itself.
-static int runProgram(std::vector<std::string> arguments, const std::string &outFile, const std::string &errorFile) {
-  std::vector<char *> pointers;
-  for (std::string &argument : arguments)
-    pointers.push_back(argument.data());
-  pointers.push_back(nullptr);
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  constexpr int flags = O_WRONLY | O_CREAT | O_TRUNC;
-  posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, outFile.c_str(), flags, 0600);
-  posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, errorFile.c_str(), flags, 0600);
-  pid_t child;
-  int failed = posix_spawnp(&child, pointers[0], &actions, nullptr, pointers.data(), environ);
-  posix_spawn_file_actions_destroy(&actions);
-  if (failed)
-    return -1;
-  int status;
-  while (waitpid(child, &status, 0) < 0)
-    if (errno != EINTR)
-      return -1;
-  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
 
 /// The last line that says something: of a Python traceback the one with the reason.
 static std::string lastLine(const std::string &text) {
@@ -52,6 +21,48 @@ static std::string lastLine(const std::string &text) {
   return last;
 }
 
+namespace {
+/// What the script said, and how it ended.
+struct Answer {
+  std::string python, reason;
+  int code;
+};
+} // namespace
+
+/// Runs the script with its words; it leaves lines in the file "names" of the folder.
+static Answer runJudge(const TemporaryFolder &folder, std::vector<std::string> words) {
+  const char *named = getenv("PYTHON");
+  Answer answer{named && *named ? named : "python3", "", 0};
+  words.insert(words.begin(), {answer.python, installedFile("share/tamis/onnxruntime_judge.py")});
+  answer.code = runProgram(words, folder.path("names"), folder.path("errors"));
+  if (Result<std::string> errors = npy::readFile(folder.path("errors")))
+    answer.reason = lastLine(*errors);
+  return answer;
+}
+
+/// Why there is no answer.
+static Result<void> check(const Answer &answer) {
+  constexpr int missing = 3;
+  if (answer.code < 0 && answer.reason.empty())
+    return Error(TAMIS_CANNOT_READ, "cannot run '" + answer.python + "'");
+  if (answer.code == missing)
+    return Error(TAMIS_CANNOT_READ, answer.python + ": " + answer.reason);
+  if (answer.code)
+    return Error(TAMIS_INVALID_ARGUMENT,
+                 "onnxruntime: " + (answer.reason.empty() ? "failed without a reason" : answer.reason));
+  return {};
+}
+
+Result<std::string> OnnxRuntimeJudge::version() {
+  Result<TemporaryFolder> folder = TemporaryFolder::make();
+  if (!folder)
+    return folder.error();
+  if (Result<void> good = check(runJudge(*folder, {"version"})); !good)
+    return good.error();
+  Result<std::string> names = npy::readFile(folder->path("names"));
+  return names ? lastLine(*names) : names;
+}
+
 Result<std::vector<NamedArray>> OnnxRuntimeJudge::ask(const char *what,
                                                       const std::vector<npy::NamedTensor> &inputs) const {
   Result<TemporaryFolder> folder = TemporaryFolder::make();
@@ -60,19 +71,8 @@ Result<std::vector<NamedArray>> OnnxRuntimeJudge::ask(const char *what,
   std::string given = folder->path("inputs.npz"), answer = folder->path("results.npz");
   if (Result<void> written = npy::writeNpz(given, inputs); !written)
     return written.error();
-  const char *named = getenv("PYTHON");
-  std::string python = named && *named ? named : "python3";
-  int code = runProgram({python, installedFile("share/tamis/onnxruntime_judge.py"), what, model, given, answer},
-                        folder->path("names"), folder->path("errors"));
-  Result<std::string> errors = npy::readFile(folder->path("errors"));
-  std::string reason = errors ? lastLine(*errors) : "";
-  constexpr int missing = 3;
-  if (code < 0 && reason.empty())
-    return Error(TAMIS_CANNOT_READ, "cannot run '" + python + "'");
-  if (code == missing)
-    return Error(TAMIS_CANNOT_READ, python + ": " + reason);
-  if (code)
-    return Error(TAMIS_INVALID_ARGUMENT, "onnxruntime: " + (reason.empty() ? "failed without a reason" : reason));
+  if (Result<void> good = check(runJudge(*folder, {what, model, given, answer})); !good)
+    return good.error();
   Result<std::string> names = npy::readFile(folder->path("names"));
   if (!names)
     return names.error();

@@ -22,6 +22,9 @@ class OnnxRuntimeJudge {
 public:
   explicit OnnxRuntimeJudge(std::string model) : model(std::move(model)) {}
 
+  /// "ONNX Runtime 1.27.0"; TAMIS_CANNOT_READ when Python or the package is missing.
+  static Result<std::string> version();
+
   /// The outputs of the model, in its order. TAMIS_CANNOT_READ when Python or the package is missing, else
   /// TAMIS_INVALID_ARGUMENT with ONNX Runtime's reason.
   Result<std::vector<NamedArray>> outputs(const std::vector<npy::NamedTensor> &inputs) const;

@@ -25,7 +25,7 @@ struct Options {
   double tolerance = 1e-4;
   uint64_t seed = 1;
   int threads = 0;
-  bool quiet = false;
+  bool quiet = false, layers = false, bisect = false;
 };
 
 /// Odd on purpose: tails of every tile are at work.
@@ -47,6 +47,8 @@ private:
   Result<void> readModel();
   Result<bool> compareOutputs();
   Result<void> findDeparture();
+  Result<void> printLayers();
+  Result<void> bisect();
 
   const Options &options;
   const LoadOptions &load;
@@ -85,8 +87,16 @@ Result<bool> Verification::run() {
     return asked.error();
   progress.clear();
   Result<bool> agrees = compareOutputs();
-  if (!agrees || *agrees)
+  if (!agrees)
     return agrees;
+  if (options.layers)
+    if (Result<void> printed = printLayers(); !printed)
+      return printed.error();
+  if (*agrees)
+    return true;
+  if (options.bisect)
+    if (Result<void> found = bisect(); !found)
+      return found.error();
   if (Result<void> found = findDeparture(); !found)
     return found.error();
   return false;
@@ -202,6 +212,7 @@ Result<bool> Verification::compareOutputs() {
                {"shape"},
                {"largest error", Table::right},
                {"mean error", Table::right},
+               {"99.9 % below", Table::right},
                {"cosine", Table::right},
                {""}});
   bool agrees = true;
@@ -213,7 +224,8 @@ Result<bool> Verification::compareOutputs() {
                           : good              ? "agrees"
                                               : "departs at " + indexText(c.absolute.element, outputs[i].dims());
     table.add({infos[i].name, npy::shapeText(outputs[i].elementType(), outputs[i].dims()),
-               format("%.3g", c.absolute.size), format("%.3g", c.mean), format("%.8f", c.cosine), verdict});
+               format("%.3g", c.absolute.size), format("%.3g", c.mean), format("%.3g", c.quantile),
+               format("%.8f", c.cosine), verdict});
   }
   if (!options.quiet || !agrees) {
     std::string sizes = sizesText(plan, sizesOf(plan, inputs));
@@ -221,6 +233,31 @@ Result<bool> Verification::compareOutputs() {
            table.text().c_str());
   }
   return agrees;
+}
+
+Result<void> Verification::printLayers() {
+  progress.show("comparing every dispatch ...");
+  if (Result<void> read = readModel(); !read)
+    return read;
+  Result<std::string> text = layerTable({plan, *model, inputs, options.threads, options.tolerance, load});
+  progress.clear();
+  if (!text)
+    return text.error();
+  printf("\ndispatches against what the reference evaluator computes for them from the model\n%s", text->c_str());
+  return {};
+}
+
+Result<void> Verification::bisect() {
+  progress.show("running the model after each pass ...");
+  if (Result<void> read = readModel(); !read)
+    return read;
+  Case given{plan, *model, inputs, options.threads, options.tolerance, load};
+  Result<Departure> found = departingPass(given, right);
+  progress.clear();
+  if (!found)
+    return found.error();
+  printf("%s\n", found->text.c_str());
+  return {};
 }
 
 Result<void> Verification::findDeparture() {
@@ -245,6 +282,8 @@ Result<void> Verification::findDeparture() {
 }
 
 static int verify(const Options &options) {
+  if (options.bisect && !options.attention.empty())
+    return failUsage("--bisect starts from the model as it is, which --attention is not");
   LoadOptions load;
   load.level = options.level;
   parseDevice(options.device, load);
@@ -289,6 +328,10 @@ Command addVerifyCommand(CLI::App &parent) {
   app->add_option("--level", options->level, "use the plan's code of this name alone, such as x86-64-v3")
       ->option_text("NAME");
   addDevice(*app, options->device);
+  app->add_flag("--layers", options->layers, "compare every dispatch, mapped to the nodes it computes, with the model");
+  app->add_flag("--bisect", options->bisect,
+                "on a departure, run the model after each pass on the reference evaluator, and name the pass that "
+                "brings it");
   app->add_flag("-q,--quiet", options->quiet, "print nothing when all agrees");
   return {app, [options] { return verify(*options); }};
 }

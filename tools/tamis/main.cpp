@@ -17,7 +17,7 @@ int main(int argc, char **argv) {
   app.require_subcommand(1);
   const Command commands[] = {addCompileCommand(app), addQuantizeCommand(app), addRunCommand(app),
                               addBenchCommand(app),   addGenerateCommand(app), addInspectCommand(app),
-                              addVerifyCommand(app)};
+                              addVerifyCommand(app),  addDoctorCommand(app)};
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success &asked) { // --help, --version

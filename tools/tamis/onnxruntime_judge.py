@@ -2,6 +2,7 @@
 """Runs a model with ONNX Runtime for `tamis verify`.
 
     onnxruntime_judge.py outputs|nodes MODEL INPUTS.npz RESULTS.npz
+    onnxruntime_judge.py version
 
 Writes the model's outputs, or the first output of every named node, as arrays "0", "1", ... and prints the name of
 each on a line of its own. Exit codes: 0 done, 1 failed with the reason on standard error, 3 a package is missing.
@@ -61,6 +62,9 @@ def run_nodes(model, archive):
 
 
 def main():
+    if sys.argv[1:] == ["version"]:
+        print(f"ONNX Runtime {onnxruntime.__version__}")
+        return
     what, model, archive, destination = sys.argv[1:]
     try:
         results = {"outputs": run_outputs, "nodes": run_nodes}[what](model, archive)

@@ -8,6 +8,8 @@
 #include "lib/driver/Pipeline.h"
 #include "lib/reference/Evaluator.h"
 #include "mlir/IR/BuiltinTypes.h"
+#include "mlir/IR/OperationSupport.h"
+#include "mlir/Pass/PassInstrumentation.h"
 
 using namespace mlir;
 using namespace tamis;
@@ -215,4 +217,62 @@ Result<std::vector<npy::Array>> EvaluatedModel::runDispatches(const std::vector<
     return Value{dispatch->name, dispatch->sources, {}};
   };
   return evaluate(program->lookupSymbol<func::FuncOp>("main"), inputs, describe, observer);
+}
+
+namespace {
+/// Runs the whole program after each pass that changed it.
+class StepRunner : public PassInstrumentation {
+public:
+  StepRunner(std::string phase, std::function<bool(StringRef phase, StringRef pass)> run)
+      : phase(std::move(phase)), run(std::move(run)) {}
+
+  void runBeforePass(Pass *pass, Operation *op) override {
+    if (!stopped && !pass->getArgument().empty())
+      before.emplace(op);
+  }
+  void runAfterPass(Pass *pass, Operation *op) override {
+    if (stopped || pass->getArgument().empty() || !before)
+      return;
+    bool changed = *before != OperationFingerPrint(op);
+    before.reset();
+    if (changed)
+      stopped = !run(phase, pass->getArgument());
+  }
+
+private:
+  std::string phase;
+  std::function<bool(StringRef, StringRef)> run;
+  std::optional<OperationFingerPrint> before;
+  bool stopped = false;
+};
+} // namespace
+
+Result<void> EvaluatedModel::runSteps(const std::vector<Tensor> &inputs,
+                                      const std::function<bool(const Step &)> &observer) {
+  OwningOpRef<ModuleOp> program = module->clone();
+  auto ignored = [](Operation *) -> std::optional<Value> { return std::nullopt; };
+  bool goesOn = true;
+  auto step = [&](StringRef phase, StringRef pass) {
+    func::FuncOp function = program->lookupSymbol<func::FuncOp>("main");
+    goesOn = observer({phase.str(), pass.str(), evaluate(function, inputs, ignored, {})});
+    return goesOn;
+  };
+  if (!step("import", ""))
+    return {};
+  // One thread: the program is read while a pass manager has it in hand.
+  context.disableMultithreading();
+  for (bool isGraph : {true, false}) {
+    PassManager manager(&context);
+    manager.addInstrumentation(std::make_unique<StepRunner>(isGraph ? "graph" : "sparsify", step));
+    if (isGraph)
+      addGraphPhase(manager);
+    else
+      addSparsifyPhase(manager, attention, &weights);
+    if (failed(manager.run(*program)))
+      return refuse("the model does not pass the phases before code generation");
+    if (!goesOn)
+      break;
+  }
+  context.enableMultithreading();
+  return {};
 }

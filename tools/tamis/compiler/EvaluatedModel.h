@@ -24,6 +24,7 @@ public:
   Result<std::vector<int64_t>> inputDims(size_t index, const std::vector<int64_t> &values) override;
   Result<std::vector<npy::Array>> run(const std::vector<Tensor> &inputs, const Observer &observer) override;
   Result<std::vector<npy::Array>> runDispatches(const std::vector<Tensor> &inputs, const Observer &observer) override;
+  Result<void> runSteps(const std::vector<Tensor> &inputs, const std::function<bool(const Step &)> &observer) override;
 
 private:
   EvaluatedModel(const mlir::DialectRegistry &registry, const std::string &path)

@@ -2,6 +2,7 @@
 //
 // The compiler's module: what `tamis` loads when a command needs more than the runtime.
 #include "lib/driver/Compile.h"
+#include "lib/driver/Cubin.h"
 #include "lib/driver/Register.h"
 #include "tools/tamis/Compiler.h"
 #include "tools/tamis/compiler/Diagnostics.h"
@@ -14,6 +15,7 @@
 #include "mlir/IR/AsmState.h"
 #include "mlir/Support/Timing.h"
 #include "llvm/ADT/StringSet.h"
+#include "llvm/Config/llvm-config.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
@@ -165,6 +167,13 @@ public:
     return EvaluatedModel::read(registry, model, options, attention);
   }
 
+  std::vector<std::pair<std::string, std::string>> facts() const override {
+    std::string ptxas = findPtxas();
+    if (ptxas.empty())
+      ptxas = "none in PATH, and TAMIS_PTXAS names none: plans for GPUs hold PTX, which the driver compiles";
+    return {{"version", compilerVersion()}, {"LLVM", LLVM_VERSION_STRING}, {"ptxas", ptxas}};
+  }
+
   std::vector<std::string> phases() const override {
     std::vector<std::string> names;
     for (Phase phase : kPhases)
@@ -179,7 +188,7 @@ private:
     if (request.output != "-")
       files.push_back(request.output);
     if (request.withWeights)
-      files.push_back(weightFile(request));
+      files.push_back(weightFile(request.output));
     for (const std::string &file : files) {
       if (llvm::sys::fs::equivalent(file, request.model))
         return printError("cannot write '" + file + "': it is the model");
@@ -189,15 +198,15 @@ private:
     return true;
   }
 
-  static std::string weightFile(const CompileRequest &request) {
-    SmallString<128> path(request.output);
+  static std::string weightFile(StringRef output) {
+    SmallString<128> path(output);
     llvm::sys::path::replace_extension(path, "safetensors");
     return path.str().str();
   }
 
   static bool printIr(ModuleOp module, const WeightStore &weights, const CompileRequest &request) {
     if (request.withWeights)
-      if (llvm::Error error = writeWeights(module, weights, weightFile(request)))
+      if (llvm::Error error = writeWeights(module, weights, weightFile(request.output)))
         return printError(llvm::toString(std::move(error)));
     auto print = [&](raw_ostream &out) {
       if (request.bytecode)
@@ -215,7 +224,7 @@ private:
 
 } // namespace
 
-extern "C" Compiler *tamis_compiler_2() {
+extern "C" Compiler *tamis_compiler_3() {
   static LoadedCompiler compiler;
   return &compiler;
 }
