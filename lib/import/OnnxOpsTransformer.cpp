@@ -111,6 +111,10 @@ template <model::NormKind kind> LogicalResult importNorm(OnnxNode &node) {
   const OnnxValue &input = node.in(0);
   if (node.wants(1) || node.wants(2))
     return node.fail("its mean or deviation is used; supported with the normalised result alone");
+  // The type in which statistics are computed: f32, f16, f64, bf16. Ours is at least as wide.
+  int64_t stash = node.integer("stash_type", 1);
+  if (!llvm::is_contained({1, 10, 11, 16}, stash))
+    return node.fail("'stash_type' is " + std::to_string(stash) + ", which is no float type");
   auto axis = node.axis(node.integer("axis", -1), input.rank());
   if (failed(axis))
     return failure();

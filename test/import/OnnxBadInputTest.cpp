@@ -169,6 +169,7 @@ TEST_F(OnnxBadInput, AttributesThatLie) {
       "g (float[2, 3] a, float[3, 2] b, float[5] c) => (float[N] y) { y = Gemm(a, b, c) }",
       "g (float[2, 3] x, float[4] s) => (float[N] y) { y = LayerNormalization(x, s) }",
       "g (float[2, 3] x) => (float[N] y) <float[3] s = {1, 1, 1}> { y = LayerNormalization<axis = 5>(x, s) }",
+      "g (float[2, 3] x) => (float[N] y) <float[3] s = {1, 1, 1}> { y = LayerNormalization<stash_type = -940>(x, s) }",
       "g (float[2, 3] x, int64[1] i) => (float[N] y) { y = GatherND<batch_dims = 7>(x, i) }",
       "g (float[2, 3] x, int64[1, 5] i) => (float[N] y) { y = GatherND(x, i) }",
       "g (float[2, 3] x, int64[0] i) => (float[N] y) { y = GatherND(x, i) }",

@@ -183,6 +183,7 @@ class BadClasses(CommandTest):
             node("Softmax", ["x"], ["y"], axis=99),
             node("Transpose", ["x"], ["y"], perm=[0, 0]),
             node("Transpose", ["x"], ["y"], perm=[0, 7]),
+            node("LayerNormalization", ["x", "s"], ["y"], stash_type=-940),
             node("LayerNormalization", ["x", "two"], ["y"]),
             node("Split", ["x"], ["y", "z"], axis=5),
             node("Einsum", ["x", "w"], ["y"], equation="ij,jk->q->"),
