@@ -298,16 +298,24 @@ LogicalResult tamis::quantizeWeights(ModuleOp module, WeightStore &weights, cons
   return Quantizer(main, weights, options, activity).run();
 }
 
+/// Dequantizes, or widens 16-bit floats.
+static bool isStoredNarrow(Operation *op) {
+  auto elementOf = [](Value value) { return cast<RankedTensorType>(value.getType()).getElementType(); };
+  auto widening = dyn_cast<CastOp>(op);
+  return isa<DequantizeOp>(op) || (widening && elementOf(widening.getResult()).isF32() &&
+                                   (elementOf(widening.getInput()).isF16() || elementOf(widening.getInput()).isBF16()));
+}
+
 LogicalResult tamis::dequantizeWeights(ModuleOp module, WeightStore &weights) {
   auto main = module.lookupSymbol<func::FuncOp>("main");
   if (!main)
     return module.emitError("expected a function @main");
-  // The last known values behind a dequantization; views of them cost nothing and stay.
+  // The last known values behind a dequantization or widening; views of them cost nothing and stay.
   SmallVector<Operation *> found;
   for (Operation &op : main.front()) {
     llvm::SetVector<Operation *> ops;
     if (op.getNumResults() != 1 || op.use_empty() || isa<ReshapeOp, TransposeOp>(op) ||
-        !isKnown(op.getResult(0), ops) || llvm::none_of(ops, [](Operation *made) { return isa<DequantizeOp>(made); }))
+        !isKnown(op.getResult(0), ops) || llvm::none_of(ops, isStoredNarrow))
       continue;
     bool isRead = llvm::any_of(op.getUsers(), [&](Operation *user) {
       llvm::SetVector<Operation *> behind;

@@ -30,8 +30,8 @@ llvm::Expected<QuantizeOptions> parseQuantizeOptions(llvm::StringRef text);
 mlir::LogicalResult quantizeWeights(mlir::ModuleOp module, WeightStore &weights, const QuantizeOptions &options,
                                     const Activity &activity);
 
-/// Computes what follows from `model.dequantize` of weights alone, and keeps it as weights of floats: for linears that
-/// have no form of their own for such integers.
+/// Computes what follows from `model.dequantize`, or casts of 16-bit floats to f32, of weights alone, and keeps it as
+/// weights of floats: for linears that have no form of their own for such numbers.
 mlir::LogicalResult dequantizeWeights(mlir::ModuleOp module, WeightStore &weights);
 
 } // namespace tamis

@@ -156,18 +156,18 @@ def SimplifyMasks : Pass<"tamis-simplify-masks", "::mlir::func::FuncOp"> {
 }
 
 def WidenHalf : Pass<"tamis-widen-half", "::mlir::func::FuncOp"> {
-  let summary = "compute attention of 16-bit floats in f32";
+  let summary = "compute models of 16-bit floats in f32";
   let description = [{
-    `model.attention` of f16 or bf16 computes in f32, between casts; its result is rounded to the declared type once.
+    Every op of f16 or bf16 values computes in f32; arguments, weights and constants are cast where they are read, results
+    of the function to their declared type. Casts from f32 to 16 bits and back go: values between ops are not rounded.
     ```mlir
-    %o = model.attention %q, %k, %v heads 1 kv_heads 1 scale 1.0
-        : tensor<1x2x4xf16>, tensor<1x2x4xf16>, tensor<1x2x4xf16> -> tensor<1x2x4xf16>
-    // becomes model.cast (model.attention (model.cast %q), (model.cast %k), (model.cast %v))
+    %y = model.elementwise add %x, %x : (tensor<2xf16>, tensor<2xf16>) -> tensor<2xf16>
+    // becomes model.cast (model.elementwise add (model.cast %x), (model.cast %x)), the sum of f32
     ```
-    Requires: nothing. Leaves: attention of f32 and f64.
+    Requires: nothing. Leaves: roundings of wider types to 16 bits.
   }];
   let dependentDialects = ["::tamis::model::ModelDialect"];
-  let statistics = [Statistic<"numWidened", "widened", "attentions computed in f32">];
+  let statistics = [Statistic<"numWidened", "widened", "ops that compute in f32">];
 }
 
 def MergeLinears : Pass<"tamis-merge-linears", "::mlir::func::FuncOp"> {

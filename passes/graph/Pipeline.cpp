@@ -19,6 +19,8 @@ void buildGraphPipeline(OpPassManager &manager) {
     functions.addPass(createCanonicalizerPass());
     functions.addPass(createCSEPass());
   };
+  // Before anything is recognised: every pass behind it, and every kernel, sees f32.
+  functions.addPass(createWidenHalf());
   // Exporters repeat subgraphs (the size of an axis, x - mean); matchers want one value to be one value, and constants
   // to be seen as such.
   clean();
@@ -39,7 +41,6 @@ void buildGraphPipeline(OpPassManager &manager) {
   // Splitting and merging heads cancels here.
   clean();
   functions.addPass(createSimplifyMasks());
-  functions.addPass(createWidenHalf());
   // Last: it hides projections behind slices, and only attention tells which of them belong together.
   functions.addPass(createMergeLinears());
   clean();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Computes attention of 16-bit floats in f32.
+// Computes models of 16-bit floats in f32.
 #include "passes/graph/Matchers.h"
 #include "passes/graph/Passes.h"
 
@@ -11,40 +11,84 @@ namespace tamis::graph {
 #include "passes/graph/Passes.h.inc"
 
 namespace {
-Value castTo(PatternRewriter &rewriter, Location loc, Value value, Type element) {
-  return CastOp::create(rewriter, loc, tensorType(element, tamis::model::dimsOf(value.getType())), value);
+bool isHalf(Type type) {
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  return tensor && (tensor.getElementType().isF16() || tensor.getElementType().isBF16());
 }
 
-struct WidenAttention : OpRewritePattern<AttentionOp> {
-  WidenAttention(MLIRContext *context, Pass::Statistic &count) : OpRewritePattern(context), count(count) {}
+/// Walks a function in order; values of 16 bits are known by those of f32 that stand for them.
+class Widening {
+public:
+  explicit Widening(func::FuncOp function) : function(function), builder(function.getContext()) {}
 
-  LogicalResult matchAndRewrite(AttentionOp op, PatternRewriter &rewriter) const override {
-    Type element = typeOf(op.getQuery()).getElementType();
-    if (!element.isF16() && !element.isBF16())
-      return rewriter.notifyMatchFailure(op, "operands are not of 16 bits");
-    Type f32 = rewriter.getF32Type();
-    auto wide = [&](Value value) { return castTo(rewriter, op.getLoc(), value, f32); };
-    Value mask = op.getMask();
-    if (mask && isa<FloatType>(typeOf(mask).getElementType()))
-      mask = wide(mask);
-    auto type = tensorType(f32, tamis::model::dimsOf(op.getType()));
-    auto widened =
-        AttentionOp::create(rewriter, op.getLoc(), type, wide(op.getQuery()), wide(op.getKey()), wide(op.getValue()),
-                            mask, op.getHeads(), op.getKvHeads(), op.getScale(), op.getCausal());
-    rewriter.replaceOp(op, castTo(rewriter, op.getLoc(), widened, element));
-    ++count;
-    return success();
+  /// Gives the number of ops that compute in f32 now.
+  int64_t run() {
+    SmallVector<Operation *> ops; // without the casts that are added on the way
+    for (Operation &op : function.front())
+      ops.push_back(&op);
+    builder.setInsertionPointToStart(&function.front());
+    for (BlockArgument argument : function.getArguments())
+      if (isHalf(argument.getType()) && !argument.use_empty())
+        wide[argument] = castTo(argument, builder.getF32Type());
+    llvm::for_each(ops, [&](Operation *op) { visit(op); });
+    for (Operation *op : llvm::reverse(casts))
+      if (op->use_empty())
+        op->erase();
+    return count;
   }
-  Pass::Statistic &count;
+
+private:
+  Value castTo(Value value, Type element) {
+    return CastOp::create(builder, value.getLoc(), tensorType(element, dimsOf(value)), value);
+  }
+
+  void visit(Operation *op) {
+    if (op->hasTrait<OpTrait::IsTerminator>())
+      return narrowResults(op);
+    bool takes = llvm::any_of(op->getOperandTypes(), isHalf), gives = llvm::any_of(op->getResultTypes(), isHalf);
+    if (!takes && !gives)
+      return;
+    ++count;
+    builder.setInsertionPointAfter(op);
+    for (OpOperand &operand : op->getOpOperands())
+      if (Value single = wide.lookup(operand.get()))
+        operand.set(single);
+    if (!gives)
+      return;
+    if (op->getNumOperands() == 0) { // a weight or a constant
+      wide[op->getResult(0)] = castTo(op->getResult(0), builder.getF32Type());
+    } else if (isa<CastOp>(op)) {
+      // Wider numbers are rounded to 16 bits at once: through f32 they would be rounded twice.
+      Value from = op->getOperand(0);
+      bool isSingle = typeOf(from).getElementType().isF32();
+      wide[op->getResult(0)] = isSingle ? from : castTo(op->getResult(0), builder.getF32Type());
+      casts.push_back(op);
+    } else {
+      for (Value result : op->getResults())
+        if (isHalf(result.getType())) {
+          result.setType(tensorType(builder.getF32Type(), dimsOf(result)));
+          wide[result] = result;
+        }
+    }
+  }
+
+  /// What the function gives keeps its declared type.
+  void narrowResults(Operation *terminator) {
+    builder.setInsertionPoint(terminator);
+    for (auto [operand, type] : llvm::zip_equal(terminator->getOpOperands(), function.getResultTypes()))
+      if (operand.get().getType() != type)
+        operand.set(castTo(operand.get(), cast<RankedTensorType>(type).getElementType()));
+  }
+
+  func::FuncOp function;
+  OpBuilder builder;
+  DenseMap<Value, Value> wide;
+  SmallVector<Operation *> casts;
+  int64_t count = 0;
 };
 
 struct WidenHalf : impl::WidenHalfBase<WidenHalf> {
-  void runOnOperation() override {
-    RewritePatternSet patterns(&getContext());
-    patterns.add<WidenAttention>(&getContext(), numWidened);
-    if (failed(applyPatterns(getOperation(), std::move(patterns))))
-      signalPassFailure();
-  }
+  void runOnOperation() override { numWidened += Widening(getOperation()).run(); }
 };
 } // namespace
 } // namespace tamis::graph
