@@ -89,12 +89,11 @@ SmallVector<Value> operandsOf(Operation *op) {
   return of(cast<sattn::AttentionOp>(op));
 }
 
-/// Makes the operands further results of `main`.
-void expose(func::FuncOp main, ArrayRef<Operation *> attentions) {
+/// Makes the values further results of `main`.
+void expose(func::FuncOp main, ArrayRef<Value> values) {
   Operation *terminator = main.front().getTerminator();
   SmallVector<Value> results(terminator->getOperands());
-  for (Operation *op : attentions)
-    llvm::append_range(results, operandsOf(op));
+  llvm::append_range(results, values);
   unsigned known = main.getNumResults();
   terminator->setOperands(results);
   SmallVector<Type> types(main.getResultTypes());
@@ -104,7 +103,7 @@ void expose(func::FuncOp main, ArrayRef<Operation *> attentions) {
     DictionaryAttr own = i < known ? main.getResultAttrDict(i) : DictionaryAttr();
     if (i >= known) {
       types.push_back(results[i].getType());
-      auto name = builder.getNamedAttr("model.name", builder.getStringAttr("operand " + std::to_string(i)));
+      auto name = builder.getNamedAttr("model.name", builder.getStringAttr("value " + std::to_string(i)));
       own = builder.getDictionaryAttr(name);
     }
     attributes.push_back(own ? own : builder.getDictionaryAttr({}));
@@ -154,25 +153,17 @@ FailureOr<std::vector<npy::Array>> tamis::runPlan(Context &context, const Passag
   return arrays;
 }
 
-FailureOr<std::vector<ModelRun>> tamis::runModel(ModuleOp module, ArrayRef<Operation *> attentions,
-                                                 const WeightStore &weights, ArrayRef<Passage> passages,
-                                                 const Activity &activity) {
+LogicalResult tamis::observeModel(
+    ModuleOp module, ArrayRef<Value> values, const WeightStore &weights, ArrayRef<Passage> passages,
+    const Activity &activity,
+    llvm::function_ref<LogicalResult(std::vector<npy::Array> outputs, std::vector<npy::Array> values)> see) {
   IRMapping map;
   OwningOpRef<ModuleOp> copy(cast<ModuleOp>(module->clone(map)));
   auto main = copy->lookupSymbol<func::FuncOp>("main");
   size_t outputs = main.getNumResults();
-  SmallVector<Operation *> copies;
-  SmallVector<bool> hasMask;
-  for (Operation *op : attentions) {
-    copies.push_back(map.lookup(op));
-    SmallVector<Value> operands = operandsOf(op);
-    hasMask.push_back(operands.size() == 4);
-    for (auto [i, operand] : llvm::enumerate(operands)) {
-      Type element = cast<RankedTensorType>(operand.getType()).getElementType();
-      if (!element.isF32() && !(i == 3 && element.isInteger(1)))
-        return op->emitError("calibration reads attention of f32, found ") << element;
-    }
-  }
+  SmallVector<Value> copies;
+  for (Value value : values)
+    copies.push_back(map.lookup(value));
   expose(main, copies);
   makeDense(main);
   activity("compiling the dense model ...");
@@ -186,16 +177,40 @@ FailureOr<std::vector<ModelRun>> tamis::runModel(ModuleOp module, ArrayRef<Opera
   auto context = plan->context();
   if (!context)
     return emitError(UnknownLoc::get(module.getContext())) << context.error().message();
-  std::vector<ModelRun> runs;
   for (const Passage &passage : passages) {
     activity("running the dense model on " + passage.name + " ...");
-    auto values = runPlan(*context, passage, module.getLoc());
-    if (failed(values))
+    auto found = runPlan(*context, passage, module.getLoc());
+    if (failed(found))
       return failure();
+    std::vector<npy::Array> rest(std::make_move_iterator(found->begin() + outputs),
+                                 std::make_move_iterator(found->end()));
+    found->resize(outputs);
+    if (failed(see(std::move(*found), std::move(rest))))
+      return failure();
+  }
+  return success();
+}
+
+FailureOr<std::vector<ModelRun>> tamis::runModel(ModuleOp module, ArrayRef<Operation *> attentions,
+                                                 const WeightStore &weights, ArrayRef<Passage> passages,
+                                                 const Activity &activity) {
+  SmallVector<Value> seen;
+  SmallVector<bool> hasMask;
+  for (Operation *op : attentions) {
+    SmallVector<Value> operands = operandsOf(op);
+    hasMask.push_back(operands.size() == 4);
+    for (auto [i, operand] : llvm::enumerate(operands)) {
+      Type element = cast<RankedTensorType>(operand.getType()).getElementType();
+      if (!element.isF32() && !(i == 3 && element.isInteger(1)))
+        return op->emitError("calibration reads attention of f32, found ") << element;
+    }
+    llvm::append_range(seen, operands);
+  }
+  std::vector<ModelRun> runs;
+  auto see = [&](std::vector<npy::Array> outputs, std::vector<npy::Array> values) {
     ModelRun run;
-    auto next = std::make_move_iterator(values->begin());
-    for (size_t i = 0; i < outputs; ++i)
-      run.outputs.push_back(*next++);
+    run.outputs = std::move(outputs);
+    auto next = std::make_move_iterator(values.begin());
     for (bool masked : hasMask) {
       AttentionOperands operands;
       operands.query = *next++;
@@ -206,7 +221,10 @@ FailureOr<std::vector<ModelRun>> tamis::runModel(ModuleOp module, ArrayRef<Opera
       run.attentions.push_back(std::move(operands));
     }
     runs.push_back(std::move(run));
-  }
+    return success();
+  };
+  if (failed(observeModel(module, seen, weights, passages, activity, see)))
+    return failure();
   return runs;
 }
 

@@ -8,6 +8,7 @@
 #include "runtime/npy/NpyFile.h"
 #include "tamis/tamis.hpp"
 #include "llvm/ADT/ArrayRef.h"
+#include "llvm/ADT/STLFunctionalExtras.h"
 #include <functional>
 #include <optional>
 #include <string>
@@ -40,6 +41,13 @@ struct ModelRun {
 
 /// Says what is being done, for whoever waits.
 using Activity = std::function<void(const std::string &)>;
+
+/// Runs the model on all passages; `see` is given the model's outputs and `values` of each run. `module` is
+/// after the graph phase; attention that has a pattern is dense in these runs. Errors are diagnostics.
+mlir::LogicalResult observeModel(
+    mlir::ModuleOp module, llvm::ArrayRef<mlir::Value> values, const WeightStore &weights,
+    llvm::ArrayRef<Passage> passages, const Activity &activity,
+    llvm::function_ref<mlir::LogicalResult(std::vector<npy::Array> outputs, std::vector<npy::Array> values)> see);
 
 /// Runs the model on all passages, and sees what `attentions`, ops of `main` in it, are given. `module` is after the
 /// graph phase; attention that has a pattern is dense in these runs. Errors are diagnostics.

@@ -114,7 +114,9 @@ private:
       return failure();
     if (!options.quantize)
       return success();
-    if (failed(quantizeWeights(*result.module, weights, *options.quantize, activity())))
+    std::vector<Passage> passages;
+    if (failed(readCalibration(passages)) ||
+        failed(quantizeWeights(*result.module, weights, *options.quantize, passages, activity())))
       return failure();
     // Layers that read one value quantize it once.
     return runPasses([](OpPassManager &manager) {
@@ -123,15 +125,21 @@ private:
     });
   }
 
+  /// None without --calibrate.
+  LogicalResult readCalibration(std::vector<Passage> &passages) {
+    if (options.calibration.empty())
+      return success();
+    auto read = readPassages(options.calibration, *result.module);
+    if (succeeded(read))
+      passages = std::move(*read);
+    return read;
+  }
+
   LogicalResult runSparsifyPhase() {
     Activity activity = this->activity();
     std::vector<Passage> passages;
-    if (!options.calibration.empty()) {
-      auto read = readPassages(options.calibration, *result.module);
-      if (failed(read))
-        return failure();
-      passages = std::move(*read);
-    }
+    if (failed(readCalibration(passages)))
+      return failure();
     if (!options.attentionWeights.empty())
       if (auto error = addSafetensors(weights, options.attentionWeights, context))
         return this->error(llvm::toString(std::move(error)));

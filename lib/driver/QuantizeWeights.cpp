@@ -4,9 +4,12 @@
 
 #include "dialects/model/ModelConstants.h"
 #include "dialects/model/ModelShapes.h"
+#include "lib/driver/InputStatistics.h"
+#include "lib/driver/RoundWeights.h"
 #include "lib/reference/Evaluator.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/IRMapping.h"
+#include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/SetVector.h"
 #include <cmath>
 
@@ -63,28 +66,60 @@ std::string keyOf(Value value) {
   return "constant";
 }
 
+/// The weight of a linear, an output a row.
+struct OutputRows {
+  int64_t rows, columns;
+  std::vector<float> numbers;
+};
+
+FailureOr<OutputRows> outputRows(LinearOp op, const WeightStore &weights) {
+  auto matrix = valueOf(op.getWeight(), weights);
+  if (failed(matrix))
+    return failure();
+  ArrayRef<float> numbers = matrix->values<float>();
+  int64_t rows = matrix->shape[0], columns = matrix->shape[1];
+  if (op.getTransposed())
+    return OutputRows{rows, columns, numbers.vec()};
+  OutputRows turned{columns, rows, std::vector<float>(numbers.size())};
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t c = 0; c < columns; ++c)
+      turned.numbers[c * rows + r] = numbers[r * columns + c];
+  return turned;
+}
+
 class Quantizer {
 public:
-  Quantizer(func::FuncOp main, WeightStore &weights, const QuantizeOptions &options, const Activity &activity)
-      : main(main), weights(weights), options(options), activity(activity), builder(main.getContext()) {}
+  Quantizer(func::FuncOp main, WeightStore &weights, const QuantizeOptions &options, ArrayRef<Passage> passages,
+            const Activity &activity)
+      : main(main), weights(weights), options(options), passages(passages), activity(activity),
+        algorithm(options.algorithm.value_or(passages.empty() ? QuantizeAlgorithm::nearest : QuantizeAlgorithm::gptq)),
+        builder(main.getContext()) {}
 
   LogicalResult run() {
-    SmallVector<LinearOp> linears(main.getOps<LinearOp>());
-    SmallVector<EmbeddingOp> embeddings(main.getOps<EmbeddingOp>());
+    SmallVector<LinearOp> linears;
+    SmallVector<EmbeddingOp> embeddings;
+    auto isKnownFloat = [](Value result, Value weight) {
+      llvm::SetVector<Operation *> ops;
+      return cast<RankedTensorType>(result.getType()).getElementType().isF32() && isKnown(weight, ops);
+    };
+    for (auto op : main.getOps<LinearOp>())
+      if (isKnownFloat(op, op.getWeight()))
+        linears.push_back(op);
+    for (auto op : main.getOps<EmbeddingOp>())
+      if (isKnownFloat(op, op.getTable()))
+        embeddings.push_back(op);
+    if (algorithm != QuantizeAlgorithm::nearest && failed(calibrate(linears)))
+      return failure();
     size_t done = 0, total = linears.size() + embeddings.size();
     auto progress = [&] { activity("quantizing weights, " + std::to_string(++done) + " of " + std::to_string(total)); };
     for (LinearOp op : linears) {
       progress();
-      llvm::SetVector<Operation *> ops;
-      if (cast<RankedTensorType>(op.getType()).getElementType().isF32() && isKnown(op.getWeight(), ops) &&
-          failed(quantize(op)))
+      if (failed(quantize(op)))
         return failure();
     }
     for (EmbeddingOp op : embeddings) {
       progress();
-      llvm::SetVector<Operation *> ops;
-      if (cast<RankedTensorType>(op.getType()).getElementType().isF32() && isKnown(op.getTable(), ops) &&
-          failed(quantize(op)))
+      if (failed(quantize(op)))
         return failure();
     }
     return success();
@@ -112,44 +147,74 @@ private:
     return WeightOp::create(builder, main.getLoc(), type, key);
   }
 
-  /// `matrix`: rows of `columns` numbers. A group of zeros has the scale 1.
-  FailureOr<Integers> round(Location loc, const std::string &key, ArrayRef<float> matrix, int64_t columns,
-                            int64_t group, int64_t bits, bool symmetric) {
-    int64_t rows = columns ? int64_t(matrix.size()) / columns : 0;
-    int64_t groups = llvm::divideCeil(columns, group);
-    int64_t high = symmetric ? (1 << (bits - 1)) - 1 : (1 << bits) - 1, low = symmetric ? -high : 0;
-    std::vector<char> q(matrix.size()), zeros(rows * groups);
-    std::vector<float> scales(rows * groups);
-    for (int64_t r = 0; r < rows; ++r)
-      for (int64_t g = 0; g < groups; ++g) {
-        ArrayRef<float> numbers = matrix.slice(r * columns + g * group, std::min(group, columns - g * group));
-        float least = 0, most = 0;
-        for (float number : numbers) {
-          if (!std::isfinite(number))
-            return emitError(loc) << "weight '" << key << "' holds " << (std::isnan(number) ? "NaN" : "an infinity")
-                                  << " in row " << r << " but finite numbers are wanted";
-          least = std::min(least, number), most = std::max(most, number);
+  /// What is known of the input of linears, all those that read it.
+  struct Input {
+    InputStatistics statistics;
+    std::vector<float> smoothing; ///< what its columns are divided by; empty for nothing
+    Value smoothed;               ///< the input so divided, once it is computed
+  };
+
+  /// Whether linears multiply integers.
+  bool multipliesIntegers(int64_t columns) const {
+    return options.bits == 8 && (options.group == 0 || options.group >= columns);
+  }
+
+  LogicalResult calibrate(ArrayRef<LinearOp> linears) {
+    llvm::MapVector<Value, SmallVector<LinearOp>> readers;
+    for (LinearOp op : linears)
+      readers[op.getInput()].push_back(op);
+    SmallVector<Value> values;
+    for (auto &[value, ops] : readers)
+      values.push_back(value);
+    auto statistics = observeInputs(main->getParentOfType<ModuleOp>(), values, weights, passages,
+                                    algorithm == QuantizeAlgorithm::gptq, activity);
+    if (failed(statistics))
+      return failure();
+    inputs.resize(values.size());
+    for (auto [value, found, input] : llvm::zip_equal(values, *statistics, inputs)) {
+      input.statistics = std::move(found);
+      for (LinearOp op : readers[value])
+        inputOf[op] = &input;
+      size_t width = input.statistics.low.size();
+      if (width == 0 || !multipliesIntegers(width))
+        continue;
+      std::vector<float> maxima(width), squares(width);
+      for (LinearOp op : readers[value]) {
+        auto weight = outputRows(op, weights);
+        if (failed(weight))
+          return failure();
+        for (auto [i, number] : llvm::enumerate(weight->numbers)) {
+          maxima[i % width] = std::max(maxima[i % width], std::abs(number));
+          squares[i % width] += number * number;
         }
-        float scale = symmetric ? std::max(-least, most) / float(high) : (most - least) / float(high);
-        if (!std::isfinite(scale))
-          return emitError(loc) << "weight '" << key << "' has a range in row " << r << " that f32 cannot hold";
-        scale = scale < std::numeric_limits<float>::min() ? 1 : scale;
-        auto zero = symmetric ? 0 : std::clamp<int64_t>(std::nearbyint(-least / scale), low, high);
-        scales[r * groups + g] = scale;
-        zeros[r * groups + g] = char(zero);
-        for (auto [i, number] : llvm::enumerate(numbers))
-          q[r * columns + g * group + i] =
-              char(std::clamp<int64_t>(int64_t(std::nearbyint(number / scale)) + zero, low, high));
       }
+      input.smoothing = smoothingOf(input.statistics, maxima, squares);
+    }
+    return success();
+  }
+
+  /// `matrix`: rows of `columns` numbers; `moments` of what multiplies them, empty for rounding to nearest.
+  FailureOr<Integers> round(Location loc, const std::string &key, ArrayRef<float> matrix, int64_t columns,
+                            int64_t group, int64_t bits, bool symmetric, ArrayRef<float> moments = {}) {
+    auto rounded = roundToNearest(matrix, columns, group, bits, symmetric);
+    if (!rounded)
+      return emitError(loc) << "weight '" << key << "' " << llvm::toString(rounded.takeError());
+    if (!moments.empty())
+      roundByMoments(*rounded, matrix, moments);
     Type element = symmetric ? builder.getIntegerType(bits) : builder.getIntegerType(bits, /*isSigned=*/false);
     std::string name = key + ".int" + std::to_string(bits);
+    int64_t rows = rounded->rows, groups = rounded->groups();
     Integers result;
-    result.q = weight(name, element, {rows, columns}, q);
-    result.scale = weight(name + ".scale", builder.getF32Type(), {rows, groups},
-                          {reinterpret_cast<const char *>(scales.data()), scales.size() * sizeof(float)});
+    result.q = weight(name, element, {rows, columns}, rounded->integers);
+    result.scale = floats(name + ".scale", {rows, groups}, rounded->scales);
     if (!symmetric)
-      result.zeroPoint = weight(name + ".zero_point", element, {rows, groups}, zeros);
+      result.zeroPoint = weight(name + ".zero_point", element, {rows, groups}, rounded->zeroPoints);
     return result;
+  }
+
+  Value floats(std::string key, ArrayRef<int64_t> shape, ArrayRef<float> numbers) {
+    return weight(std::move(key), builder.getF32Type(), shape,
+                  {reinterpret_cast<const char *>(numbers.data()), numbers.size() * sizeof(float)});
   }
 
   Value reshape(Value value, ArrayRef<DimExpr> dims) {
@@ -161,29 +226,31 @@ private:
   }
 
   LogicalResult quantize(LinearOp op) {
-    auto matrix = valueOf(op.getWeight(), weights);
+    auto matrix = outputRows(op, weights); // what shares a scale lies together
     if (failed(matrix))
       return failure();
     Location loc = op.getLoc();
     builder.setInsertionPoint(op);
-    // Rows are the layer's outputs: what shares a scale lies together.
-    int64_t rows = matrix->shape[0], columns = matrix->shape[1];
-    ArrayRef<float> numbers = matrix->values<float>();
-    std::vector<float> turned;
-    if (!op.getTransposed()) {
-      turned.resize(numbers.size());
-      for (int64_t r = 0; r < rows; ++r)
-        for (int64_t c = 0; c < columns; ++c)
-          turned[c * rows + r] = numbers[r * columns + c];
-      std::swap(rows, columns);
-      numbers = turned;
+    auto [rows, columns, numbers] = std::move(*matrix);
+    std::vector<float> moments;
+    if (Input *input = inputOf.lookup(op)) {
+      moments = input->statistics.moments;
+      if (ArrayRef<float> smoothing = input->smoothing; !smoothing.empty()) {
+        for (int64_t r = 0; r < rows; ++r)
+          for (int64_t c = 0; c < columns; ++c)
+            numbers[r * columns + c] *= smoothing[c];
+        for (size_t i = 0; i < moments.size(); ++i)
+          moments[i] /= smoothing[i / columns] * smoothing[i % columns];
+        op.getInputMutable().assign(smooth(op, *input));
+      }
     }
     bool whole = options.group == 0 || options.group >= columns;
-    auto integers = round(loc, keyOf(op.getWeight()), numbers, columns,
-                          whole ? std::max<int64_t>(columns, 1) : options.group, options.bits, options.symmetric);
+    auto integers =
+        round(loc, keyOf(op.getWeight()), numbers, columns, whole ? std::max<int64_t>(columns, 1) : options.group,
+              options.bits, options.symmetric, moments);
     if (failed(integers))
       return failure();
-    if (options.bits == 8 && whole)
+    if (multipliesIntegers(columns))
       return multiplyIntegers(op, *integers);
     auto dense = DequantizeOp::create(builder, loc, RankedTensorType::get({rows, columns}, builder.getF32Type()),
                                       integers->q, integers->scale, integers->zeroPoint,
@@ -192,6 +259,17 @@ private:
     op.getWeightMutable().assign(dense);
     op.setTransposed(true);
     return success();
+  }
+
+  /// The linear's input with its columns divided.
+  Value smooth(LinearOp op, Input &input) {
+    if (input.smoothed)
+      return input.smoothed;
+    std::vector<float> factors;
+    for (float divisor : input.smoothing)
+      factors.push_back(1 / divisor);
+    Value factor = floats(keyOf(op.getWeight()) + ".smoothing", {int64_t(factors.size())}, factors);
+    return input.smoothed = elementwise(op.getLoc(), K::mul, {op.getInput(), factor}, dimsOf(op.getInput().getType()));
   }
 
   /// Each row of the input as unsigned bytes from its lowest to its highest number, 0 among them.
@@ -256,7 +334,11 @@ private:
   func::FuncOp main;
   WeightStore &weights;
   const QuantizeOptions &options;
+  ArrayRef<Passage> passages;
   const Activity &activity;
+  QuantizeAlgorithm algorithm;
+  std::vector<Input> inputs;
+  DenseMap<Operation *, Input *> inputOf; ///< of the linears that are left
   OpBuilder builder;
 };
 } // namespace
@@ -266,7 +348,8 @@ llvm::Expected<QuantizeOptions> tamis::parseQuantizeOptions(llvm::StringRef text
   llvm::StringRef rest = text;
   auto refuse = [&](const llvm::Twine &what) -> llvm::Error {
     return llvm::createStringError("weights '" + text + "': " + what +
-                                   "; wanted is int8 or int4, with (group=32), (asymmetric) or (group=32, asymmetric)");
+                                   "; wanted is int8 or int4, with (group=32), (asymmetric), (algorithm=rtn), "
+                                   "smoothquant or gptq, or several of these, separated by commas");
   };
   if (rest.consume_front("int8"))
     options.bits = 8;
@@ -284,6 +367,12 @@ llvm::Expected<QuantizeOptions> tamis::parseQuantizeOptions(llvm::StringRef text
       options.symmetric = false;
     else if (part == "symmetric")
       options.symmetric = true;
+    else if (part == "algorithm=rtn")
+      options.algorithm = QuantizeAlgorithm::nearest;
+    else if (part == "algorithm=smoothquant")
+      options.algorithm = QuantizeAlgorithm::smoothQuant;
+    else if (part == "algorithm=gptq")
+      options.algorithm = QuantizeAlgorithm::gptq;
     else if (!part.consume_front("group=") || part.getAsInteger(10, options.group) || options.group < 1)
       return refuse("'" + part + "' is no option");
   }
@@ -291,11 +380,11 @@ llvm::Expected<QuantizeOptions> tamis::parseQuantizeOptions(llvm::StringRef text
 }
 
 LogicalResult tamis::quantizeWeights(ModuleOp module, WeightStore &weights, const QuantizeOptions &options,
-                                     const Activity &activity) {
+                                     ArrayRef<Passage> passages, const Activity &activity) {
   auto main = module.lookupSymbol<func::FuncOp>("main");
   if (!main)
     return module.emitError("expected a function @main");
-  return Quantizer(main, weights, options, activity).run();
+  return Quantizer(main, weights, options, passages, activity).run();
 }
 
 /// Dequantizes, or widens 16-bit floats.

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Quantized models: what the plans compute against ONNX Runtime.
 
-    quantized_test.py --tamis FILE ops|weights|activations
+    quantized_test.py --tamis FILE ops|weights|activations|calibration
 
 ops: models of single quantized ops, integers to one unit in the last place. weights: `tamis compile --weights` against the
-float model. activations: what rounding them costs.
+float model. activations: what rounding them costs. calibration: what
+the algorithms gain that know what layers are given.
 """
 
 import argparse
@@ -204,17 +205,21 @@ def weights(tamis):
             raise SystemExit(f"weights of NaN are quantized: {bad.stderr}")
 
 
+def product(w):
+    """y = x w, of n rows."""
+    info = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", size]) for name, size in zip("xy", w.shape)]
+    graph = helper.make_graph([node("MatMul", "x w", "y")], "g", info[:1], info[1:], [numpy_helper.from_array(w, "w")])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
 def activations(tamis):
     """Inputs of one sign use all 256 steps of a row: weights that 8 bits hold exactly leave their rounding alone."""
     random = np.random.default_rng(6)
     w = random.integers(-127, 128, (96, 40)).astype(np.float32) / 64
     w[0] = 127 / 64
-    info = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", size]) for name, size in (("x", 96), ("y", 40))]
-    graph = helper.make_graph([node("MatMul", "x w", "y")], "g", info[:1], info[1:], [numpy_helper.from_array(w, "w")])
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
-        onnx.save(model, folder / "model.onnx")
+        onnx.save(product(w), folder / "model.onnx")
         for low, high in ((3, 4), (-4, -3), (-2, 2)):
             x = random.uniform(low, high, (33, 96)).astype(np.float32)
             x[1] = 0  # a row without a range
@@ -228,12 +233,64 @@ def activations(tamis):
                 raise SystemExit(f"inputs from {low} to {high}: the error is {found}, expected {expected}")
 
 
+def calibration(tamis):
+    """Inputs that depend on each other, one of them far larger than the rest: what the algorithms gain over rounding."""
+    random = np.random.default_rng(7)
+    mix = random.normal(0, 1, (12, 96))
+    mix[:, 17] *= 40
+
+    def inputs(count):
+        return (random.normal(0, 1, (count, 12)) @ mix + random.normal(0, 0.1, (count, 96))).astype(np.float32)
+
+    w = random.normal(0, 0.1, (96, 40)).astype(np.float32)
+    w[17] /= 40
+    x = inputs(50)
+    y = x.astype(np.float64) @ w
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        model, passages = folder / "model.onnx", folder / "passages.npz"
+        onnx.save(product(w), model)
+        np.savez(passages, x=inputs(300))
+
+        def error(weights, *words):
+            words = ["n=1..64"], [f"--weights={weights}", *words]
+            found = compiled(tamis, folder, model, {"x": x}, *words)["y"]
+            error = np.linalg.norm(found - y) / np.linalg.norm(y)
+            print(f"--weights={weights}: {error:.5f} of the answer is wrong")
+            return error
+
+        calibrate = f"--calibrate={passages}"
+        for weights, algorithm, share in [("int8", "smoothquant", 0.5), ("int8", "gptq", 0.4), ("int4(group=32)", "gptq", 0.6),
+                                          ("int4(group=40, asymmetric)", "gptq", 0.6)]:
+            words = weights.replace(")", f", algorithm={algorithm})") if "(" in weights else f"{weights}(algorithm={algorithm})"
+            nearest, better = error(weights), error(words, calibrate)
+            if not better < share * nearest:
+                raise SystemExit(f"{words}: {better}, wanted less than {share} of {nearest}")
+        if error("int8", calibrate) != error("int8(algorithm=gptq)", calibrate):
+            raise SystemExit("with --calibrate, gptq is not what --weights=int8 means")
+        run(tamis, "quantize", "--model", model, "-o", folder / "q.plan", "--algorithm=gptq", calibrate, "--bits=4", "--group=32")
+
+        broken = inputs(3)
+        broken[1, 5] = np.nan
+        np.savez(folder / "nan.npz", x=broken)
+        np.savez(folder / "empty.npz", x=inputs(0))
+        np.savez(folder / "flat.npz", x=inputs(3)[0])
+        for words, wanted in [([], "--calibrate=FILE.npz"), ([f"--calibrate={folder / 'nan.npz'}"], "holds NaN or an infinity"),
+                              ([f"--calibrate={folder / 'empty.npz'}"], "found 0 rows of the array 'x'"),
+                              ([f"--calibrate={folder / 'flat.npz'}"], "of 1 axes")]:
+            bad = subprocess.run([tamis, "compile", model, "-o", folder / "bad.plan", "--weights=int8(algorithm=gptq)", *words],
+                                 capture_output=True, text=True)
+            if bad.returncode != 1 or wanted not in bad.stderr:
+                raise SystemExit(f"gptq with {words} ends with {bad.returncode} and says {bad.stderr!r}, wanted {wanted!r}")
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--tamis", required=True)
-    parser.add_argument("part", choices=["ops", "weights", "activations"])
+    parser.add_argument("part", choices=["ops", "weights", "activations", "calibration"])
     arguments = parser.parse_args()
-    {"ops": ops, "weights": weights, "activations": activations}[arguments.part](arguments.tamis)
+    parts = {"ops": ops, "weights": weights, "activations": activations, "calibration": calibration}
+    parts[arguments.part](arguments.tamis)
 
 
 if __name__ == "__main__":

@@ -229,8 +229,8 @@ Command addCompileCommand(CLI::App &parent) {
   addList(*app, "--dim", options->dims, "range of a named size, or the size itself; may be repeated")
       ->option_text("NAME=LOW..HIGH | NAME=NUMBER");
   app->add_option("--weights", options->weights,
-                  "how weights are stored: int8, int4, both also with (group=32), (asymmetric) or (group=32, "
-                  "asymmetric); by default as the model has them")
+                  "how weights are stored: int8, int4, both also with (group=32), (asymmetric), (algorithm=rtn, "
+                  "smoothquant or gptq) or several of these; by default as the model has them")
       ->option_text("TYPE");
   app->add_option(
          "--attention", options->attention,
@@ -296,7 +296,7 @@ Command addCompileCommand(CLI::App &parent) {
 Command addQuantizeCommand(CLI::App &parent) {
   CLI::App *app = parent.add_subcommand("quantize", "Compile a model into a plan of quantized weights");
   struct Words {
-    std::string method = "symmetric";
+    std::string method = "symmetric", algorithm;
     int bits = 8, group = 0;
   };
   auto options = std::make_shared<Options>();
@@ -312,6 +312,15 @@ Command addQuantizeCommand(CLI::App &parent) {
   app->add_option("--group", words->group, "inputs of a layer that share a scale; by default all of an output's")
       ->check(CLI::Range(1, INT32_MAX))
       ->option_text("N");
+  app->add_option(
+         "--algorithm", words->algorithm,
+         "rtn: to nearest; smoothquant: columns of inputs and weights are made alike first; gptq: then rounding "
+         "by what the inputs are like. By default gptq with --calibrate, else rtn")
+      ->check(CLI::IsMember({"rtn", "smoothquant", "gptq"}))
+      ->option_text("ALGORITHM");
+  addList(*app, "--calibrate", options->calibration,
+          "passages, NumPy arrays named as the model's inputs whose first axis counts passages; may be repeated")
+      ->option_text("FILE.npz");
   app->add_option("--target", options->targets, "what to generate code for, as of tamis compile")
       ->option_text("LIST [cpu]");
   addList(*app, "--dim", options->dims, "range of a named size, or the size itself; may be repeated")
@@ -321,7 +330,8 @@ Command addQuantizeCommand(CLI::App &parent) {
             if (std::filesystem::path(options->output).extension() == ".onnx")
               return failUsage("--output: '" + options->output + "' would be an ONNX file, but plans are written");
             options->weights = "int" + std::to_string(words->bits) + "(" + words->method +
-                               (words->group ? ", group=" + std::to_string(words->group) : "") + ")";
+                               (words->group ? ", group=" + std::to_string(words->group) : "") +
+                               (words->algorithm.empty() ? "" : ", algorithm=" + words->algorithm) + ")";
             return compile(*app, *options);
           }};
 }

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Numbers of a matrix as integers of few bits.
+#pragma once
+
+#include "llvm/ADT/ArrayRef.h"
+#include "llvm/Support/Error.h"
+#include <cstdint>
+#include <vector>
+
+namespace tamis {
+
+/// A matrix of integers: `(integer - zero) * scale` stands for a number.
+struct RoundedMatrix {
+  int64_t rows = 0, columns = 0;
+  int64_t group = 1;            ///< columns that share a scale; the last group of a row may have fewer
+  int64_t low = 0, high = 0;    ///< the integers' range
+  std::vector<char> integers;   ///< rows x columns, 8 bits each
+  std::vector<float> scales;    ///< rows x groups
+  std::vector<char> zeroPoints; ///< rows x groups
+
+  int64_t groups() const { return group ? (columns + group - 1) / group : 0; }
+};
+
+/// Rounds to nearest integers of `bits` bits, 8 or fewer. Symmetric ones lie around zero, without the lowest of their
+/// type; others are unsigned and reach from the lowest to the highest number of a group, 0 among them. A group of zeros
+/// has the scale 1. `matrix`: rows of `columns` numbers. Errors: NaN, infinities, a range that f32 cannot hold.
+llvm::Expected<RoundedMatrix> roundToNearest(llvm::ArrayRef<float> matrix, int64_t columns, int64_t group, int64_t bits,
+                                             bool symmetric);
+
+/// Rounds again, with the same scales, so that products with the inputs that were seen change least: columns one after
+/// the other, the largest inputs first, and what a column's rounding does to the products is made up for by the columns
+/// that are still to come. `moments`: the mean of input[i] * input[j], columns x columns; 1 % of its mean diagonal is
+/// added to the diagonal. Keeps the nearest integers where no factorization exists. Time goes with columns^3 + rows *
+/// columns^2.
+/// Source: Frantar et al., GPTQ, arXiv 2210.17323, algorithm 1, with the order by activation of its authors' code.
+void roundByMoments(RoundedMatrix &rounded, llvm::ArrayRef<float> matrix, llvm::ArrayRef<float> moments);
+
+/// Sums rows[t][i] * rows[t][j] over t into `moments`, width x width.
+void addMoments(std::vector<float> &moments, llvm::ArrayRef<float> rows, int64_t width);
+
+} // namespace tamis
