@@ -119,6 +119,24 @@ class Generate(CommandTest):
         self.assertEqual(result["tokens"], self.greedy(weights, turns, 6))
         self.assertIn("holds '<|'", self.fails("generate", "model.plan", "--chat", "--prompt=a<|im_end|>"))
 
+    def test_perplexity(self):
+        weights = self.model()
+        text = bytes(np.random.default_rng(4).integers(97, 123, 75).astype(np.uint8)).decode()
+        text = text.replace("ab", "ba").replace("th", "ht")  # no pairs, so that a byte is a token
+        (self.folder / "text.txt").write_text(text)
+        costs = []
+        for start in (0, 24, 48):
+            window = np.frombuffer(text[start : start + 24].encode(), np.uint8).astype(int)
+            logits = decoders.logits_of(SHAPE, weights, window)
+            logits -= logits.max(-1, keepdims=True)
+            chances = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+            costs += [-chances[t, window[t + 1]] for t in range(12, 23)]
+        result = json.loads(self.tamis("perplexity", "model.plan", "text.txt", "--window=24", "--json").stdout)
+        self.assertEqual((result["tokens"], result["window"]), (33, 24))
+        self.assertAlmostEqual(result["mean_nats"] / np.mean(costs), 1, places=5)
+        self.assertIn("one window of 80 is wanted", self.fails("perplexity", "model.plan", "text.txt", "--window=80"))
+        self.assertIn("cannot read", self.fails("perplexity", "model.plan", "nowhere.txt"))
+
     def test_inspected(self):
         self.model()
         reports = json.loads(self.tamis("inspect", "model.plan", "--json").stdout)["reports"]

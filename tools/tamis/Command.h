@@ -26,6 +26,7 @@ Command addQuantizeCommand(CLI::App &parent);
 Command addRunCommand(CLI::App &parent);
 Command addBenchCommand(CLI::App &parent);
 Command addGenerateCommand(CLI::App &parent);
+Command addPerplexityCommand(CLI::App &parent);
 Command addInspectCommand(CLI::App &parent);
 Command addVerifyCommand(CLI::App &parent);
 Command addDoctorCommand(CLI::App &parent);

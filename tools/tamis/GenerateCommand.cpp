@@ -3,12 +3,10 @@
 // tamis generate: text from a language model's plan.
 
 #include "tools/tamis/Command.h"
-#include "tools/tamis/Decoder.h"
-#include "tools/tamis/OpenPlan.h"
+#include "tools/tamis/LanguageModel.h"
 #include "tools/tamis/Terminal.h"
 #include "tools/text/Chat.h"
 #include "tools/text/Sampler.h"
-#include "tools/text/Tokenizer.h"
 #include <algorithm>
 #include <chrono>
 #include <memory>
@@ -78,24 +76,11 @@ static double secondsSince(Clock::time_point start) {
 }
 
 static int generate(const Options &options) {
-  LoadOptions load;
-  load.level = options.level;
-  Result<Plan> plan = openPlan(options.path, load);
-  if (!plan)
-    return fail(plan.error());
+  Result<LanguageModel> model = LanguageModel::open(options.path, options.level, options.threads);
+  if (!model)
+    return fail(model.error());
+  auto &[decoder, tokenizer, about] = *model;
   auto failHere = [&](const std::string &what) { return fail(options.path + ": " + what); };
-  Result<Decoder> decoder = Decoder::open(*plan, options.threads);
-  if (!decoder)
-    return failHere(decoder.error().message());
-  std::string json = sectionText(*plan, "tokenizer");
-  if (json.empty())
-    return failHere("the plan holds no tokenizer");
-  Result<text::Tokenizer> tokenizer = text::Tokenizer::parse(json);
-  if (!tokenizer)
-    return failHere(tokenizer.error().message());
-  Json about = Json::parse(sectionText(*plan, "generation"), nullptr, /*allow_exceptions=*/false);
-  if (!about.is_object())
-    return failHere("the plan does not say how text is generated");
 
   std::string prompt = options.prompt;
   if (options.isChat) {
@@ -108,17 +93,15 @@ static int generate(const Options &options) {
       return failHere(chat.error().message());
     prompt = *chat;
   }
-  std::vector<int32_t> tokens = tokenizer->encode(prompt);
-  if (about.contains("begin") && about["begin"].is_number_integer())
-    tokens.insert(tokens.begin(), about["begin"].get<int32_t>());
+  std::vector<int32_t> tokens = model->encode(prompt);
   if (tokens.empty())
     return failHere("the prompt is empty");
   auto promptSize = int64_t(tokens.size());
-  if (promptSize >= decoder->positions())
+  if (promptSize >= decoder.positions())
     return failHere("the prompt has " + std::to_string(promptSize) + " tokens but the model's context holds " +
-                    std::to_string(decoder->positions()));
-  int64_t most = std::min(options.tokens, decoder->positions() - promptSize);
-  if (Result<void> room = decoder->reserve(promptSize + most, options.chunk); !room)
+                    std::to_string(decoder.positions()));
+  int64_t most = std::min(options.tokens, decoder.positions() - promptSize);
+  if (Result<void> room = decoder.reserve(promptSize + most, options.chunk); !room)
     return failHere(room.error().message());
 
   std::vector<int32_t> ends = about.value("end", std::vector<int32_t>());
@@ -127,23 +110,23 @@ static int generate(const Options &options) {
   std::vector<int32_t> made;
   const char *reason = "length";
   Clock::time_point start = Clock::now();
-  Result<const float *> logits = decoder->read(tokens);
+  Result<const float *> logits = decoder.read(tokens);
   double promptSeconds = secondsSince(start);
   start = Clock::now();
   while (logits && int64_t(made.size()) < most) {
-    int32_t token = sampler.pick(*logits, size_t(decoder->vocabulary()), tokens);
+    int32_t token = sampler.pick(*logits, size_t(decoder.vocabulary()), tokens);
     if (std::find(ends.begin(), ends.end(), token) != ends.end()) {
       reason = "end";
       break;
     }
     made.push_back(token);
     tokens.push_back(token);
-    if (!stream.add(tokenizer->decode({token}))) {
+    if (!stream.add(tokenizer.decode({token}))) {
       reason = "stop";
       break;
     }
     if (int64_t(made.size()) < most)
-      logits = decoder->read({token});
+      logits = decoder.read({token});
   }
   if (!logits)
     return failHere(logits.error().message());
@@ -157,7 +140,7 @@ static int generate(const Options &options) {
                 {"reason", reason},
                 {"prompt_tokens_per_second", promptRate},
                 {"tokens_per_second", rate},
-                {"cache_bytes", decoder->cacheBytes()}};
+                {"cache_bytes", decoder.cacheBytes()}};
     printf("%s\n", result.dump(2, ' ', false, Json::error_handler_t::replace).c_str());
     return kSuccess;
   }
@@ -165,7 +148,7 @@ static int generate(const Options &options) {
   fflush(stdout);
   if (hasTerminal())
     fprintf(stderr, "%lld tokens read at %.1f a second, %zu written at %.1f a second; the cache holds %.1f MB\n",
-            static_cast<long long>(promptSize), promptRate, made.size(), rate, double(decoder->cacheBytes()) / 1e6);
+            static_cast<long long>(promptSize), promptRate, made.size(), rate, double(decoder.cacheBytes()) / 1e6);
   return kSuccess;
 }
 
