@@ -17,9 +17,15 @@ ROOT = HERE.parent.parent
 MODELS = {
     "paraphrase-minilm-l3": ("paraphrase-minilm-l3.onnx", "paraphrase-minilm-l3.onnx"),
     "minilm-l6 (Hugging Face)": ("minilm-l6", "minilm-l6-opset17.onnx"),
+    "minilm-l6 (opset 14)": ("minilm-l6-opset14.onnx", "minilm-l6-opset14.onnx"),
     "minilm-l6 (opset 17)": ("minilm-l6-opset17.onnx", "minilm-l6-opset17.onnx"),
     "minilm-l6 (opset 18)": ("minilm-l6-opset18.onnx", "minilm-l6-opset18.onnx"),
+    "minilm-l6 (opset 18, eager)": ("minilm-l6-opset18-eager.onnx", "minilm-l6-opset18-eager.onnx"),
+    "minilm-l6 (opset 20)": ("minilm-l6-opset20.onnx", "minilm-l6-opset20.onnx"),
+    "minilm-l6 (opset 22)": ("minilm-l6-opset22.onnx", "minilm-l6-opset22.onnx"),
     "minilm-l6 (opset 23)": ("minilm-l6-opset23.onnx", "minilm-l6-opset23.onnx"),
+    "minilm-l6 (opset 24)": ("minilm-l6-opset24.onnx", "minilm-l6-opset24.onnx"),
+    "minilm-l6 (fused)": ("minilm-l6-fused.onnx", "minilm-l6-fused.onnx"),
 }
 
 
@@ -122,7 +128,7 @@ class Environment:
         stamp.write_text(wanted)
 
     def ensure_models(self):
-        needed = {source for pair in MODELS.values() for source in pair} | {"minilm-l6-fused.onnx"}
+        needed = {source for pair in MODELS.values() for source in pair}
         if all((self.models / name).exists() for name in needed):
             return
         print("models (once)", file=sys.stderr)

@@ -6,10 +6,12 @@
 Files in DIRECTORY; those already there are kept:
     paraphrase-minilm-l3.onnx       paraphrase-MiniLM-L3-v2, opset 17, as its package holds it (a link)
     minilm-l6                       all-MiniLM-L6-v2, the Hugging Face folder of its package (a link)
-    minilm-l6-opset17.onnx          exported by torch's TorchScript exporter, attention written out
+    minilm-l6-opset14.onnx          exported by torch's TorchScript exporter, attention and norms written out
+    minilm-l6-opset17.onnx          the same exporter, with the LayerNormalization operator
     minilm-l6-opset18.onnx          exported by torch's dynamo exporter, scaled_dot_product_attention decomposed
     minilm-l6-opset18-eager.onnx    the same exporter, attention written out
-    minilm-l6-opset23.onnx          the same exporter, with the Attention operator of opset 23
+    minilm-l6-opset20.onnx, ..22    the same exporter, with the Gelu operator, attention decomposed
+    minilm-l6-opset23.onnx, ..24    the same exporter, with the Attention operator
     minilm-l6-fused.onnx            the opset 17 file after ONNX Runtime's transformers optimizer: the speed peer
 """
 
@@ -124,10 +126,14 @@ def main():
     link(folder, directory / "minilm-l6")
 
     for name, opset, attention, dynamo in (
+        ("minilm-l6-opset14.onnx", 14, "eager", False),
         ("minilm-l6-opset17.onnx", 17, "eager", False),
         ("minilm-l6-opset18.onnx", 18, "sdpa", True),
         ("minilm-l6-opset18-eager.onnx", 18, "eager", True),
+        ("minilm-l6-opset20.onnx", 20, "sdpa", True),
+        ("minilm-l6-opset22.onnx", 22, "sdpa", True),
         ("minilm-l6-opset23.onnx", 23, "sdpa", True),
+        ("minilm-l6-opset24.onnx", 24, "sdpa", True),
     ):
         make(directory / name, lambda path: export(folder, path, opset, attention, dynamo))
     make(directory / "minilm-l6-fused.onnx", lambda path: fuse(directory / "minilm-l6-opset17.onnx", path))

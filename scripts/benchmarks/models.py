@@ -1,15 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""`scripts/bench models`: every model compiled once, run at many sizes, compared with ONNX Runtime."""
+"""`scripts/bench models`: every model compiled once, run at many sizes, compared with ONNX Runtime; spellings of one
+model compared in speed."""
 
 import json
 import subprocess
 
 from benchmarks.environment import MODELS, BenchError
 from benchmarks.results import Results, Verdicts, table
+from benchmarks.workers import Workers, alternate, median_of_runs
 
 BATCHES = [1, 8, 32]
 LENGTHS = [1, 16, 128, 256, 512]
 BOUND = 1e-4
+# Spellings of one model are one model: their plans may differ in speed by noise alone.
+SAME_SPEED = 1.1
+SPEED_CASES = [(1, 16), (1, 128), (8, 128)]
 
 
 def plan_name(model):
@@ -31,6 +36,7 @@ def judge_plans(environment, chosen, batches, lengths, threads):
     path = environment.work / "accuracy.json"
     path.write_text(json.dumps(request))
     log = environment.work / "logs" / "accuracy.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
     with open(log, "w") as errors:
         command, variables = environment.script("accuracy", path)
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, env=variables)
@@ -49,6 +55,33 @@ def cell(case):
     if "refused" in case:
         return "refused"
     return f"{max(case['differences'].values()):.1e}"
+
+
+def compare_speed(environment, names, threads, rounds, seconds, results):
+    """Milliseconds of each spelling, visited in turn; the largest ratio of two medians over the cases."""
+    plans = {name: str(environment.plans / plan_name(name)) for name in names}
+    medians = {name: [] for name in names}
+    worst = 1.0
+    with Workers(environment, ["tamis"], threads) as workers:
+        for case in SPEED_CASES:
+
+            def ask(name, case=case):
+                return workers["tamis"].ask(file=plans[name], tokens=list(case), seconds=seconds)
+
+            for name in names:
+                ask(name)  # what the first run of a shape prepares is not timed
+            bursts = alternate({name: lambda name=name: ask(name) for name in names}, rounds)
+            for name in names:
+                medians[name].append(median_of_runs(bursts[name]) * 1e3)
+            now = [medians[name][-1] for name in names]
+            worst = max(worst, max(now) / min(now))
+    print(f"\nmilliseconds, {threads} threads, {rounds} rounds in turn")
+    table(
+        ["spelling", *(f"{batch}x{length}" for batch, length in SPEED_CASES)],
+        [[name, *(f"{value:.2f}" for value in medians[name])] for name in names],
+    )
+    results.add("speed", threads=threads, cases=SPEED_CASES, milliseconds=medians)
+    return worst
 
 
 def run(environment, arguments):
@@ -95,4 +128,11 @@ def run(environment, arguments):
         worst = max((d for c in judged for d in c["differences"].values()), default=float("inf"))
         found = errors[0] if errors else f"{worst:.1e} over {len(judged)} sizes"
         verdicts.judge(name, not errors and worst <= BOUND, found, f"at most {BOUND:.0e}")
+    spellings = [name for name in compiled if name.startswith("minilm-l6")]
+    if len(spellings) > 1:
+        rounds, seconds = (3, 0.1) if arguments.quick else (9, 0.3)
+        ratio = compare_speed(environment, spellings, arguments.threads, rounds, seconds, results)
+        print()
+        verdicts.judge(f"speed of {len(spellings)} spellings of minilm-l6", ratio <= SAME_SPEED,
+                       f"slowest {ratio:.2f} x fastest", f"at most {SAME_SPEED} x")  # fmt: skip
     return verdicts.exit_status()
