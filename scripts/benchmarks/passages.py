@@ -5,9 +5,11 @@
                                                     "calibration": 6, "judged": FILE.npz, "calibrating": FILE.npz}
     python -m benchmarks.passages embed REQUEST    {"library": libtamis.so, "threads": 1, "plans": {name: plan},
                                                     "passages": FILE.npz, "dense": name}
+    python -m benchmarks.passages quantize REQUEST {"model": FILE.onnx, "output": FILE.onnx}
 
 `cut` writes two archives of model inputs: passages in pairs of neighbours, so that most have one they belong to, and
-others, from the last tenth of each source, to calibrate by. `embed` prints one JSON object a plan.
+others, from the last tenth of each source, to calibrate by. `embed` prints one JSON object a plan; ONNX Runtime runs those that
+are ONNX files. `quantize` has ONNX Runtime make weights of 8 bits, one scale an output, for activations quantized as they come.
 """
 
 import json
@@ -52,15 +54,46 @@ def cut(request):
     np.savez(request["calibrating"], **inputs_of(calibrating, tokenizer))
 
 
-def embeddings(context, passages):
+def tamis(library, file, threads):
+    """A function of inputs that gives one that runs, and one that gives the outputs."""
+    context = tamis_ctypes.Context(tamis_ctypes.Plan(library, file), threads)
+    return lambda feeds: (context.bind(feeds), lambda: context.outputs().values())
+
+
+def onnxruntime(_library, file, threads):
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    session = ort.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+    names, answers = {value.name for value in session.get_inputs()}, []
+
+    def bind(feeds):
+        feeds = {name: values for name, values in feeds.items() if name in names}
+
+        def run():
+            answers[:] = session.run(None, feeds)
+
+        return run, lambda: answers
+
+    return bind
+
+
+def quantize(request):
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    quantize_dynamic(request["model"], request["output"], weight_type=QuantType.QInt8, per_channel=True)
+
+
+def embeddings(bind, passages):
     """Mean of the token rows of each passage, of length 1, and the median seconds of a run."""
     rows, times = [], []
     for begin in range(0, len(passages["input_ids"]), BATCH):
-        run = context.bind({name: values[begin : begin + BATCH] for name, values in passages.items()})
+        run, outputs = bind({name: values[begin : begin + BATCH] for name, values in passages.items()})
         start = time.perf_counter()
         run()
         times.append(time.perf_counter() - start)
-        (tokens,) = (value for value in context.outputs().values() if value.ndim == 3)
+        (tokens,) = (value for value in outputs() if value.ndim == 3)
         rows.append(tokens.mean(axis=1))
     rows = np.concatenate(rows).astype(np.float64)
     return rows / np.linalg.norm(rows, axis=1, keepdims=True), float(np.median(times))
@@ -77,8 +110,9 @@ def embed(request):
     passages = dict(np.load(request["passages"]))
     dense = None
     for name in [request["dense"], *(n for n in request["plans"] if n != request["dense"])]:
-        plan = tamis_ctypes.Plan(request["library"], request["plans"][name])
-        rows, seconds = embeddings(tamis_ctypes.Context(plan, request["threads"]), passages)
+        file = request["plans"][name]
+        engine = onnxruntime if file.endswith(".onnx") else tamis
+        rows, seconds = embeddings(engine(request["library"], file, request["threads"]), passages)
         if dense is None:
             dense = rows
         cosines = (rows * dense).sum(axis=1)
@@ -92,4 +126,4 @@ def embed(request):
 
 
 if __name__ == "__main__":
-    {"cut": cut, "embed": embed}[sys.argv[1]](json.loads(pathlib.Path(sys.argv[2]).read_text()))
+    {"cut": cut, "embed": embed, "quantize": quantize}[sys.argv[1]](json.loads(pathlib.Path(sys.argv[2]).read_text()))

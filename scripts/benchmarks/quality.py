@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""`scripts/bench quality`: what each pattern of sparse attention does to the embeddings of real text."""
+"""`scripts/bench quality`: what each pattern of sparse attention, and each kind of quantized weights, does to the
+embeddings of real text."""
 
 import json
 import subprocess
@@ -87,11 +88,21 @@ def run(environment, arguments):
     environment.require_build()
     environment.ensure_peers()
     environment.ensure_models()
+    results = Results(environment, "quality")
+    verdicts = Verdicts(results)
+    if arguments.what != "weights":
+        run_attention(environment, arguments, results, verdicts)
+    if arguments.what != "attention":
+        from benchmarks import quality_quantized
+
+        quality_quantized.run(environment, arguments, results, verdicts)
+    return verdicts.exit_status()
+
+
+def run_attention(environment, arguments, results, verdicts):
     pairs, calibration = (12, 2) if arguments.quick else (40, 6)
     lengths = arguments.lengths or (LENGTHS[:1] if arguments.quick else LENGTHS)
     chosen = [p for p in [*PATTERNS, AUTO] if arguments.only in p]
-    results = Results(environment, "quality")
-    verdicts = Verdicts(results)
     for length in lengths:
         judged, calibrating = cut(environment, length, pairs, calibration)
         plans, reports = {}, {}
@@ -122,4 +133,3 @@ def run(environment, arguments):
             text = f"cosine {worst:.4f} at worst, {100 * kept:.1f}% of the pairs kept"
             wanted = f"at least {AUTO_COSINE} of every passage"
             verdicts.judge(f"auto within 1%, {length} tokens", worst >= AUTO_COSINE, text, wanted)
-    return verdicts.exit_status()
