@@ -5,7 +5,7 @@ import unittest
 
 from command import CommandTest
 
-COMMANDS = ["compile", "quantize", "run", "bench", "inspect", "verify", "doctor"]
+COMMANDS = ["compile", "quantize", "run", "bench", "generate", "perplexity", "inspect", "verify", "reduce", "doctor"]
 
 
 class Usage(CommandTest):

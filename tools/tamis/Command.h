@@ -29,6 +29,7 @@ Command addGenerateCommand(CLI::App &parent);
 Command addPerplexityCommand(CLI::App &parent);
 Command addInspectCommand(CLI::App &parent);
 Command addVerifyCommand(CLI::App &parent);
+Command addReduceCommand(CLI::App &parent);
 Command addDoctorCommand(CLI::App &parent);
 
 /// An option that may be repeated, one value each time: a list that CLI11 does not let swallow what follows.

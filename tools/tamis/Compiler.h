@@ -51,6 +51,20 @@ struct CompileSummary {
   std::vector<std::string> fileWeights, fittedWeights; ///< keys of the patterns' own weights
 };
 
+/// What to make smaller, and how to tell that it still shows the fault.
+struct ReduceRequest {
+  std::string model, output; ///< the output is NAME.mlir; NAME.safetensors is written beside it
+  std::vector<DimRange> dims;
+  std::string candidate;                                  ///< where graphs to ask about are written, NAME.mlir
+  std::function<bool(const std::string &)> fails;         ///< whether the graph at this path shows the fault
+  std::function<void(size_t ops, size_t tried)> progress; ///< before each question
+};
+
+struct ReduceSummary {
+  size_t before = 0, after = 0; ///< ops, weights and constants aside
+  size_t tried = 0;
+};
+
 /// A model read by the compiler and run by the reference evaluator. One thread at a time. Errors while reading have
 /// been printed; those of a run are results.
 class ReferenceModel : public Signature {
@@ -96,6 +110,8 @@ public:
   /// an error.
   virtual std::unique_ptr<ReferenceModel> read(const std::string &model, const std::vector<DimRange> &dims,
                                                const std::string &attention = {}) = 0;
+  /// False after an error, which has been printed: the model cannot be read, or does not show the fault.
+  virtual bool reduce(const ReduceRequest &request, ReduceSummary &summary) = 0;
   /// What it is made of and what helps it: names and texts.
   virtual std::vector<std::pair<std::string, std::string>> facts() const = 0;
   /// The phases of a compilation, in order.

@@ -8,6 +8,7 @@
 #include "tools/tamis/compiler/Diagnostics.h"
 #include "tools/tamis/compiler/EvaluatedModel.h"
 #include "tools/tamis/compiler/OutputFile.h"
+#include "tools/tamis/compiler/Reducer.h"
 #include "tools/tamis/compiler/WeightFile.h"
 
 #include "dialects/plan/PlanDialect.h"
@@ -165,6 +166,47 @@ public:
     for (const DimRange &dim : dims)
       options.dims.push_back({dim.name, dim.min, dim.max});
     return EvaluatedModel::read(registry, model, options, attention);
+  }
+
+  bool reduce(const ReduceRequest &request, ReduceSummary &summary) override {
+    if (!parseMlirFlags({}))
+      return false;
+    for (const std::string &file : {request.output, weightFile(request.output)})
+      if (llvm::Error error = checkWritable(file))
+        return printError(llvm::toString(std::move(error)));
+    MLIRContext context(registry);
+    DiagnosticPrinter printer(&context, request.model);
+    ImportOptions options;
+    for (const DimRange &dim : request.dims)
+      options.dims.push_back({dim.name, dim.min, dim.max});
+    WeightStore weights;
+    auto module = importModel(request.model, options, &context, weights);
+    if (failed(module))
+      return false;
+    auto write = [&](ModuleOp graph, const std::string &path) {
+      if (llvm::Error error = writeWeights(graph, weights, weightFile(path)))
+        return printError(llvm::toString(std::move(error)));
+      llvm::Error error = writeOutput(path, [&](raw_ostream &out) {
+        graph.print(out, OpPrintingFlags().enableDebugInfo());
+        return true;
+      });
+      return !error || printError(llvm::toString(std::move(error)));
+    };
+    size_t tried = 0;
+    auto fails = [&](ModuleOp graph) {
+      if (request.progress)
+        request.progress(Reducer::count(graph), tried);
+      ++tried;
+      return write(graph, request.candidate) && request.fails(request.candidate);
+    };
+    summary.before = Reducer::count(**module);
+    if (!fails(**module))
+      return printError(request.model + ": the fault does not show, so there is nothing to reduce");
+    Reducer reducer(**module, fails);
+    reducer.run();
+    summary.after = Reducer::count(reducer.module());
+    summary.tried = tried;
+    return write(reducer.module(), request.output);
   }
 
   std::vector<std::pair<std::string, std::string>> facts() const override {
