@@ -46,7 +46,9 @@ void subtract(float *y, float factor, const float *x, int64_t count) {
 }
 
 int64_t nearest(float number, float scale, int64_t zero, int64_t low, int64_t high) {
-  return std::clamp<int64_t>(int64_t(std::nearbyint(number / scale)) + zero, low, high);
+  // Compared before it becomes an integer: what earlier roundings left may be large beyond integers.
+  float rounded = std::nearbyint(number / scale) + float(zero);
+  return rounded >= float(high) ? high : rounded > float(low) ? int64_t(rounded) : low;
 }
 
 /// The upper triangle U of U^T U = moments^-1, rows of all columns, in place. False where there is none.
