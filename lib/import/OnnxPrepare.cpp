@@ -149,7 +149,8 @@ template <typename Nodes> LogicalResult checkCounts(const Nodes &nodes, Location
                                         "blocksize",   "group",        "num_groups"};
   for (auto [index, node] : llvm::enumerate(nodes))
     for (const onnx::AttributeProto &attribute : node.attribute()) {
-      if (counts.contains(attribute.name()) && attribute.has_i() && attribute.i() < 1)
+      // One without a number counts as 0 there; one of a function is known once it is inlined.
+      if (counts.contains(attribute.name()) && attribute.ref_attr_name().empty() && attribute.i() < 1)
         return emitError(loc) << "node '" << nameOf(node, index) << "' has " << attribute.name() << " " << attribute.i()
                               << " but at least 1 is wanted";
       if (failed(checkCounts(attribute.g().node(), loc)))
@@ -223,7 +224,8 @@ LogicalResult tamis::prepareOnnxModel(onnx::ModelProto &model, Location loc) {
     if (failed(guarded(loc, "cannot inline its functions", inlineAll)))
       return failure();
     nameNodes(graph);
-    if (failed(guarded(loc, "cannot look up its ops", [&] { setUnknownAside(model); })))
+    if (failed(checkCounts(graph.node(), loc)) ||
+        failed(guarded(loc, "cannot look up its ops", [&] { setUnknownAside(model); })))
       return failure();
   }
   int version = importedOpset;

@@ -191,6 +191,11 @@ TEST_F(OnnxBadInput, CountsOfNone) {
                 HasSubstr("node 'Attention#0' has kv_num_heads " + std::string(heads) + " but at least 1 is wanted"));
   EXPECT_THAT(errorOf("g (float[2] x) => (float[N] y) { y = Split<num_outputs = 0>(x) }", 18),
               HasSubstr("has num_outputs 0"));
+  // No number at all is one of 0 to the onnx library.
+  onnx::ModelProto model = parseOnnx(attention + "2>(q, q, q) }", 23);
+  for (onnx::AttributeProto &attribute : *model.mutable_graph()->mutable_node(0)->mutable_attribute())
+    attribute.clear_i();
+  EXPECT_THAT(errorOf(model), HasSubstr("has q_num_heads 0 but at least 1 is wanted"));
 }
 
 TEST_F(OnnxBadInput, AttributeOfAnotherType) {
