@@ -91,16 +91,8 @@ private:
     const WeightStore::Weight *found = weights.find(name);
     if (found && found->type.getShape() == ArrayRef<int64_t>(shape) && found->type != type)
       found = widened(*found, name);
-    if (!found || found->type != type) {
-      std::string text = "'" + name + "' is ";
-      llvm::raw_string_ostream stream(text);
-      if (found)
-        stream << found->type << " but " << type << " is wanted";
-      else
-        stream << "missing";
-      if (missing.size() < maxMissing)
-        missing.push_back(text);
-    }
+    if (std::string wrong = weightComplaint(name, found, type); !wrong.empty() && missing.size() < maxMissing)
+      missing.push_back(std::move(wrong));
     return model::WeightOp::create(builder, at(name), type, name);
   }
 

@@ -169,16 +169,8 @@ private:
       name = prefix + stem.str() + (StringRef(key).ends_with(".weight") ? ".gamma" : ".beta");
       found = weights.find(name);
     }
-    if (!found || found->type != type) {
-      std::string text = "'" + prefix + key + "' is ";
-      llvm::raw_string_ostream stream(text);
-      if (found)
-        stream << found->type << " but " << type << " is wanted";
-      else
-        stream << "missing";
-      if (missing.size() < maxMissing)
-        missing.push_back(text);
-    }
+    if (std::string wrong = weightComplaint(prefix + key, found, type); !wrong.empty() && missing.size() < maxMissing)
+      missing.push_back(std::move(wrong));
     return model::WeightOp::create(builder, at(key), type, name);
   }
 

@@ -16,6 +16,19 @@ Location tamis::fileLocation(StringRef path, MLIRContext *context) {
   return FileLineColLoc::get(context, path, 0, 0);
 }
 
+std::string tamis::weightComplaint(StringRef name, const WeightStore::Weight *found, RankedTensorType wanted) {
+  std::string text;
+  if (found && found->type == wanted)
+    return text;
+  llvm::raw_string_ostream stream(text);
+  stream << "'" << name << "' is ";
+  if (found)
+    stream << found->type << " but " << wanted << " is wanted";
+  else
+    stream << "missing";
+  return text;
+}
+
 LogicalResult tamis::reportError(Location loc, llvm::Error error) {
   return emitError(loc) << llvm::toString(std::move(error));
 }

@@ -21,6 +21,10 @@ ImportedModule importText(llvm::StringRef path, const ImportOptions &options, ml
 /// The location of a file as a whole.
 mlir::Location fileLocation(llvm::StringRef path, mlir::MLIRContext *context);
 
+/// What is wrong with a weight that a model's description wants, for a list of all that are: missing, or of another
+/// type. Empty where `found`, null for none, is as wanted.
+std::string weightComplaint(llvm::StringRef name, const WeightStore::Weight *found, mlir::RankedTensorType wanted);
+
 /// Reports an llvm::Error on a location.
 mlir::LogicalResult reportError(mlir::Location loc, llvm::Error error);
 
