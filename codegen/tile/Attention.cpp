@@ -13,9 +13,9 @@ using namespace mlir;
 using namespace tamis;
 
 AttentionTiler::AttentionTiler(KernelBuilder &builder, const AttentionKernel &kernel, const AttentionSchedule &schedule)
-    : b(builder), kernel(kernel), schedule(schedule), place(schedule, kernel.D, kernel.E), math(builder),
-      lanes(schedule.lanes), blockKeys(schedule.blockKeys()), paddedD(llvm::alignTo(kernel.D, lanes)),
-      paddedE(llvm::alignTo(kernel.E, lanes)) {
+    : b(builder), kernel(kernel), schedule(schedule), place(schedule, kernel.D, kernel.E),
+      math(builder, /*scalesWide=*/schedule.lanes == 16), lanes(schedule.lanes), blockKeys(schedule.blockKeys()),
+      paddedD(llvm::alignTo(kernel.D, lanes)), paddedE(llvm::alignTo(kernel.E, lanes)) {
   scratch = b.scratch();
   queries = b.size(kernel.queries);
   keys = b.size(kernel.keys);
@@ -115,11 +115,14 @@ void AttentionTiler::queryBlock(const Group &group, Value firstQuery) {
     pipelined = arith::SelectOp::create(b, hasTwo, full, pipelined);
     Value hasFull = arith::CmpIOp::create(b, arith::CmpIPredicate::ne, pipelined, b.index(0));
     b.branch(hasFull, [&] {
-      pipelineBlocks(rows, pipelined, [&](Value block, Value row) {
-        Tile tile = tileAt(group, firstQuery, block, row, schedule.pipelinedRows, schedule.keyVectors);
-        tile.keyCount = b.index(blockKeys); // rows of values beyond the last key are zero
-        return tile;
-      });
+      pipelineBlocks(
+          rows, pipelined,
+          [&](Value block, Value row) {
+            Tile tile = tileAt(group, firstQuery, block, row, schedule.pipelinedRows, schedule.keyVectors);
+            tile.keyCount = b.index(blockKeys); // rows of values beyond the last key are zero
+            return tile;
+          },
+          [&](Value number) { fetchAhead(group, firstQuery, number); });
     });
   }
   plainBlocks(group, firstQuery, rows, pipelined, blocks);

@@ -77,6 +77,13 @@ protected:
   mlir::Value maskBiasOf(const Group &group, mlir::Value query, mlir::Value key);
   mlir::Value maskOffset(const Group &group, mlir::Value query, mlir::Value key);
 
+  // AttentionAhead.cpp: lines of cache asked for before they are needed.
+  void fetch(const ColumnRange &range, mlir::Value offset, int64_t width);
+  void fetchKey(const Group &group, mlir::Value key); ///< and its value
+  /// The query that stands `blockQueries` behind it, and its own result.
+  void fetchQuery(const Group &group, mlir::Value query, int64_t blockQueries);
+  void fetchAhead(const Group &group, mlir::Value firstQuery, mlir::Value number);
+
   // AttentionTile.cpp: the parts of one tile, in their order.
   /// A vector of the weights of a tile.
   using WeighVector = llvm::function_ref<void(unsigned row, mlir::Value column)>;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// What the next block of queries reads, asked for while this one is computed. Rows of one head lie apart in memory, so
-// no machine guesses them; with few keys a query, waiting for them took a quarter of the time.
+// What the next block of queries reads, asked for while this one is computed: with few keys a query, waiting for it
+// took a quarter of the time.
 #include "codegen/tile/SparseAttentionTiler.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -10,7 +10,6 @@ using namespace tamis;
 using arith::CmpIPredicate;
 
 namespace {
-constexpr int64_t kLine = 16;      // f32 elements of a cache line
 constexpr int64_t kKeysOfTile = 4; // whose lines are asked for with a tile: few enough never to be waited for
 } // namespace
 
@@ -51,28 +50,16 @@ Value SparseAttentionTiler::listAhead(const Rows &rows) {
 
 /// With tile `number`: queries of the next block, results of this one, keys and values of the blocks that are listed.
 void SparseAttentionTiler::fetchAhead(const Rows &rows, Value number, Value listed) {
-  auto fetch = [&](const ColumnRange &range, Value offset, int64_t width) {
-    for (int64_t column = 0; column < width; column += kLine)
-      b.prefetch(b.argument(range.source.getArgNumber()), b.add(offset, column));
-  };
-  Value row = b.mul(number, kKeysOfTile), lastQuery = b.sub(queries, b.index(1)), lastKey = b.sub(keys, b.index(1));
+  Value row = b.mul(number, kKeysOfTile), lastKey = b.sub(keys, b.index(1));
   b.branch(compare(CmpIPredicate::ult, row, b.index(AttentionSchedule::kBlockQueries)), [&] {
-    for (int64_t i = 0; i < kKeysOfTile; ++i) {
-      Value query = b.minimum(b.add(rows.firstQuery, b.add(row, i)), lastQuery);
-      fetch(kernel.query, queryOffset(rows.group, b.minimum(b.add(query, AttentionSchedule::kBlockQueries), lastQuery)),
-            kernel.D);
-      for (int64_t e = 0; e < kernel.E; e += kLine)
-        b.prefetchForWrite(b.result(0), b.add(resultOffset(rows.group, query), e));
-    }
+    for (int64_t i = 0; i < kKeysOfTile; ++i)
+      fetchQuery(rows.group, b.add(rows.firstQuery, b.add(row, i)), AttentionSchedule::kBlockQueries);
   });
   Value perBlock = b.index(blockKeys / kKeysOfTile), which = b.divFloor(number, perBlock);
   b.branch(compare(CmpIPredicate::ult, which, listed), [&] {
     Value block = loadInteger(partOf(parts.ahead, which));
     Value first = b.add(b.mul(block, blockKeys), b.mul(b.rem(number, perBlock), kKeysOfTile));
-    for (int64_t i = 0; i < kKeysOfTile; ++i) {
-      Value key = b.minimum(b.add(first, i), lastKey);
-      fetch(kernel.key, b.add(keyBase(rows.group), b.mul(key, kernel.key.rowStride)), kernel.D);
-      fetch(kernel.value, b.add(valueBase(rows.group), b.mul(key, kernel.value.rowStride)), kernel.E);
-    }
+    for (int64_t i = 0; i < kKeysOfTile; ++i)
+      fetchKey(rows.group, b.minimum(b.add(first, i), lastKey));
   });
 }

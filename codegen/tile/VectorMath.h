@@ -14,7 +14,10 @@ namespace tamis {
 /// The coefficients come from scripts/fit-polynomials.
 class VectorMath {
 public:
-  explicit VectorMath(mlir::ImplicitLocOpBuilder &builder) : b(builder) {}
+  /// `scalesWide`: code is for x86 with AVX-512, where vectors of 16 lanes take a remainder, and a power of two times
+  /// a number, in one instruction each.
+  explicit VectorMath(mlir::ImplicitLocOpBuilder &builder, bool scalesWide = false)
+      : b(builder), scalesWide(scalesWide) {}
 
   /// e^x, relative error 3e-7; 0 at -infinity, infinity above 88.73; results below the smallest normal number included.
   mlir::Value exp(mlir::Value x);
@@ -62,6 +65,7 @@ private:
   mlir::Value bits(mlir::Value x);
   mlir::Value fromBits(mlir::Value x);
   mlir::Value horner(llvm::ArrayRef<float> coefficients, mlir::Value x);
+  mlir::Value exp2Wide(mlir::Value x);
   mlir::Value select(mlir::Value condition, mlir::Value yes, mlir::Value no);
   mlir::Value erfLimited(mlir::Value z, mlir::Value scale, mlir::Value offset);
   /// The remainder of x by multiples of pi/2, in [-pi/4, pi/4], and which of the four quarter turns it is in, a float.
@@ -69,6 +73,7 @@ private:
   mlir::Value sineOfQuarter(mlir::Value remainder, mlir::Value quarter);
 
   mlir::ImplicitLocOpBuilder &b;
+  bool scalesWide;
 };
 
 } // namespace tamis

@@ -46,7 +46,7 @@ KernelMaker makerOf(const Emit &emit, bool scalars) {
           [=](func::FuncOp function, const CpuTarget &target) {
             unsigned lanes = scalars ? 1 : target.lanes, arity = function.getNumArguments();
             KernelBuilder b(function);
-            VectorMath math(b);
+            VectorMath math(b, /*scalesWide=*/target.lanes == 16);
             b.loop(b.mul(b.begin(), kGroup), b.mul(b.end(), kGroup), lanes, [&](Value i) {
               SmallVector<Value> operands;
               for (unsigned a = 0; a < arity; ++a)
