@@ -292,4 +292,26 @@ Value makeUniform(OpBuilder &builder, Location loc, RankedTensorType type, doubl
   return small == type ? constant : BroadcastOp::create(builder, loc, type, constant).getResult();
 }
 
+Value layerWeight(Operation *op) {
+  Value weight;
+  if (auto linear = dyn_cast<LinearOp>(op))
+    weight = linear.getWeight();
+  else if (auto embedding = dyn_cast<EmbeddingOp>(op))
+    weight = embedding.getTable();
+  else
+    return {};
+  return cast<RankedTensorType>(op->getResult(0).getType()).getElementType().isF32() ? weight : Value();
+}
+
+std::optional<std::string> weightKey(Value value) {
+  while (Operation *op = value.getDefiningOp()) {
+    if (auto weight = dyn_cast<WeightOp>(op))
+      return weight.getKey().str();
+    if (!isa<ReshapeOp, TransposeOp, BroadcastOp, SliceOp, ConcatOp, GatherOp, CastOp, ElementwiseOp, DequantizeOp>(op))
+      return std::nullopt;
+    value = op->getOperand(0);
+  }
+  return std::nullopt;
+}
+
 } // namespace tamis::model

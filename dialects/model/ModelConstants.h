@@ -5,6 +5,7 @@
 #include "dialects/model/ModelDialect.h"
 #include "mlir/IR/BuiltinAttributes.h"
 #include <optional>
+#include <string>
 
 namespace tamis::model {
 
@@ -33,5 +34,12 @@ std::optional<double> uniformNumber(mlir::Value value);
 
 /// A tensor of `type`, static or not, that holds `number` everywhere; elements are rounded to the type.
 mlir::Value makeUniform(mlir::OpBuilder &builder, mlir::Location loc, mlir::RankedTensorType type, double number);
+
+/// The weight of a layer of f32: the matrix of a `model.linear`, the table of a `model.embedding`; null for other ops.
+mlir::Value layerWeight(mlir::Operation *op);
+
+/// The key of the first `model.weight` that `value` follows from, through views, arithmetic and look-ups by their first
+/// operands; nothing where that is none.
+std::optional<std::string> weightKey(mlir::Value value);
 
 } // namespace tamis::model

@@ -3,7 +3,6 @@
 #include "lib/driver/ChooseAttention.h"
 
 #include "dialects/model/ModelDialect.h"
-#include "lib/driver/HostPlan.h"
 #include "lib/driver/PatternWeights.h"
 #include "lib/driver/Pipeline.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -14,8 +13,6 @@
 using namespace mlir;
 using namespace tamis;
 
-/// One passage in so many is held out.
-static constexpr size_t kHeldOut = 4;
 /// What it costs to cut an attention into runs of heads: a copy of the result, read and written, at 10 GB/s, and 2 us
 /// for each kernel more. Estimates, not measured: they only keep small gains from cutting a layer apart.
 static constexpr double kCopySeconds = 2 * sizeof(float) / 10e9, kKernelSeconds = 2e-6;
@@ -33,11 +30,7 @@ class Chooser {
 public:
   Chooser(ModuleOp module, WeightStore &weights, ArrayRef<Passage> passages, const ChooseOptions &options,
           const Activity &activity)
-      : module(module), weights(weights), options(options), activity(activity) {
-    for (auto [i, passage] : llvm::enumerate(passages))
-      (i % kHeldOut == kHeldOut - 1 || (passages.size() < kHeldOut && i + 1 == passages.size()) ? heldOut : seen)
-          .push_back(passage);
-  }
+      : module(module), weights(weights), passages(passages), options(options), activity(activity) {}
 
   FailureOr<AttentionChoice> run() {
     auto main = module.lookupSymbol<func::FuncOp>("main");
@@ -48,18 +41,24 @@ public:
         numbers.push_back(isa<model::AttentionOp>(op) ? int64_t(numbers.size()) : -1);
     if (layers.empty())
       return emitError(UnknownLoc::get(module.getContext())) << "found no dense attention to choose patterns for";
-    if (seen.empty() || heldOut.empty())
-      return emitError(UnknownLoc::get(module.getContext()))
-             << "found " << seen.size() + heldOut.size()
-             << " passages of calibration but two or more are wanted: some are held out";
-    std::vector<Passage> all = seen;
-    llvm::append_range(all, heldOut);
+    auto parts = SplitPassages::of(passages, UnknownLoc::get(module.getContext()));
+    if (failed(parts))
+      return failure();
+    split = std::move(*parts);
+    std::vector<Passage> all = split.seen;
+    llvm::append_range(all, split.heldOut);
     auto runs = runModel(module, layers, weights, all, activity);
     if (failed(runs))
       return failure();
-    for (ModelRun &run : llvm::drop_begin(*runs, seen.size()))
+    for (ModelRun &run : llvm::drop_begin(*runs, split.seen.size()))
       wanted.push_back(std::move(run.outputs));
-    runs->resize(seen.size());
+    if (!options.right.empty()) {
+      wanted.clear();
+      for (auto [number, outputs] : llvm::enumerate(options.right))
+        if (SplitPassages::isHeldOut(number, options.right.size()))
+          wanted.push_back(outputs);
+    }
+    runs->resize(split.seen.size());
     int64_t keys = 0;
     for (const ModelRun &run : *runs)
       for (const AttentionOperands &operands : run.attentions)
@@ -156,6 +155,12 @@ private:
     for (Operation *layer : layers)
       dense.emplace_back(headsOf(layer), 0);
     Assignment chosen = dense;
+    if (!options.right.empty()) {
+      auto error = check(dense);
+      if (failed(error))
+        return failure();
+      choice.error = *error;
+    }
     size_t low = 0, high = all.size();
     while (low < high) {
       size_t middle = (low + high) / 2;
@@ -275,50 +280,16 @@ private:
     PassManager choose(module.getContext()), rest(module.getContext());
     addChoosePass(choose, policyOf(assignment));
     addSelectionPasses(rest);
-    if (failed(choose.run(*copy)) || failed(supplyPatternWeights(*copy, weights, seen, activity)) ||
+    if (failed(choose.run(*copy)) || failed(supplyPatternWeights(*copy, weights, split.seen, activity)) ||
         failed(rest.run(*copy)))
       return failure();
-    auto plan = planForHost(*copy, weights);
-    if (failed(plan))
-      return failure();
-    auto context = plan->context();
-    if (!context)
-      return emitError(UnknownLoc::get(module.getContext())) << context.error().message();
-    OutputError worst;
-    for (auto [passage, right] : llvm::zip_equal(heldOut, wanted)) {
-      auto outputs = runPlan(*context, passage, module.getLoc());
-      if (failed(outputs))
-        return failure();
-      for (auto [output, dense] : llvm::zip_equal(*outputs, right)) {
-        OutputError error = compare(output, dense);
-        worst.cosine = std::max(worst.cosine, error.cosine);
-        worst.relative = std::max(worst.relative, error.relative);
-      }
-    }
-    return worst;
-  }
-
-  /// Outputs that are no f32 do not count. What is no number is as wrong as can be.
-  static OutputError compare(const npy::Array &found, const npy::Array &right) {
-    if (found.type != TAMIS_F32)
-      return {};
-    auto *a = reinterpret_cast<const float *>(found.bytes.data()),
-         *b = reinterpret_cast<const float *>(right.bytes.data());
-    double aa = 0, bb = 0, ab = 0, apart = 0;
-    for (size_t i = 0; i < right.bytes.size() / sizeof(float); ++i) {
-      aa += double(a[i]) * a[i], bb += double(b[i]) * b[i], ab += double(a[i]) * b[i];
-      apart += (double(a[i]) - b[i]) * (double(a[i]) - b[i]);
-    }
-    if (apart == 0)
-      return {};
-    OutputError error{1 - ab / std::sqrt(aa * bb), std::sqrt(apart / bb)};
-    return std::isfinite(error.cosine) ? error : OutputError{2, INFINITY};
+    return measureError(*copy, weights, split.heldOut, wanted);
   }
 
   void describe() {
     choice.maxError = options.maxError;
-    choice.passages = seen.size();
-    choice.heldOut = heldOut.size();
+    choice.passages = split.seen.size();
+    choice.heldOut = split.heldOut.size();
     for (size_t number = 0; number < layers.size(); ++number)
       for (ChosenHeads &heads : choice.layers[number]) {
         const Candidate &candidate = choice.candidates[heads.candidate];
@@ -334,12 +305,13 @@ private:
 
   ModuleOp module;
   WeightStore &weights;
+  ArrayRef<Passage> passages;
   const ChooseOptions &options;
   const Activity &activity;
-  std::vector<Passage> seen, heldOut;
+  SplitPassages split;
   SmallVector<Operation *> layers;
   SmallVector<int64_t> numbers;                ///< of each attention of the model, -1 where it has a pattern
-  std::vector<std::vector<npy::Array>> wanted; ///< outputs of the dense model on the passages held out
+  std::vector<std::vector<npy::Array>> wanted; ///< outputs on the passages held out: the dense model's, or given
   Assignment assignment;                       ///< what is chosen
   std::vector<double> results;                 ///< elements of each layer's result, on the first passage
   AttentionChoice choice;

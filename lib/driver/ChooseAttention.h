@@ -3,12 +3,15 @@
 #pragma once
 
 #include "lib/driver/Candidates.h"
+#include "lib/driver/OutputError.h"
 
 namespace tamis {
 
 struct ChooseOptions {
   double maxError = 0.01; ///< of every output on every passage held out: one less the cosine with the dense model's
   std::string candidates = {}; ///< as makeCandidates takes them
+  /// The right outputs of every passage, where those of the dense model have an error already; empty: those.
+  std::vector<std::vector<npy::Array>> right = {};
 };
 
 /// What was chosen for a run of heads.
@@ -17,12 +20,6 @@ struct ChosenHeads {
   size_t candidate; ///< number in AttentionChoice::candidates
   double pairs = 1; ///< kept of those that dense attention reads, on the first passage; else as many as may be
   std::optional<double> mass = 1.0; ///< the weight that dense attention gives to the pairs that are kept
-};
-
-/// How far a model's outputs are from the dense model's; the worst of all outputs and passages.
-struct OutputError {
-  double cosine = 0;   ///< one less the cosine of the two as vectors
-  double relative = 0; ///< norm of the difference over the norm of the dense output
 };
 
 /// What was chosen for a model and why.

@@ -112,6 +112,8 @@ private:
   LogicalResult runGraphPhase() {
     if (failed(runPasses(addGraphPhase)))
       return failure();
+    if (!options.precision.empty())
+      return assignPrecision();
     if (!options.quantize)
       return success();
     std::vector<Passage> passages;
@@ -123,6 +125,25 @@ private:
       manager.addPass(createCanonicalizerPass());
       manager.addPass(createCSEPass());
     });
+  }
+
+  LogicalResult assignPrecision() {
+    Activity activity = this->activity();
+    std::vector<Passage> passages;
+    if (failed(readCalibration(passages)))
+      return failure();
+    std::string policy = options.precision;
+    if (policy == "auto") {
+      ChoosePrecisionOptions choose = options.choosePrecision;
+      if (options.attention == "auto")
+        choose.maxError /= 2;
+      auto choice = choosePrecision(*result.module, weights, passages, choose, activity);
+      if (failed(choice))
+        return failure();
+      policy = choice->policy;
+      result.precision = std::move(*choice);
+    }
+    return quantizeLayers(*result.module, weights, policy, passages, activity);
   }
 
   /// None without --calibrate.
@@ -151,7 +172,10 @@ private:
         return error(
             "the attention is chosen by what it does to passages, and --calibrate=FILE.npz, which holds some, is "
             "missing");
-      auto choice = chooseAttention(*result.module, weights, passages, options.choose, activity);
+      ChooseOptions choose = options.choose;
+      if (result.precision) // one budget: what precision has spent is counted
+        choose.right = result.precision->right;
+      auto choice = chooseAttention(*result.module, weights, passages, choose, activity);
       if (failed(choice))
         return failure();
       attention = choice->policy;
@@ -242,6 +266,8 @@ private:
     PlanOrigin origin{compilerVersion(), llvm::sys::path::filename(options.model).str()};
     if (result.choice)
       origin.reports.push_back({"attention", result.choice->json()});
+    if (result.precision)
+      origin.reports.push_back({"precision", result.precision->json()});
     if (!result.gpuDecisions.empty())
       origin.reports.push_back({"gpu", printGpuDecisions(result.gpuDecisions)});
     for (const auto &[name, text] : weights.texts())

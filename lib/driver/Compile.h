@@ -4,6 +4,7 @@
 
 #include "codegen/schedule/GpuDecision.h"
 #include "lib/driver/ChooseAttention.h"
+#include "lib/driver/ChoosePrecision.h"
 #include "lib/driver/PatternWeights.h"
 #include "lib/driver/Pipeline.h"
 #include "lib/driver/QuantizeWeights.h"
@@ -21,6 +22,9 @@ struct CompileOptions {
                                     ///< lists the most demanding CPU first
   ImportOptions import;
   std::optional<QuantizeOptions> quantize; ///< how weights are stored; nothing: as the model has them
+  std::string precision; ///< of layers, as tamis-assign-precision takes it; "auto": the compiler chooses; empty: as
+                         ///< `quantize` says
+  ChoosePrecisionOptions choosePrecision; ///< for "auto"; with attention "auto", too, precision gets half of the error
   std::string attention; ///< patterns, as tamis-choose-pattern takes them; empty: dense; "auto": the compiler chooses
   std::string attentionWeights;         ///< .safetensors of weights that patterns have of their own; empty for none
   std::vector<std::string> calibration; ///< .npz of passages, for what is chosen or fitted
@@ -41,6 +45,7 @@ struct CompileOptions {
 struct CompileResult {
   mlir::OwningOpRef<mlir::ModuleOp> module; ///< after the last phase
   std::optional<AttentionChoice> choice;    ///< with `attention` "auto"
+  std::optional<PrecisionChoice> precision; ///< with `precision` "auto"
   std::vector<WeightOrigin> patternWeights; ///< where those of the chosen patterns come from
   std::vector<GpuDecisions> gpuDecisions;   ///< of each GPU target
 };

@@ -9,6 +9,7 @@
 #include "lib/reference/Evaluator.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/IRMapping.h"
+#include "passes/precision/Passes.h"
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/SetVector.h"
 #include <cmath>
@@ -56,14 +57,7 @@ FailureOr<reference::HostTensor> valueOf(Value value, const WeightStore &weights
 
 /// The key of the first weight that a value follows from.
 std::string keyOf(Value value) {
-  while (Operation *op = value.getDefiningOp()) {
-    if (auto weight = dyn_cast<WeightOp>(op))
-      return weight.getKey().str();
-    if (op->getNumOperands() == 0)
-      break;
-    value = op->getOperand(0);
-  }
-  return "constant";
+  return weightKey(value).value_or("constant");
 }
 
 /// The weight of a linear, an output a row.
@@ -98,8 +92,10 @@ public:
   LogicalResult run() {
     SmallVector<LinearOp> linears;
     SmallVector<EmbeddingOp> embeddings;
-    auto isKnownFloat = [](Value result, Value weight) {
+    auto isKnownFloat = [&](Value result, Value weight) {
       llvm::SetVector<Operation *> ops;
+      if (options.mark && result.getDefiningOp()->getAttr(precision::kPrecision) != options.mark)
+        return false;
       return cast<RankedTensorType>(result.getType()).getElementType().isF32() && isKnown(weight, ops);
     };
     for (auto op : main.getOps<LinearOp>())

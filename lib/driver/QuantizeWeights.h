@@ -23,6 +23,7 @@ struct QuantizeOptions {
   int64_t group = 0;     ///< rows of K that share a scale; 0: all of a column
   /// Nothing: gptq where there are passages to calibrate by, else nearest.
   std::optional<QuantizeAlgorithm> algorithm;
+  mlir::StringAttr mark = {}; ///< what layers must be marked with (tamis-assign-precision); null: all are quantized
 };
 
 /// The options of a text: `int8`, `int4`, with `(group=32, asymmetric, algorithm=gptq)` or some of these behind it; the

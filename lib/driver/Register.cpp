@@ -11,6 +11,7 @@
 #include "mlir/InitAllExtensions.h"
 #include "mlir/InitAllPasses.h"
 #include "passes/graph/Passes.h"
+#include "passes/precision/Passes.h"
 #include "passes/sparsify/Passes.h"
 
 void tamis::registerAll(mlir::DialectRegistry &registry) {
@@ -20,6 +21,7 @@ void tamis::registerAll(mlir::DialectRegistry &registry) {
 
   mlir::registerAllPasses();
   graph::registerGraphPasses();
+  precision::registerPrecisionPhasePasses();
   sparsify::registerSparsifyPasses();
   registerTamisTilePasses();
   registerTamisPlanPasses();

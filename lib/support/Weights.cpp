@@ -51,6 +51,13 @@ llvm::MutableArrayRef<char> WeightStore::allocate(size_t bytes) {
   return memory;
 }
 
+WeightStore WeightStore::forTrial() const {
+  WeightStore trial;
+  for (const auto &weight : weights)
+    trial.weights.try_emplace(weight.getKey(), weight.getValue());
+  return trial;
+}
+
 const WeightStore::Weight *WeightStore::find(llvm::StringRef key) const {
   auto it = weights.find(key);
   return it == weights.end() ? nullptr : &it->second;

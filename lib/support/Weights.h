@@ -35,6 +35,9 @@ public:
   void addText(llvm::StringRef name, std::string text) { belongings[name.str()] = std::move(text); }
   const std::map<std::string, std::string> &texts() const { return belongings; }
 
+  /// A store of the same weights, for trials: what is added to it is not added here. This one has to live as long.
+  WeightStore forTrial() const;
+
   struct Weight {
     mlir::RankedTensorType type; ///< static shape, no encoding
     llvm::ArrayRef<char> bytes;

@@ -18,6 +18,7 @@ namespace tamis::tool {
 namespace {
 struct Options {
   std::string model, output, targets = "cpu", weights, attention, lastPhase, dumpFolder;
+  std::string precision, precisionCandidates, precisionPolicy;
   std::string attentionWeights, maxError, candidates, report, gpuDecisions, gpuChoices;
   std::vector<std::string> dims, calibration;
   int threads = 0;
@@ -101,17 +102,36 @@ static Result<void> readAttention(const Options &options, CompileRequest &reques
   request.calibration = options.calibration;
   request.candidates = options.candidates;
   request.denseBelow = options.denseBelow;
-  bool isAuto = options.attention == "auto";
-  for (auto [name, text] : {std::pair("--max-error", &options.maxError), std::pair("--candidates", &options.candidates),
-                            std::pair("--report", &options.report)})
-    if (!isAuto && !text->empty())
-      return Error(TAMIS_INVALID_ARGUMENT, std::string(name) + " is for --attention=auto");
+  bool isAuto = options.attention == "auto", anyAuto = isAuto || options.precision == "auto";
+  for (auto [name, text] : {std::pair("--max-error", &options.maxError), std::pair("--report", &options.report)})
+    if (!anyAuto && !text->empty())
+      return Error(TAMIS_INVALID_ARGUMENT, std::string(name) + " is for --attention=auto and --precision=auto");
+  if (!isAuto && !options.candidates.empty())
+    return Error(TAMIS_INVALID_ARGUMENT, "--candidates is for --attention=auto");
   if (isAuto && options.calibration.empty())
     return Error(TAMIS_INVALID_ARGUMENT, "--attention=auto chooses by what attention does to passages, and "
                                          "--calibrate=FILE.npz, which holds some, is missing");
   if (!options.maxError.empty() && !parseShare(options.maxError, request.maxError))
     return Error(TAMIS_INVALID_ARGUMENT,
                  "--max-error: '" + options.maxError + "' is no share above 0%, up to 100%, such as 1% or 0.01");
+  return {};
+}
+
+/// The same of --precision.
+static Result<void> readPrecision(const Options &options, CompileRequest &request) {
+  request.precision = options.precision;
+  request.precisionCandidates = options.precisionCandidates;
+  bool isAuto = options.precision == "auto";
+  if (!options.precision.empty() && !options.weights.empty())
+    return Error(TAMIS_INVALID_ARGUMENT, "--weights gives all layers one precision and --precision each its own; one "
+                                         "of them is wanted");
+  for (auto [name, text] : {std::pair("--precision-candidates", &options.precisionCandidates),
+                            std::pair("--precision-policy", &options.precisionPolicy)})
+    if (!isAuto && !text->empty())
+      return Error(TAMIS_INVALID_ARGUMENT, std::string(name) + " is for --precision=auto");
+  if (isAuto && options.calibration.empty())
+    return Error(TAMIS_INVALID_ARGUMENT, "--precision=auto chooses by what precision does to passages, and "
+                                         "--calibrate=FILE.npz, which holds some, is missing");
   return {};
 }
 
@@ -122,10 +142,13 @@ static std::string joined(const std::vector<std::string> &words) {
   return text;
 }
 
-/// What is said of attention at the end, before the line that sums up.
-static Result<void> reportAttention(const Options &options, const CompileSummary &summary) {
+/// What is said of choices at the end, before the line that sums up.
+static Result<void> reportChoices(const Options &options, const CompileSummary &summary) {
   if (!options.report.empty())
     if (Result<void> written = npy::writeFile(options.report, summary.reportJson); !written)
+      return written;
+  if (!options.precisionPolicy.empty())
+    if (Result<void> written = npy::writeFile(options.precisionPolicy, summary.precisionPolicy + "\n"); !written)
       return written;
   if (options.quiet || !options.lastPhase.empty())
     return {};
@@ -159,13 +182,18 @@ static std::string summaryLine(const Options &options, const CompileSummary &sum
                 summary.kernels, bytesText(bytes).c_str(), secondsText(seconds).c_str());
 }
 
+/// Whether int8 is among what layers are, or may be, computed in.
+static bool mayMultiplyBytes(const Options &options) {
+  return options.weights.rfind("int8", 0) == 0 || (!options.precision.empty() && options.precision != "f32");
+}
+
 static int compile(const CLI::App &app, const Options &options) {
   auto start = std::chrono::steady_clock::now();
   CompileRequest request;
   request.model = options.model;
   request.output = options.output;
   request.weights = options.weights;
-  request.targets = parseTargets(options.targets, options.weights.rfind("int8", 0) == 0);
+  request.targets = parseTargets(options.targets, mayMultiplyBytes(options));
   request.lastPhase = options.lastPhase;
   request.bytecode = options.bytecode;
   request.withWeights = options.withWeights;
@@ -181,6 +209,8 @@ static int compile(const CLI::App &app, const Options &options) {
     return failUsage(dims.error().message());
   if (Result<void> attention = readAttention(options, request); !attention)
     return failUsage(attention.error().message());
+  if (Result<void> precision = readPrecision(options, request); !precision)
+    return failUsage(precision.error().message());
   if (Result<void> gpu = readGpuOptions(options, request); !gpu)
     return failUsage(gpu.error().message());
   if (options.output.empty() && options.lastPhase.empty())
@@ -204,7 +234,7 @@ static int compile(const CLI::App &app, const Options &options) {
   report.finish();
   if (!done)
     return kFailure;
-  if (Result<void> told = reportAttention(options, summary); !told)
+  if (Result<void> told = reportChoices(options, summary); !told)
     return fail(told.error());
   if (!options.gpuDecisions.empty())
     if (Result<void> written = npy::writeFile(options.gpuDecisions, summary.gpuDecisions); !written)
@@ -233,6 +263,11 @@ Command addCompileCommand(CLI::App &parent) {
                   "smoothquant or gptq) or several of these; by default as the model has them")
       ->option_text("TYPE");
   app->add_option(
+         "--precision", options->precision,
+         "what each layer is stored and computed in: f32, or one of --weights; @FILE.json names them by layer; "
+         "auto chooses them")
+      ->option_text("PRECISION | @FILE | auto");
+  app->add_option(
          "--attention", options->attention,
          "which keys attention reads: dense, or a pattern with its parameters, such as 'window(size=128, sinks=4)', "
          "'local_global(block=64)', 'block_top_k(k=8)', 'top_k(k=32)', 'fraction(share=0.3)'; @FILE.json names "
@@ -249,13 +284,22 @@ Command addCompileCommand(CLI::App &parent) {
                   "attention of fewer keys stays dense, in the same plan; by default as a policy or auto says, else 0")
       ->check(CLI::Range(int64_t(0), int64_t(INT32_MAX)))
       ->option_text("N");
-  app->add_option("--max-error", options->maxError,
-                  "with --attention=auto: what the cosine of any output with the dense model's may lack of 1")
+  app->add_option(
+         "--max-error", options->maxError,
+         "with --attention=auto and --precision=auto, together: what the cosine of any output with the dense f32 "
+         "model's may lack of 1")
       ->option_text("SHARE [1%]");
   app->add_option("--candidates", options->candidates,
                   "with --attention=auto: the patterns to try, separated by commas")
       ->option_text("PATTERNS");
-  app->add_option("--report", options->report, "with --attention=auto: write what was chosen and why, as JSON")
+  app->add_option("--precision-candidates", options->precisionCandidates,
+                  "with --precision=auto: the precisions to try, separated by commas")
+      ->option_text("LIST [int8,int4(group=32)]");
+  app->add_option("--precision-policy", options->precisionPolicy,
+                  "with --precision=auto: write what was chosen, to edit and to give back as --precision=@FILE.json")
+      ->option_text("FILE.json");
+  app->add_option("--report", options->report,
+                  "with --attention=auto and --precision=auto: write what was chosen and why, as JSON")
       ->option_text("FILE.json");
   app->add_option("--gpu-decisions", options->gpuDecisions,
                   "write how each GPU kernel was cut and what else was thought of, as JSON")

@@ -26,6 +26,8 @@ struct CompileRequest {
   std::vector<std::string> targets; ///< names of CPUs and, as "cuda:sm_80", of GPUs
   std::vector<DimRange> dims;
   std::string weights;                  ///< how they are stored: "int8", "int4(group=32)"; empty: as the model has them
+  std::string precision;                ///< of layers: one of the above, "f32", "@FILE" of a policy, or "auto"
+  std::string precisionCandidates;      ///< with precision "auto": separated by commas; empty for the compiler's own
   std::string attention;                ///< a pattern, "@FILE" of a policy, or "auto"; empty for dense
   std::string attentionWeights;         ///< .safetensors; empty for none
   std::vector<std::string> calibration; ///< .npz files of passages
@@ -47,6 +49,7 @@ struct CompileRequest {
 struct CompileSummary {
   size_t dispatches = 0, kernels = 0;
   std::string report, reportJson;                      ///< with "auto": what was chosen and why
+  std::string precisionPolicy;                         ///< with precision "auto": what was chosen, as JSON
   std::string gpuDecisions;                            ///< how GPU kernels were cut, as JSON
   std::vector<std::string> fileWeights, fittedWeights; ///< keys of the patterns' own weights
 };
@@ -134,6 +137,6 @@ Result<std::vector<DimRange>> parseDimRanges(const std::vector<std::string> &tex
 } // namespace tamis::tool
 
 /// The module's one symbol: the compiler, which lives as long as the process. Ends in the number of this interface.
-extern "C" tamis::tool::Compiler *tamis_compiler_3();
+extern "C" tamis::tool::Compiler *tamis_compiler_4();
 
 #endif // TAMIS_TOOLS_TAMIS_COMPILER_H

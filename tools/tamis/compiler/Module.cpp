@@ -65,6 +65,22 @@ CompileSummary summaryOf(ModuleOp module) {
   return summary;
 }
 
+/// One report alone is the file; two are its members.
+void describeChoices(const CompileResult &result, CompileSummary &summary) {
+  if (result.precision) {
+    summary.precisionPolicy = result.precision->policy;
+    summary.report += result.precision->text();
+    summary.reportJson = result.precision->json();
+  }
+  if (!result.choice)
+    return;
+  summary.report += result.choice->text();
+  std::string attention = result.choice->json();
+  summary.reportJson = summary.reportJson.empty()
+                           ? attention
+                           : "{\"precision\": " + summary.reportJson + ",\n\"attention\": " + attention + "}\n";
+}
+
 /// A context of `threads` threads; the pool outlives it.
 struct Session {
   Session(const DialectRegistry &registry, int threads)
@@ -101,11 +117,13 @@ public:
         return printError(llvm::toString(quantize.takeError()));
       options.quantize = *quantize;
     }
+    options.precision = request.precision;
+    options.choosePrecision = {request.maxError, request.precisionCandidates};
     options.attention = request.attention;
     options.attentionWeights = request.attentionWeights;
     options.calibration = request.calibration;
     options.denseBelow = request.denseBelow;
-    options.choose = {request.maxError, request.candidates};
+    options.choose = {request.maxError, request.candidates, {}};
     if (!request.gpuChoices.empty()) {
       auto file = llvm::MemoryBuffer::getFile(request.gpuChoices);
       if (!file)
@@ -150,8 +168,7 @@ public:
       return false;
     }
     summary = summaryOf(*result->module);
-    if (result->choice)
-      summary.report = result->choice->text(), summary.reportJson = result->choice->json();
+    describeChoices(*result, summary);
     summary.gpuDecisions = printGpuDecisions(result->gpuDecisions);
     for (const WeightOrigin &origin : result->patternWeights)
       (origin.fitted ? summary.fittedWeights : summary.fileWeights).push_back(origin.key);
@@ -266,7 +283,7 @@ private:
 
 } // namespace
 
-extern "C" Compiler *tamis_compiler_3() {
+extern "C" Compiler *tamis_compiler_4() {
   static LoadedCompiler compiler;
   return &compiler;
 }

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""tamis compile --precision: policies, what auto chooses, that its bound holds, and what is refused."""
+
+import json
+import unittest
+
+import numpy as np
+from command import CommandTest
+from safetensors.numpy import save_file
+
+WIDTH = 64
+ROWS = 16
+X = f'tensor<?x{ROWS}x{WIDTH}xf32, #model.dims<"batch", "{ROWS}", "{WIDTH}">>'
+W = f"tensor<{WIDTH}x{WIDTH}xf32>"
+MODEL = f"""
+func.func @main(%x: {X} {{model.name = "x"}}) -> ({X} {{model.name = "y"}})
+    attributes {{model.symbols = [#model.symbol<"batch", 1, 64>]}} {{
+  %a = model.weight "plain" : {W}
+  %b = model.weight "wild" : {W}
+  %h = model.linear %x, %a : {X}, {W} -> {X}
+  %g = model.activation gelu %h : {X}
+  %y = model.linear %g, %b : {X}, {W} -> {X}
+  return %y : {X}
+}}
+"""
+
+
+class Precision(CommandTest):
+    def setUp(self):
+        super().setUp()
+        random = np.random.default_rng(1)
+        # The first of the numbers between the layers is a thousand times the others and counts for no more than they:
+        # rounded beside it, they are lost.
+        plain, wild = random.standard_normal((2, WIDTH, WIDTH), np.float32)
+        plain[:, 0] *= 1000
+        wild[0] /= 1000
+        save_file({"plain": plain, "wild": wild}, self.folder / "model.safetensors")
+        (self.folder / "model.mlir").write_text(MODEL)
+
+    def passages(self, count=6, seed=2):
+        x = np.random.default_rng(seed).standard_normal((count, ROWS, WIDTH), np.float32)
+        np.savez(self.folder / "passages.npz", x=x)
+        return x
+
+    def compile(self, plan, *options):
+        return self.tamis("compile", "model.mlir", "-o", plan, "--target=host", *options).stdout
+
+    def answers(self, plan, x):
+        np.savez(self.folder / "in.npz", x=x)
+        self.tamis("run", plan, "--input=x=@in.npz", "--output=out.npz")
+        with np.load(self.folder / "out.npz") as out:
+            return out["y"]
+
+    def test_one_precision_is_as_weights(self):
+        for precision in ("int8", "int4(group=32)"):
+            self.compile("a.plan", f"--precision={precision}")
+            self.compile("b.plan", f"--weights={precision}")
+            x = self.passages()
+            np.testing.assert_array_equal(self.answers("a.plan", x), self.answers("b.plan", x))
+        self.compile("a.plan", "--precision=f32")
+        self.compile("b.plan")
+        self.assertEqual((self.folder / "a.plan").read_bytes(), (self.folder / "b.plan").read_bytes())
+
+    def test_policy_by_layer(self):
+        policy = {"default": "f32", "layers": [{"weights": "pl*", "precision": "int8"}]}
+        (self.folder / "policy.json").write_text(json.dumps(policy))
+        ir = self.tamis("compile", "model.mlir", "--precision=@policy.json", "--compile-to=graph", "-o", "-").stdout
+        self.assertEqual(ir.count("model.integer_linear"), 1, ir)
+        self.assertIn('"plain.int8"', ir)
+        self.assertIn('model.weight "wild" ', ir)
+
+    def test_auto_leaves_what_is_sensitive(self):
+        x = self.passages()
+        said = self.compile("auto.plan", "--precision=auto", "--max-error=0.5%", "--calibrate=passages.npz",
+                            "--precision-candidates=int8(algorithm=rtn)",
+                            "--precision-policy=policy.json", "--report=report.json")
+        report = json.loads((self.folder / "report.json").read_text())
+        chosen = {layer["weight"]: layer["precision"] for layer in report["layers"]}
+        self.assertEqual(chosen["wild"], "f32", said)
+        self.assertNotEqual(chosen["plain"], "f32", said)
+        self.assertLessEqual(report["error"]["cosine"], 0.005)
+        self.assertGreater(report["layers"][1]["errors"]["int8(algorithm=rtn)"], 0.005)
+        # The same again from the policy, which is the report's.
+        self.assertEqual(json.loads((self.folder / "policy.json").read_text()), report["policy"])
+        self.compile("again.plan", "--precision=@policy.json", "--calibrate=passages.npz")
+        np.testing.assert_array_equal(self.answers("auto.plan", x), self.answers("again.plan", x))
+        # The bound holds on what it was not chosen by.
+        self.compile("f32.plan")
+        others = self.passages(seed=3)
+        found, right = (self.answers(plan, others).astype(np.float64).ravel() for plan in ("auto.plan", "f32.plan"))
+        self.assertGreater(found @ right / np.linalg.norm(found) / np.linalg.norm(right), 0.99)
+
+    def test_a_bound_that_nothing_keeps_leaves_the_model(self):
+        self.passages()
+        self.compile("auto.plan", "--precision=auto", "--max-error=0.0000001%", "--calibrate=passages.npz",
+                     "--report=report.json")
+        report = json.loads((self.folder / "report.json").read_text())
+        self.assertEqual({layer["precision"] for layer in report["layers"]}, {"f32"})
+        self.assertEqual(report["error"]["cosine"], 0)
+
+    def test_refused(self):
+        self.passages()
+        compile = ["compile", "model.mlir", "-o", "x.plan"]
+        self.assertIn("--calibrate", self.fails(*compile, "--precision=auto", code=2))
+        self.assertIn("one of them is wanted", self.fails(*compile, "--precision=int8", "--weights=int8", code=2))
+        self.assertIn("is for --precision=auto", self.fails(*compile, "--precision=int8", "--precision-policy=p", code=2))
+        self.assertIn("'int3'", self.fails(*compile, "--precision=int3"))
+        self.assertIn("'f8'", self.fails(*compile, "--precision=auto", "--calibrate=passages.npz",
+                                         "--precision-candidates=int8,f8"))
+        (self.folder / "other.json").write_text('{"layers": [{"weights": "encoder.*", "precision": "int8"}]}')
+        self.assertIn('"encoder.*", but it fits none', self.fails(*compile, "--precision=@other.json"))
+
+
+if __name__ == "__main__":
+    unittest.main()
