@@ -211,6 +211,8 @@ FailureOr<GpuLaunch> tamis::tileGpuRows(func::FuncOp kernel, const GpuTarget &ta
   auto form = RowsForm::of(kernel);
   if (!form)
     return tileGpuMap(kernel, target);
+  if (form->quantize)
+    return kernel.emitOpError("quantizes rows, which GPUs have no kernel for");
   GpuLaunch launch;
   launch.grid = DimExpr::floorDiv(form->rows() + (kWarps - 1), kWarps);
   launch.threads = kWarps * kWarp;

@@ -5,6 +5,7 @@
 #include "codegen/tile/ConstantExpression.h"
 #include "codegen/tile/Linear.h"
 #include "codegen/tile/Rows.h"
+#include "codegen/tile/RowsForm.h"
 #include "dialects/model/ModelDialect.h"
 #include "dialects/model/ModelShapes.h"
 #include "dialects/sattn/SattnDialect.h"
@@ -223,21 +224,21 @@ private:
     }
   }
 
-  static bool isRowOp(Operation *op) {
-    if (isa<model::NormOp>(op))
-      return true;
-    return isa<model::SoftmaxOp>(op);
-  }
+  static bool isRowOp(Operation *op) { return isa<model::NormOp, model::SoftmaxOp, model::QuantizeRowsOp>(op); }
 
   void startRows(Operation *op) {
     if (!isFree(op))
       return;
     unsigned cluster = start(KernelKind::rows, op);
-    for (Operation *last = op; last->hasOneUse(); last = *last->user_begin()) {
-      Operation *user = *last->user_begin();
-      if (!isFree(user) || !canFuseIntoRows(user, op))
-        break;
-      add(cluster, user);
+    if (!isa<model::QuantizeRowsOp>(op)) {
+      Operation *last = op;
+      for (; last->hasOneUse(); last = *last->user_begin()) {
+        Operation *user = *last->user_begin();
+        if (!isFree(user) || !canFuseIntoRows(user, op))
+          break;
+        add(cluster, user);
+      }
+      addQuantization(cluster, last, op);
     }
     // Producers that nothing else reads, nearest first.
     SmallVector<Operation *> worklist{op};
@@ -247,9 +248,43 @@ private:
         Operation *producer = operand.getDefiningOp();
         if (!isFree(producer) || !producer->hasOneUse() || !canFuseIntoRows(producer, op) || readsMap(producer, op))
           continue;
+        // There is no other kernel for a quantization.
+        if (hasQuantization(cluster) && !RowsForm::of(with(cluster, producer)))
+          continue;
         add(cluster, producer);
         worklist.push_back(producer);
       }
+    }
+  }
+
+  bool hasQuantization(unsigned cluster) {
+    return llvm::any_of(clusters[cluster].ops, [](Operation *op) { return isa<model::QuantizeRowsOp>(op); });
+  }
+  SmallVector<Operation *> with(unsigned cluster, Operation *producer) {
+    SmallVector<Operation *> ops{producer};
+    llvm::append_range(ops, clusters[cluster].ops);
+    return ops;
+  }
+
+  /// Adds the quantization of `last`, the last op behind the row op so far, and what leads to it.
+  void addQuantization(unsigned cluster, Operation *last, Operation *rowOp) {
+    for (Operation *user : last->getUsers()) {
+      SmallVector<Operation *> path{user};
+      auto leads = [&](Operation *op) { return isFree(op) && op->hasOneUse() && canFuseIntoRows(op, rowOp); };
+      while (leads(path.back()))
+        path.push_back(*path.back()->user_begin());
+      Operation *quantize = path.back();
+      // All of it is computed where the quantization stands: what else reads the row comes later.
+      bool isLast = llvm::all_of(last->getUsers(), [&](Operation *other) {
+        return llvm::is_contained(path, other) || quantize->isBeforeInBlock(other);
+      });
+      SmallVector<Operation *> all(clusters[cluster].ops);
+      llvm::append_range(all, path);
+      if (!isa<model::QuantizeRowsOp>(quantize) || !isFree(quantize) || !isLast || !RowsForm::of(all))
+        continue;
+      for (Operation *op : path)
+        add(cluster, op);
+      return;
     }
   }
 
@@ -362,6 +397,7 @@ DimExpr flopsOf(Operation *op) {
       .Case([](sattn::WeighOp weigh) { return elements(weigh.getScores()) * 4; })
       .Case([](sattn::SummarizeOp summarize) { return elements(summarize.getInput()); })
       .Case([](model::NormOp norm) { return elements(norm) * 8; })
+      .Case([](model::QuantizeRowsOp quantize) { return elements(quantize.getInput()) * 4; })
       .Case([](model::SoftmaxOp softmax) { return elements(softmax) * 4; })
       .Case([](model::ReduceOp reduce) { return elements(reduce.getInput()); })
       .Case<model::ElementwiseOp, model::ActivationOp>([](Operation *op) { return elements(op->getResult(0)); })
@@ -391,6 +427,18 @@ bool isQuiet(Operation *op) {
 
 std::vector<Cluster> tamis::formClusters(func::FuncOp function) {
   return Clusterer(function).run();
+}
+
+SmallVector<Value> Cluster::results() const {
+  llvm::DenseSet<Operation *> inside(ops.begin(), ops.end());
+  SmallVector<Value> results;
+  for (Operation *op : ops)
+    for (Value value : op->getResults())
+      if (llvm::any_of(value.getUsers(), [&](Operation *user) { return !inside.contains(user); }))
+        results.push_back(value);
+  if (results.empty())
+    results.push_back(ops.back()->getResult(0));
+  return results;
 }
 
 std::string tamis::nameOf(const Cluster &cluster) {
@@ -432,6 +480,7 @@ Cost tamis::costOf(const Cluster &cluster) {
   }
   for (Value value : read)
     cost.bytes = cost.bytes + bytes(value);
-  cost.bytes = cost.bytes + bytes(cluster.ops.back()->getResult(0));
+  for (Value value : cluster.results())
+    cost.bytes = cost.bytes + bytes(value);
   return cost;
 }

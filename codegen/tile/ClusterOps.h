@@ -11,14 +11,17 @@
 
 namespace tamis {
 
-/// Ops that become one kernel, in program order; only the last one's result is used outside.
+/// Ops that become one kernel, in program order, computed where the last one stands.
 struct Cluster {
   plan::KernelKind kind;
   llvm::SmallVector<mlir::Operation *> ops;
+
+  /// Values of theirs that other ops use, all of them behind the last one; its own where there are none.
+  llvm::SmallVector<mlir::Value> results() const;
 };
 
-/// Partitions the ops of a model function into clusters, in an order in which they can run. Reshapes between clusters and
-/// weight-only expressions are in none. May clone cheap ops that several clusters read.
+/// Partitions the ops of a model function into clusters, in an order in which they can run. Reshapes between clusters
+/// and weight-only expressions are in none. May clone cheap ops that several clusters read.
 std::vector<Cluster> formClusters(mlir::func::FuncOp function);
 
 /// A name after what the cluster does: `linear_gelu_384x1536`.

@@ -189,6 +189,7 @@ private:
 
   LogicalResult outline(Cluster &cluster) {
     Operation *root = cluster.ops.back();
+    SmallVector<Value> results = cluster.results();
     llvm::SetVector<Operation *> inside(cluster.ops.begin(), cluster.ops.end());
 
     // Operands from outside, and what stands for them inside.
@@ -229,7 +230,7 @@ private:
     OpBuilder::InsertionGuard guard(builder);
     builder.setInsertionPointToEnd(kernels.getBody());
     auto kernel = func::FuncOp::create(builder, builder.getUnknownLoc(), "kernel",
-                                       builder.getFunctionType(types, root->getResultTypes()));
+                                       builder.getFunctionType(types, TypeRange(ValueRange(results))));
     if (auto symbols = main->getAttr("model.symbols"))
       kernel->setAttr("model.symbols", symbols);
     builder.setInsertionPointToEnd(kernel.addEntryBlock());
@@ -252,7 +253,10 @@ private:
       if (!isa<model::SliceOp>(op) || op == root)
         collectSources(op->getLoc(), sources);
     }
-    func::ReturnOp::create(builder, builder.getUnknownLoc(), map.lookup(root->getResult(0)));
+    SmallVector<Value> returned;
+    for (Value result : results)
+      returned.push_back(map.lookup(result));
+    func::ReturnOp::create(builder, builder.getUnknownLoc(), returned);
 
     Cost cost = costOf(cluster);
     auto launch = launchOf(kernel, cluster.kind);
@@ -274,11 +278,12 @@ private:
     for (Operation *op : cluster.ops)
       locations.push_back(op->getLoc());
     auto dispatch = plan::DispatchOp::create(
-        builder, builder.getFusedLoc(locations), root->getResultTypes(),
+        builder, builder.getFusedLoc(locations), TypeRange(ValueRange(results)),
         FlatSymbolRefAttr::get(builder.getContext(), name), operands, builder.getStringAttr(launch->grid.str()),
         builder.getStringAttr(launch->scratchBytes.str()), builder.getArrayAttr(sourceNames),
         builder.getStringAttr(cost.flops.str()), builder.getStringAttr(cost.bytes.str()), DenseI64ArrayAttr());
-    root->getResult(0).replaceAllUsesWith(dispatch.getResult(0));
+    for (auto [result, computed] : llvm::zip_equal(results, dispatch.getResults()))
+      result.replaceAllUsesWith(computed);
     for (Operation *op : llvm::reverse(cluster.ops))
       if (op->use_empty())
         op->erase();

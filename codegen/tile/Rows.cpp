@@ -35,7 +35,8 @@ Type elementOf(Value value) {
 class RowsNest {
 public:
   RowsNest(KernelBuilder &builder, const CpuTarget &target, const RowsForm &form)
-      : b(builder), math(builder, target), form(form), lanes(target.lanes), length(builder.size(form.length())) {}
+      : b(builder), math(builder, target), form(form), lanes(target.lanes),
+        hasMultiplyAdd(llvm::is_contained(target.features, "fma")), length(builder.size(form.length())) {}
 
   void run() {
     Value groupRows = b.index(form.groupRows()), first = b.mul(b.begin(), groupRows);
@@ -46,8 +47,10 @@ public:
       offsets.clear();
       if (form.norm)
         normRow();
-      else
+      else if (form.softmax)
         softmaxRow();
+      else
+        write(nullptr);
     });
     b.finish();
   }
@@ -157,19 +160,110 @@ private:
     return sweep(Partials{init}, unroll, combine, fold);
   }
 
-  /// The last sweep: every result of the kernel, given the vectors of the row op.
+  /// The last sweep: every result of the kernel, given the vectors of the norm or softmax where there is one. Bytes
+  /// take one more, since their unit is known at the end of it.
   void write(function_ref<Value(Step &)> rowOp) {
+    auto writeRows = [&](Step &step) {
+      if (rowOp)
+        step.known[form.result()] = rowOp(step);
+      for (Value result : results())
+        if (!form.quantize || result.getDefiningOp() != form.quantize)
+          store(step, math.toStorage(at(step, result), elementOf(result)), result);
+    };
+    if (form.quantize)
+      return quantizeRow(writeRows);
     forEachVector(SmallVector<Partials>(2), [&](Step &step, Partials) {
-      step.known[form.result()] = rowOp(step);
-      for (auto [i, result] : llvm::enumerate(b.source().front().getTerminator()->getOperands())) {
-        Value stored = math.toStorage(at(step, result), elementOf(result)), place = b.add(rowStart, step.column);
-        if (step.mask)
-          vector::MaskedStoreOp::create(b, b.result(i), place, step.mask, stored);
-        else
-          b.storeVector(stored, b.result(i), place);
-      }
+      writeRows(step);
       return Partials();
     });
+  }
+
+  OperandRange results() { return b.source().front().getTerminator()->getOperands(); }
+
+  /// Writes elements of a result of the kernel, as they are stored.
+  void store(Step &step, Value stored, Value result) {
+    Value place = b.add(rowStart, step.column), buffer = b.bufferOf(result);
+    auto number = form.length().constant();
+    if (step.mask && number && *number % lanes == 1) // LLVM 22 writes four bytes where the mask leaves one
+      b.store(anyLane(stored), buffer, place);
+    else if (step.mask)
+      vector::MaskedStoreOp::create(b, buffer, place, step.mask, stored);
+    else
+      b.storeVector(stored, buffer, place);
+  }
+
+  /// Finds the extremes of the row that is quantized while `writeRows` computes and writes what else there is, then
+  /// writes its unit and its bytes. The row waits in scratch where it takes computing.
+  void quantizeRow(function_ref<void(Step &)> writeRows) {
+    Value numbers = form.quantize.getInput(), zero = b.splat(0, lanes);
+    bool inScratch = !isa<BlockArgument>(numbers);
+    // NaN where either is; of zeros any.
+    auto larger = [&](Value a, Value c) -> Value {
+      return arith::MaximumFOp::create(b, a, c, arith::FastMathFlags::nsz);
+    };
+    Partials extremes = sweep(Partials{zero, zero}, kChains, larger, [&](Step &step, Partials partials) {
+      writeRows(step);
+      Value x = at(step, numbers);
+      if (inScratch)
+        b.storeVector(x, b.scratch(), step.column);
+      return Partials{larger(partials[0], x), larger(partials[1], arith::NegFOp::create(b, x))};
+    });
+    Type f32 = b.getF32Type(), byte = elementOf(form.quantize.getResult());
+    Value high = anyLane(extremes[0]), below = anyLane(extremes[1]); // `below` is the lowest, its sign changed
+    Value scale = math.div(math.add(high, below), math.constant(f32, 255));
+    using K = ElementwiseKind;
+    auto rounded = [&](Value x, Value scale) { return math.elementwise(K::round, {math.div(x, scale)}, f32); };
+    Value zeroPoint = math.cast(rounded(below, scale), f32, byte);
+    for (Value result : results())
+      if (result == form.quantize.getScale() || result == form.quantize.getZeroPoint())
+        b.store(result == form.quantize.getScale() ? scale : zeroPoint, b.bufferOf(result), row);
+    if (!llvm::is_contained(results(), form.quantize.getResult()))
+      return;
+    Value scales = b.broadcast(scale, lanes);
+    auto writeBytes = [&](function_ref<Value(Value)> bytesOf) {
+      forEachVector(SmallVector<Partials>(kChains), [&](Step &step, Partials) {
+        Value x = inScratch ? b.loadVector(b.scratch(), step.column, lanes) : at(step, numbers);
+        store(step, bytesOf(x), form.quantize.getResult());
+        return Partials();
+      });
+    };
+    Value zeros = b.broadcast(math.cast(zeroPoint, byte, f32), lanes);
+    auto byDivision = [&] {
+      writeBytes([&](Value x) { return math.cast(math.add(rounded(x, scales), zeros), f32, byte); });
+    };
+    if (!hasMultiplyAdd)
+      return byDivision();
+    // Between these bounds, nothing of what follows overflows or loses digits; NaN is not.
+    auto compare = [&](arith::CmpFPredicate predicate, double bound) -> Value {
+      return arith::CmpFOp::create(b, predicate, scale, math.constant(f32, bound));
+    };
+    Value isUsual = arith::AndIOp::create(b, compare(arith::CmpFPredicate::OGE, 0x1p-100),
+                                          compare(arith::CmpFPredicate::OLE, 0x1p100));
+    b.branch(isUsual, [&] { writeBytes(quotientBytes(scale, zeroPoint)); }, byDivision);
+  }
+
+  /// Bytes of vectors by the exact quotient, without dividing: from the reciprocal, which is rounded to nearest, one
+  /// step gives one of the two floats beside the quotient, and a step more the nearer one (Markstein, IBM J. Res. Dev.
+  /// 34, 1990). Adding 3 * 2^22 rounds it to an integer, ties to even, in the low bits.
+  std::function<Value(Value)> quotientBytes(Value scale, Value zeroPoint) {
+    constexpr double kRounder = 0x1.8p23;
+    constexpr int64_t kRounderBits = 0x4b400000;
+    Type i32 = b.getI32Type();
+    Value inverse = reciprocal(scale), scales = b.broadcast(scale, lanes);
+    Value shift = arith::SubIOp::create(b, arith::ExtUIOp::create(b, i32, zeroPoint), math.integer(i32, kRounderBits));
+    Value shifts = b.broadcast(shift, lanes);
+    return [=, this](Value x) -> Value {
+      Value quotient = math.mul(x, inverse);
+      for (int step = 0; step < 2; ++step) {
+        Value negated = arith::NegFOp::create(b, quotient);
+        Value rest = vector::FMAOp::create(b, negated, scales, x);
+        quotient = vector::FMAOp::create(b, rest, inverse, quotient);
+      }
+      Value bits = arith::BitcastOp::create(b, b.vectorType(lanes, i32), math.add(quotient, b.splat(kRounder, lanes)));
+      Value sum = arith::AddIOp::create(b, bits, shifts);
+      sum = arith::MinUIOp::create(b, sum, math.integer(sum.getType(), 255));
+      return arith::TruncIOp::create(b, b.vectorType(lanes, b.getI8Type()), sum);
+    };
   }
 
   /// Calls `body` for vectors of the row: as many a step as there are chains, then single ones, then the rest under a
@@ -324,6 +418,7 @@ private:
   ElementMath math;
   const RowsForm &form;
   int64_t lanes;
+  bool hasMultiplyAdd; ///< with one rounding
   Value length, row, rowStart;
   DenseMap<Value, Value> offsets;
 };
@@ -340,8 +435,7 @@ FailureOr<Launch> tamis::rowsLaunch(func::FuncOp kernel) {
     return mapLaunch(kernel);
   Launch launch;
   launch.grid = DimExpr::floorDiv(form->rows() + form->groupRows() - 1, form->groupRows());
-  bool needsScratch = form->softmax || form->isStaged();
-  launch.scratchBytes = needsScratch ? (form->length() + kScratchPadding) * 4 : DimExpr(0);
+  launch.scratchBytes = form->needsScratch() ? (form->length() + kScratchPadding) * 4 : DimExpr(0);
   return launch;
 }
 

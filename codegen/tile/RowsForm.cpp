@@ -29,6 +29,10 @@ bool RowsForm::isStaged() const {
   return !isa<BlockArgument>(input()) || !elementOf(input()).isF32();
 }
 
+bool RowsForm::needsScratch() const {
+  return softmax || isStaged() || (quantize && !isa<BlockArgument>(quantize.getInput()));
+}
+
 Dims RowsForm::leadOf(Value value) const {
   Dims dims = dimsOf(value.getType()), own(lead.size(), DimExpr(1));
   size_t rank = lead.size() + inner.size();
@@ -52,39 +56,84 @@ std::optional<RowsForm::Access> RowsForm::accessOf(Value value) const {
   return isNumber ? std::optional(Access::number) : std::nullopt;
 }
 
+/// Takes a norm, a softmax or a quantization; false where it does not go with those before.
+bool RowsForm::addRowOp(Operation *op) {
+  Dims dims = dimsOf(op->getOperand(0).getType());
+  size_t axis = dims.size() - 1;
+  bool isFirst = !norm && !softmax && !quantize;
+  if (auto found = dyn_cast<QuantizeRowsOp>(op)) {
+    if (quantize)
+      return false;
+    quantize = found;
+  } else {
+    if (!isFirst)
+      return false;
+    norm = dyn_cast<NormOp>(op);
+    softmax = dyn_cast<SoftmaxOp>(op);
+    size_t own = norm ? norm.getAxis() : softmax.getAxis();
+    if (softmax && own != axis)
+      return false; // not along rows
+    axis = own;
+  }
+  Dims outer(dims.begin(), dims.begin() + axis), along(dims.begin() + axis, dims.end());
+  if (!isFirst)
+    return outer == lead && along == inner;
+  lead = std::move(outer);
+  inner = std::move(along);
+  return true;
+}
+
+/// Whether an op beside the row ops gives values of a row, by a function of vectors.
+bool RowsForm::isComputable(Operation *op) const {
+  return op->getNumResults() == 1 && ElementMath::isVectorizable(op) && accessOf(op->getResult(0)) &&
+         llvm::none_of(op->getOperands(),
+                       [&](Value operand) { return quantize && operand.getDefiningOp() == quantize; });
+}
+
+static bool isRowOp(Operation *op) {
+  return isa<NormOp, SoftmaxOp, QuantizeRowsOp>(op);
+}
+
+static bool isNumber(Operation *op) {
+  auto constant = dyn_cast_or_null<ConstantOp>(op);
+  auto dense = constant ? dyn_cast<DenseElementsAttr>(constant.getValue()) : DenseElementsAttr();
+  return dense && dense.isSplat();
+}
+
 std::optional<RowsForm> RowsForm::of(func::FuncOp kernel) {
   RowsForm form;
-  for (Operation &op : kernel.front()) {
-    if (auto norm = dyn_cast<NormOp>(op))
-      form.norm = norm;
-    else if (auto softmax = dyn_cast<SoftmaxOp>(op))
-      form.softmax = softmax;
-    else
-      continue;
-    Dims dims = dimsOf(op.getResult(0).getType());
-    size_t axis = form.norm ? form.norm.getAxis() : form.softmax.getAxis();
-    if (!form.lead.empty() || !form.inner.empty() || (form.softmax && axis + 1 != dims.size()))
-      return std::nullopt; // a second one, or not along rows
-    form.lead.assign(dims.begin(), dims.begin() + axis);
-    form.inner.assign(dims.begin() + axis, dims.end());
-  }
+  for (Operation &op : kernel.front())
+    if (isRowOp(&op) && !form.addRowOp(&op))
+      return std::nullopt;
   if (form.inner.empty() || elementOf(form.result()).isF64())
     return std::nullopt;
   for (BlockArgument argument : kernel.getArguments())
     if (!argument.use_empty() && !form.accessOf(argument))
       return std::nullopt;
-  for (Operation &op : kernel.front().without_terminator()) {
-    auto constant = dyn_cast<ConstantOp>(op);
-    auto splat = constant ? dyn_cast<DenseElementsAttr>(constant.getValue()) : DenseElementsAttr();
-    bool isNumber = splat && splat.isSplat();
-    if (!isNumber && &op != form.op() && !ElementMath::isVectorizable(&op))
+  for (Operation &op : kernel.front().without_terminator())
+    if (!isRowOp(&op) && !(isNumber(&op) ? form.accessOf(op.getResult(0)).has_value() : form.isComputable(&op)))
       return std::nullopt;
-    if (!form.accessOf(op.getResult(0)))
-      return std::nullopt;
-  }
-  Dims all = dimsOf(form.result().getType());
+  Dims all = dimsOf(form.op()->getOperand(0).getType());
   for (Value result : kernel.front().getTerminator()->getOperands())
-    if (dimsOf(result.getType()) != all)
+    if (dimsOf(result.getType()) != all && !(form.quantize && result.getDefiningOp() == form.quantize))
       return std::nullopt;
+  return form;
+}
+
+std::optional<RowsForm> RowsForm::of(ArrayRef<Operation *> ops) {
+  RowsForm form;
+  for (Operation *op : ops)
+    if (isRowOp(op) && !form.addRowOp(op))
+      return std::nullopt;
+  if (form.inner.empty() || elementOf(form.result()).isF64())
+    return std::nullopt;
+  for (Operation *op : ops) {
+    if (!isRowOp(op) && !form.isComputable(op))
+      return std::nullopt;
+    for (Value operand : op->getOperands())
+      if (Operation *made = operand.getDefiningOp(); !llvm::is_contained(ops, made))
+        if (!form.accessOf(operand) || (isa_and_nonnull<ConstantOp>(made) && !isNumber(made)))
+          return std::nullopt;
+  }
   return form;
 }

@@ -57,6 +57,21 @@ LogicalResult DequantizeOp::verify() {
   return verifyQuantization(*this, getInput());
 }
 
+LogicalResult QuantizeRowsOp::verify() {
+  Dims dims = dimsOf(getInput().getType()), rows = dims;
+  if (dims.empty()) // C1
+    return emitOpError("expected rows but found a single number");
+  if (dimsOf(getResult().getType()) != dims) // C2
+    return emitOpError() << "gives sizes " << str(dimsOf(getResult().getType())) << " but " << str(dims)
+                         << " is wanted";
+  rows.back() = 1;
+  for (Value number : {getScale(), getZeroPoint()})
+    if (dimsOf(number.getType()) != rows)
+      return emitOpError() << "gives " << (number == getScale() ? "scales" : "zero points") << " of "
+                           << str(dimsOf(number.getType())) << " but " << str(rows) << " is wanted";
+  return success();
+}
+
 LogicalResult IntegerLinearOp::verify() {
   auto weight = cast<RankedTensorType>(getWeight().getType());
   Dims dims = dimsOf(getInput().getType());

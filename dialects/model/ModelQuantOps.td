@@ -57,6 +57,23 @@ def Model_DequantizeOp : Model_Op<"dequantize", [Pure]> {
   let hasFolder = 1;
 }
 
+def Model_QuantizeRowsOp : Model_Op<"quantize_rows", [Pure]> {
+  let summary = "rows of numbers as bytes, each row in units of its own";
+  let description = [{
+    Of each row, along the last axis, `low = min(0, input)` and `high = max(0, input)` over its numbers,
+    `scale = (high - low) / 255`, all of f32; `zero_point` and `result` are what `model.quantize` makes of `-low`, without
+    a zero point, and of `input` with this scale and this zero point. A NaN makes the scale of its row NaN and the integers
+    0; so do infinities, where the quotient is NaN. A row of zeros has the scale 0.
+    - (C1) `input` has an axis. - (C2) `result` has its sizes; `scale` and `zero_point` have them with the last 1.
+    ```mlir
+    %q, %s, %z = model.quantize_rows %x : tensor<4x384xf32> -> tensor<4x384xui8>, tensor<4x1xf32>, tensor<4x1xui8>
+    ```
+  }];
+  let arguments = (ins Model_TensorOf<[F32]>:$input);
+  let results = (outs Model_TensorOf<[UI8]>:$result, Model_TensorOf<[F32]>:$scale, Model_TensorOf<[UI8]>:$zero_point);
+  let assemblyFormat = [{ $input attr-dict `:` type($input) `->` type($result) `,` type($scale) `,` type($zero_point) }];
+}
+
 def Model_IntegerLinearOp : Model_Op<"integer_linear", [Pure, AttrSizedOperandSegments]> {
   let summary = "the product of a dense layer, in integers";
   let description = [{

@@ -275,20 +275,9 @@ private:
     Dims dims = dimsOf(x.getType()), rows = dims, result = dimsOf(op.getType());
     rows.back() = 1;
     Type byte = builder.getIntegerType(8, /*isSigned=*/false);
-    auto number = [&](double value) {
-      return makeUniform(builder, loc, RankedTensorType::get({}, builder.getF32Type()), value);
-    };
-    auto extreme = [&](ReduceKind reduce, K kind) {
-      Value value =
-          ReduceOp::create(builder, loc, tensorType(builder.getF32Type(), rows), reduce, x, int64_t(dims.size()) - 1);
-      return elementwise(loc, kind, {value, number(0)}, rows);
-    };
-    Value high = extreme(ReduceKind::max, K::maximum), low = extreme(ReduceKind::min, K::minimum);
-    Value scale = elementwise(loc, K::sub, {high, low}, rows);
-    scale = elementwise(loc, K::div, {scale, number(255)}, rows);
-    Value zero = elementwise(loc, K::neg, {low}, rows);
-    zero = QuantizeOp::create(builder, loc, tensorType(byte, rows), zero, scale, Value(), IntegerAttr(), IntegerAttr());
-    Value q = QuantizeOp::create(builder, loc, tensorType(byte, dims), x, scale, zero, IntegerAttr(), IntegerAttr());
+    auto quantized = QuantizeRowsOp::create(builder, loc, tensorType(byte, dims),
+                                            tensorType(builder.getF32Type(), rows), tensorType(byte, rows), x);
+    Value q = quantized.getResult(), scale = quantized.getScale(), zero = quantized.getZeroPoint();
     int64_t count = *result.back().constant();
     Value zeros = integers.zeroPoint ? reshape(integers.zeroPoint, {DimExpr(count)}) : Value();
     Value sums = IntegerLinearOp::create(builder, loc, tensorType(builder.getI32Type(), result), q, integers.q, zero,

@@ -61,6 +61,8 @@ llvm::Error evaluateOp(model::LinearOp op, const Scope &scope, HostTensor &resul
 llvm::Error evaluateOp(model::NormOp op, const Scope &scope, HostTensor &result);
 llvm::Error evaluateOp(model::EmbeddingOp op, const Scope &scope, HostTensor &result);
 llvm::Error evaluateOp(model::QuantizeOp op, const Scope &scope, HostTensor &result);
+/// Three results: bytes, scales, zero points.
+llvm::Error evaluateOp(model::QuantizeRowsOp op, const Scope &scope, llvm::MutableArrayRef<HostTensor> results);
 llvm::Error evaluateOp(model::DequantizeOp op, const Scope &scope, HostTensor &result);
 llvm::Error evaluateOp(model::IntegerLinearOp op, const Scope &scope, HostTensor &result);
 llvm::Error evaluateOp(model::AttentionOp op, const Scope &scope, HostTensor &result);

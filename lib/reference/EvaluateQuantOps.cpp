@@ -48,6 +48,32 @@ llvm::Error tamis::reference::evaluateOp(QuantizeOp op, const Scope &scope, Host
   return llvm::Error::success();
 }
 
+llvm::Error tamis::reference::evaluateOp(QuantizeRowsOp op, const Scope &scope, MutableArrayRef<HostTensor> results) {
+  TensorView input = scope.view(op.getInput());
+  std::vector<double> values = readFloats(input), scales(results[1].size()), zeros(scales.size());
+  int64_t length = input.shape.back();
+  for (size_t row = 0; row < scales.size(); ++row) {
+    float low = 0, high = 0;
+    for (int64_t i = 0; i < length; ++i) {
+      auto x = float(values[row * length + i]);
+      low = std::isnan(x) || x < low ? x : low; // once NaN, it stays
+      high = std::isnan(x) || x > high ? x : high;
+    }
+    float scale = (high - low) / 255;
+    scales[row] = scale;
+    double zero = std::nearbyint(-low / scale);
+    zeros[row] = std::isnan(zero) ? 0 : std::clamp(zero, 0.0, 255.0);
+    for (int64_t i = 0; i < length; ++i) {
+      double &x = values[row * length + i];
+      x = std::nearbyint(float(x) / scale) + zeros[row]; // ties to even; saturates when it is written
+    }
+  }
+  writeFloats(results[0], 0, values);
+  writeFloats(results[1], 0, scales);
+  writeFloats(results[2], 0, zeros);
+  return llvm::Error::success();
+}
+
 llvm::Error tamis::reference::evaluateOp(DequantizeOp op, const Scope &scope, HostTensor &result) {
   TensorView input = scope.view(op.getInput()), scaleView = scope.view(op.getScale());
   std::vector<double> scales = readFloats(scaleView), values = readFloats(input);

@@ -128,8 +128,9 @@ llvm::Error evaluateWeight(model::WeightOp op, Scope &scope) {
   return llvm::Error::success();
 }
 
-llvm::Error evaluateAny(Operation *op, const Scope &scope, HostTensor &result) {
+llvm::Error evaluateAny(Operation *op, const Scope &scope, MutableArrayRef<HostTensor> results) {
   return llvm::TypeSwitch<Operation *, llvm::Error>(op)
+      .Case([&](model::QuantizeRowsOp quantize) { return evaluateOp(quantize, scope, results); })
       .Case<model::ConstantOp, model::SizesOp, model::IotaOp, model::ReshapeOp, model::TransposeOp, model::BroadcastOp,
             model::SliceOp, model::ConcatOp, model::GatherOp, model::GatherNdOp, model::CastOp, model::ElementwiseOp,
             model::ActivationOp, model::ReduceOp, model::SoftmaxOp, model::MatmulOp, model::LinearOp, model::NormOp,
@@ -139,7 +140,7 @@ llvm::Error evaluateAny(Operation *op, const Scope &scope, HostTensor &result) {
             sattn::TransposeOp, sattn::ShareOp, sattn::AttendOp, sattn::LinearAttendOp, sattn::MergeOp,
             sattn::CompactOp, sattn::ExpandOp, sattn::AttendAtOp, sattn::StoreIndexOp, sattn::LoadIndexOp,
             sattn::StorePartialOp, sattn::LoadPartialOp>(
-          [&](auto concrete) { return evaluateOp(concrete, scope, result); })
+          [&](auto concrete) { return evaluateOp(concrete, scope, results.front()); })
       .Default([](Operation *other) { return fail(other, "the reference evaluator does not know this op"); });
 }
 } // namespace
@@ -274,20 +275,25 @@ llvm::Expected<std::vector<HostTensor>> tamis::reference::evaluate(func::FuncOp 
       if (llvm::Error error = evaluateWeight(weight, scope))
         return std::move(error);
     } else {
-      if (op.getNumResults() != 1)
-        return fail(&op, "the reference evaluator does not know this op");
-      auto result = allocate(&op, op.getResult(0).getType(), scope, options.maxTensorBytes);
-      if (!result)
-        return result.takeError();
-      if (llvm::Error error = evaluateAny(&op, scope, *result))
+      std::vector<HostTensor> results;
+      for (Type type : op.getResultTypes()) {
+        auto result = allocate(&op, type, scope, options.maxTensorBytes);
+        if (!result)
+          return result.takeError();
+        results.push_back(std::move(*result));
+      }
+      if (llvm::Error error = evaluateAny(&op, scope, results))
         return std::move(error);
       if (options.observer)
-        options.observer(&op, *result);
-      scope.computed[op.getResult(0)] = std::move(*result);
+        options.observer(&op, results.front());
+      for (auto [value, result] : llvm::zip_equal(op.getResults(), results))
+        scope.computed[value] = std::move(result);
     }
-    usesLeft[op.getResult(0)] = std::distance(op.getResult(0).use_begin(), op.getResult(0).use_end());
-    if (op.use_empty())
-      scope.computed.erase(op.getResult(0));
+    for (Value value : op.getResults()) {
+      usesLeft[value] = std::distance(value.use_begin(), value.use_end());
+      if (value.use_empty())
+        scope.computed.erase(value);
+    }
     for (Value operand : op.getOperands())
       if (--usesLeft[operand] == 0)
         scope.computed.erase(operand);

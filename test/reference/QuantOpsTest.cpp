@@ -146,6 +146,18 @@ TEST_F(QuantOps, DequantizeEveryByte) {
   expectNumbers(quantize("dequantize", "f16", {vector("f8E5M2", {1.5, -kInf}), tensor("f16", {}, {2})}), {3, -kInf});
 }
 
+TEST_F(QuantOps, QuantizeRowsTakesTheExtremesOfEachRow) {
+  HostTensor x = tensor("f32", {6, 3}, {0, 255, 0.5, -1, 254, 1.5, -2, -255, -0.25, 0, 0, 0, 1, kNan, 2, 1, kInf, 2});
+  std::string body = "%q, %s, %z = model.quantize_rows %a : tensor<6x3xf32> -> tensor<6x3xui8>, tensor<6x1xf32>, "
+                     "tensor<6x1xui8>\n";
+  auto result = [&](const std::string &name, const std::string &type) {
+    return run(body + "%r = model.reshape %" + name + " : " + type + " -> " + type, type, {x});
+  };
+  expectNumbers(result("q", "tensor<6x3xui8>"), {0, 255, 0, 0, 255, 3, 253, 0, 255, 0, 0, 0, 0, 0, 0, 0, 0, 0});
+  expectNumbers(result("s", "tensor<6x1xf32>"), {1, 1, 1, 0, kNan, kInf});
+  expectNumbers(result("z", "tensor<6x1xui8>"), {0, 1, 255, 0, 0, 0});
+}
+
 TEST_F(QuantOps, IntegerLinearSaturatesNowhereAndWraps) {
   HostTensor x = tensor("ui8", {2, 3}, {255, 255, 255, 0, 1, 2});
   HostTensor w = tensor("i8", {3, 2}, {-128, 127, -128, 127, -128, 127});

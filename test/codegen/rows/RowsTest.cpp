@@ -248,4 +248,112 @@ TEST_P(RowsTest, IntegerAndConstantNeighbours) {
                        1, 1e-5);
 }
 
+namespace {
+const char *const kRowTypes = "attributes {model.symbols = [#model.symbol<\"n\", 0, 5000>]}";
+
+/// `lines` give %v, the rows that are quantized, from %x; `results` of which the kernel returns `types`.
+std::string quantizing(int64_t length, const std::string &lines, const std::string &results = "%q, %s, %z",
+                       const std::string &types = "$Q, $S, $Z", const std::string &arguments = "") {
+  return substitute("func.func @kernel(%x: $X" + arguments + ") -> (" + types + ") $ATTRIBUTES {\n" + lines +
+                        "%q, %s, %z = model.quantize_rows %v : $X -> $Q, $S, $Z\nreturn " + results + " : " + types +
+                        "\n}",
+                    {{"$X", "tensor<?x$Nxf32, #model.dims<\"n\", \"$N\">>"},
+                     {"$Q", "tensor<?x$Nxui8, #model.dims<\"n\", \"$N\">>"},
+                     {"$S", "tensor<?x1xf32, #model.dims<\"n\", \"1\">>"},
+                     {"$Z", "tensor<?x1xui8, #model.dims<\"n\", \"1\">>"},
+                     {"$V", "tensor<$Nxf32>"},
+                     {"$N", std::to_string(length)},
+                     {"$ATTRIBUTES", kRowTypes}});
+}
+
+std::string direct(int64_t length) {
+  std::string text = quantizing(length, "");
+  return substitute(text, {{"%v", "%x"}});
+}
+} // namespace
+
+// Bytes, scales and zero points are exactly those of the op.
+TEST_P(RowsTest, QuantizesRowsOfEveryLength) {
+  for (int64_t length : {1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 33, 63, 64, 65, 127, 384, 385, 1536}) {
+    auto harness = kernel(direct(length));
+    ASSERT_TRUE(harness);
+    for (int64_t rows : {0, 1, 3, 65})
+      for (auto [low, high] : {std::pair(-1.0f, 1.0f), {0.25f, 3.0f}, {-7.0f, -0.5f}, {-1e-3f, 10.0f}})
+        harness->expectMatch(uniform(harness->context(), {rows, length}, random, low, high), 0, 0);
+    // Halves of the unit, where quotients are rounded to even.
+    std::vector<double> halves(5 * length);
+    for (auto [i, number] : llvm::enumerate(halves))
+      number = i % length == 0 ? 255.0 : double(random() % 511) / 2;
+    harness->expectMatch(HostTensor::ofNumbers(elementType(harness->context(), "f32"), {5, length}, halves), 0, 0);
+  }
+}
+
+TEST_P(RowsTest, QuantizesRowsOfAnyMagnitude) {
+  constexpr double inf = std::numeric_limits<double>::infinity(), nan = std::numeric_limits<double>::quiet_NaN();
+  constexpr double most = std::numeric_limits<float>::max();
+  const int64_t length = 37;
+  auto harness = kernel(direct(length));
+  ASSERT_TRUE(harness);
+  std::vector<double> numbers;
+  auto add = [&](auto number) {
+    for (int64_t i = 0; i < length; ++i)
+      numbers.push_back(number(i));
+  };
+  for (double scale : {0.0, 1e-45, 1e-42, 1e-39, 1e-36, 1e-31, 1e-28, 1e-25, 1.0, 1e25, 1e30, 1e35, 1e38, 3e38})
+    for (double shift : {-0.5, 0.0, 0.9})
+      add([&](int64_t i) { return scale * (double((i * 29) % 37) / 37 + shift) / 1.5; });
+  for (double odd : {inf, -inf, nan, most, -most})
+    for (int64_t place : {0, 3, 20, 33, 36})
+      add([&](int64_t i) { return i == place ? odd : double(i) - 10; });
+  add([&](int64_t i) { return i % 2 ? most : -most; }); // a range that f32 does not hold
+  add([&](int64_t) { return nan; });
+  add([&](int64_t) { return -0.0; });
+  int64_t rows = int64_t(numbers.size()) / length;
+  harness->expectMatch(HostTensor::ofNumbers(elementType(harness->context(), "f32"), {rows, length}, numbers), 0, 0);
+}
+
+// What smooths the row is computed with it; of the results only some are wanted.
+TEST_P(RowsTest, QuantizesWhatIsComputed) {
+  for (int64_t length : {5, 16, 100, 384}) {
+    auto harness = kernel(
+        quantizing(length, "%v = model.elementwise mul %x, %f : ($X, $V) -> $X\n", "%z, %q", "$Z, $Q", ", %f: $V"));
+    ASSERT_TRUE(harness);
+    for (int64_t rows : {1, 4, 33})
+      harness->expectMatch({uniform(harness->context(), {rows, length}, random, -3, 5),
+                            uniform(harness->context(), {length}, random, 0.5, 2)},
+                           0, 0);
+  }
+}
+
+// The norm is a result of its own. Its last digit may differ from the reference's, and a byte with it.
+TEST_P(RowsTest, QuantizesNorms) {
+  for (int64_t length : {5, 16, 50, 384}) {
+    auto harness = kernel(quantizing(length,
+                                     "%y = model.norm layer %x scale %g bias %b axis 1 epsilon 1.0e-12 : $X, $V, $V -> "
+                                     "$X\n%v = model.elementwise mul %y, %f : ($X, $V) -> $X\n",
+                                     "%y, %q, %s, %z", "$X, $Q, $S, $Z", ", %g: $V, %b: $V, %f: $V"));
+    ASSERT_TRUE(harness);
+    for (int64_t rows : {0, 1, 21, 70}) {
+      auto vector = [&](float low) { return uniform(harness->context(), {length}, random, low, 1.5); };
+      std::vector<HostTensor> inputs{uniform(harness->context(), {rows, length}, random, -3, 5), vector(0.5),
+                                     vector(-1), vector(0.7)};
+      auto found = harness->run(inputs), wanted = harness->evaluate(inputs);
+      expectNear(found[0], wanted[0], 1e-5, 1e-5);
+      expectNear(found[1], wanted[1], 1, 0);
+      expectNear(found[2], wanted[2], 0, 1e-5);
+      expectNear(found[3], wanted[3], 1, 0);
+    }
+  }
+}
+
+TEST_P(RowsTest, QuantizesSoftmax) {
+  auto harness = kernel(quantizing(
+      70, "%y = model.softmax %x axis 1 : $X\n%v = model.elementwise neg %y : ($X) -> $X\n", "%q, %z", "$Q, $Z"));
+  ASSERT_TRUE(harness);
+  HostTensor x = uniform(harness->context(), {9, 70}, random, -3, 5);
+  auto found = harness->run({x}), wanted = harness->evaluate({x});
+  expectNear(found[0], wanted[0], 1, 0);
+  expectNear(found[1], wanted[1], 1, 0);
+}
+
 INSTANTIATE_KERNEL_TEST(RowsTest);

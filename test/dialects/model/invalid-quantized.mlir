@@ -133,3 +133,27 @@ func.func @dequantize_c2(%x: tensor<4x6xi8>, %s: tensor<f32>, %z: tensor<ui8>) {
   %q = model.dequantize %x scale %s zero_point %z : tensor<4x6xi8>, tensor<f32>, tensor<ui8> -> tensor<4x6xf32>
   return
 }
+
+// -----
+
+func.func @quantize_rows_c1(%x: tensor<f32>) {
+  // expected-error@+1 {{expected rows but found a single number}}
+  %q, %s, %z = model.quantize_rows %x : tensor<f32> -> tensor<ui8>, tensor<f32>, tensor<ui8>
+  return
+}
+
+// -----
+
+func.func @quantize_rows_c2(%x: tensor<4x6xf32>) {
+  // expected-error@+1 {{gives sizes [6, 4] but [4, 6] is wanted}}
+  %q, %s, %z = model.quantize_rows %x : tensor<4x6xf32> -> tensor<6x4xui8>, tensor<4x1xf32>, tensor<4x1xui8>
+  return
+}
+
+// -----
+
+func.func @quantize_rows_c2_scale(%x: tensor<4x6xf32>) {
+  // expected-error@+1 {{gives scales of [4] but [4, 1] is wanted}}
+  %q, %s, %z = model.quantize_rows %x : tensor<4x6xf32> -> tensor<4x6xui8>, tensor<4xf32>, tensor<4x1xui8>
+  return
+}

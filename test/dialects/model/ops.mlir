@@ -247,6 +247,13 @@ func.func @quantize(%x: tensor<4x384xf32>, %s: tensor<4x1xf32>, %z: tensor<4x1xu
   return
 }
 
+// CHECK-LABEL: func.func @quantize_rows
+// CHECK: %{{.*}}, %{{.*}}, %{{.*}} = model.quantize_rows %{{.*}} : tensor<4x384xf32> -> tensor<4x384xui8>, tensor<4x1xf32>, tensor<4x1xui8>
+func.func @quantize_rows(%x: tensor<4x384xf32>) {
+  %q, %s, %z = model.quantize_rows %x : tensor<4x384xf32> -> tensor<4x384xui8>, tensor<4x1xf32>, tensor<4x1xui8>
+  return
+}
+
 // CHECK-LABEL: func.func @dequantize
 // CHECK: model.dequantize %{{.*}} scale %{{.*}} block 32 along 0 : tensor<384x1536xi4>, tensor<12x1536xf32> -> tensor<384x1536xf32>
 func.func @dequantize(%q: tensor<384x1536xi4>, %s: tensor<12x1536xf32>) {

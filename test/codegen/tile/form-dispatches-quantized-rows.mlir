@@ -1,0 +1,48 @@
+// RUN: tamis-opt %s -split-input-file -tamis-form-dispatches | FileCheck %s
+// RUN: tamis-opt %s -split-input-file -tamis-form-dispatches -tamis-tile-kernels -tamis-drop-kernels | FileCheck %s --check-prefix=TILED
+// A norm is computed with the bytes that the next dense layer reads, and is a result of its own.
+
+// CHECK-LABEL: func.func @rms_norm_mul_quantize_rows
+// CHECK: return %[[ROWS:.*]], %[[BYTES:.*]], %[[SCALE:.*]], %[[ZERO:.*]] : tensor<?x64xf32
+// CHECK-LABEL: func.func @main
+// CHECK: %[[ALL:.*]]:4 = plan.dispatch @rms_norm_mul_quantize_rows
+// CHECK: plan.dispatch @integer_linear_cast_mul_add_64x64(%[[ALL]]#1, %{{.*}}, %[[ALL]]#3, %[[ALL]]#2, %{{.*}}, %[[ALL]]#0)
+// TILED: func.func @rms_norm_mul_quantize_rows
+func.func @main(%x: tensor<?x64xf32, #model.dims<"n", "64">> {model.name = "x"})
+    -> (tensor<?x64xf32, #model.dims<"n", "64">> {model.name = "y"})
+    attributes {model.symbols = [#model.symbol<"n", 1, 64>]} {
+  %g = model.weight "g" : tensor<64xf32>
+  %f = model.weight "f" : tensor<64xf32>
+  %w = model.weight "w" : tensor<64x64xi8>
+  %u = model.weight "u" : tensor<64xf32>
+  %r = model.norm rms %x scale %g axis 1 epsilon 1.0e-5 : tensor<?x64xf32, #model.dims<"n", "64">>, tensor<64xf32> -> tensor<?x64xf32, #model.dims<"n", "64">>
+  %v = model.elementwise mul %r, %f : (tensor<?x64xf32, #model.dims<"n", "64">>, tensor<64xf32>) -> tensor<?x64xf32, #model.dims<"n", "64">>
+  %q, %s, %z = model.quantize_rows %v : tensor<?x64xf32, #model.dims<"n", "64">> -> tensor<?x64xui8, #model.dims<"n", "64">>,
+      tensor<?x1xf32, #model.dims<"n", "1">>, tensor<?x1xui8, #model.dims<"n", "1">>
+  %sums = model.integer_linear %q, %w input_zero_point %z : tensor<?x64xui8, #model.dims<"n", "64">>, tensor<64x64xi8>,
+      tensor<?x1xui8, #model.dims<"n", "1">> -> tensor<?x64xi32, #model.dims<"n", "64">>
+  %0 = model.cast %sums : tensor<?x64xi32, #model.dims<"n", "64">> -> tensor<?x64xf32, #model.dims<"n", "64">>
+  %1 = model.elementwise mul %0, %s : (tensor<?x64xf32, #model.dims<"n", "64">>, tensor<?x1xf32, #model.dims<"n", "1">>) -> tensor<?x64xf32, #model.dims<"n", "64">>
+  %2 = model.elementwise mul %1, %u : (tensor<?x64xf32, #model.dims<"n", "64">>, tensor<64xf32>) -> tensor<?x64xf32, #model.dims<"n", "64">>
+  %y = model.elementwise add %2, %r : (tensor<?x64xf32, #model.dims<"n", "64">>, tensor<?x64xf32, #model.dims<"n", "64">>) -> tensor<?x64xf32, #model.dims<"n", "64">>
+  return %y : tensor<?x64xf32, #model.dims<"n", "64">>
+}
+
+// -----
+
+// What reads the norm before the quantization stands needs it earlier: two kernels.
+// CHECK-LABEL: func.func @mul_quantize_rows
+// CHECK-LABEL: func.func @main
+// CHECK: %[[ROWS:.*]] = plan.dispatch @rms_norm
+// CHECK: %[[SUM:.*]] = plan.dispatch @{{.*}}(%[[ROWS]])
+// CHECK: plan.dispatch @mul_quantize_rows(%[[ROWS]], %[[SUM]])
+func.func @main(%x: tensor<?x64xf32, #model.dims<"n", "64">> {model.name = "x"})
+    -> (tensor<?x64xui8, #model.dims<"n", "64">> {model.name = "y"})
+    attributes {model.symbols = [#model.symbol<"n", 1, 64>]} {
+  %r = model.norm rms %x axis 1 epsilon 1.0e-5 : tensor<?x64xf32, #model.dims<"n", "64">> -> tensor<?x64xf32, #model.dims<"n", "64">>
+  %m = model.reduce sum %r axes [1] : tensor<?x64xf32, #model.dims<"n", "64">> -> tensor<?x1xf32, #model.dims<"n", "1">>
+  %v = model.elementwise mul %r, %m : (tensor<?x64xf32, #model.dims<"n", "64">>, tensor<?x1xf32, #model.dims<"n", "1">>) -> tensor<?x64xf32, #model.dims<"n", "64">>
+  %q, %s, %z = model.quantize_rows %v : tensor<?x64xf32, #model.dims<"n", "64">> -> tensor<?x64xui8, #model.dims<"n", "64">>,
+      tensor<?x1xf32, #model.dims<"n", "1">>, tensor<?x1xui8, #model.dims<"n", "1">>
+  return %q : tensor<?x64xui8, #model.dims<"n", "64">>
+}
