@@ -12,11 +12,11 @@ using namespace tamis;
 namespace {
 // Of a CPU's features, those that the code generator may use for kernels; naming the rest (such as "64bit" or timers)
 // would only make plans refuse machines that can run them.
-const char *const kRelevant[] = {"avx",       "avx2",       "avx512bf16", "avx512bitalg", "avx512bw", "avx512cd",
-                                 "avx512dq",  "avx512f",    "avx512fp16", "avx512ifma",   "avx512vbmi", "avx512vbmi2",
-                                 "avx512vl",  "avx512vnni", "avx512vpopcntdq", "avxvnni", "bmi",      "bmi2",
-                                 "cmov",      "f16c",       "fma",        "lzcnt",        "movbe",    "popcnt",
-                                 "sse3",      "sse4.1",     "sse4.2",     "ssse3"};
+const char *const kRelevant[] = {
+    "amx-int8",        "amx-tile", "avx",        "avx2",       "avx512bf16", "avx512bitalg", "avx512bw", "avx512cd",
+    "avx512dq",        "avx512f",  "avx512fp16", "avx512ifma", "avx512vbmi", "avx512vbmi2",  "avx512vl", "avx512vnni",
+    "avx512vpopcntdq", "avxvnni",  "bmi",        "bmi2",       "cmov",       "f16c",         "fma",      "lzcnt",
+    "movbe",           "popcnt",   "sse3",       "sse4.1",     "sse4.2",     "ssse3"};
 } // namespace
 
 llvm::Expected<CpuTarget> CpuTarget::parse(llvm::StringRef name) {
@@ -37,9 +37,9 @@ llvm::Expected<CpuTarget> CpuTarget::parse(llvm::StringRef name) {
     features[feature] = true;
   llvm::StringMap<bool> host;
   if (name == "host")
-    host = llvm::sys::getHostCPUFeatures(); // a virtual machine may hide what its processor has
+    host = llvm::sys::getHostCPUFeatures(); // a virtual machine may hide what its processor has, or which it is
   for (const char *feature : kRelevant)
-    if (features.lookup(feature) && (name != "host" || host.lookup(feature)))
+    if ((name == "host" ? host : features).lookup(feature))
       target.features.push_back(feature);
   auto has = [&](const char *feature) { return llvm::is_contained(target.features, feature); };
   target.lanes = has("avx512f") && has("avx512vl") && has("avx512dq") && has("avx512bw") ? 16 : has("avx2") ? 8 : 4;

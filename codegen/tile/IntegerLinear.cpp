@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Register-tiled products of bytes with their epilogue.
 #include "codegen/tile/IntegerLinear.h"
+#include "codegen/tile/IntegerLinearKernel.h"
 #include "codegen/tile/Linear.h"
-#include "codegen/tile/LinearEpilogue.h"
-#include "codegen/tile/PackPanels.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -14,17 +13,6 @@ using namespace tamis;
 using namespace tamis::model;
 
 namespace {
-/// Products of four that one instruction sums up.
-constexpr int64_t kGroup = 4;
-
-/// A kernel in model form, taken apart.
-struct ByteKernel {
-  IntegerLinearOp linear;
-  SmallVector<Operation *> epilogue;
-  DimExpr rows; ///< product of all sizes but the last
-  int64_t K = 0, N = 0;
-};
-
 IntegerLinearOp findLinear(func::FuncOp kernel) {
   auto linears = kernel.getOps<IntegerLinearOp>();
   return linears.empty() ? IntegerLinearOp() : *linears.begin();
@@ -60,52 +48,22 @@ FailureOr<ByteKernel> analyse(func::FuncOp kernel) {
   return result;
 }
 
-/// Emits the loops of one kernel. The bytes of the input are taken as unsigned, x' = x + 128 where they are signed,
-/// those of the weight lie packed as signed, w' = w - 128 where they were not. With a = zx + (x' - x) and c = zw - (w -
-/// w'):
-///     sum (x - zx) (w - zw) = sum x' w' - a sum w' - c (sum x' - K a)
-/// The sums over w' lie with the packed weight; those over x' are made where c is not known to be 0.
-class ByteTiler {
-public:
-  ByteTiler(KernelBuilder &builder, ByteKernel &kernel, const CpuTarget &target)
-      : b(builder), kernel(kernel), tile(linearTile(target)), lanes(target.lanes),
-        hasDot(llvm::is_contained(target.features, lanes == 16 ? "avx512vnni" : "avxvnni") && lanes >= 8),
-        groups(llvm::divideCeil(kernel.K, kGroup)), panelBytes(packedBytePanelBytes(kernel.K, 1)),
-        epilogue(builder, kernel.linear.getResult(), kernel.epilogue) {
-    i32 = b.getI32Type();
-    input = b.bufferOf(kernel.linear.getInput());
-    weight = b.bufferOf(kernel.linear.getWeight());
-    output = b.result(0);
-    isSigned = !elementOf(kernel.linear.getInput()).isUnsignedInteger();
-    fromUnsigned = elementOf(kernel.linear.getWeight()).isUnsignedInteger();
-  }
-
-  void emit();
-
-private:
-  void panelColumns(Value panel, Value low, Value high, int64_t columns);
-  void rowTiles(Value panel, Value low, Value high, int64_t firstColumn, int64_t columns);
-  void registerTile(unsigned rows, Value row, Value panel, int64_t firstColumn, int64_t columns);
-  Value inputGroup(Value offset, int64_t count);
-  Value dot(Value sum, Value x, Value w);
-  Value pairs(Value sum, Value x, Value w);
-  Value zeroPoint(Value modelValue, const EpiloguePlace &place, bool ofRow);
-  Value rowSum(Value row);
-  Value number(int64_t value, Type type);
-  VectorType vectorOf(unsigned count, Type element) { return b.vectorType(count, element); }
-
-  KernelBuilder &b;
-  ByteKernel &kernel;
-  RegisterTile tile;
-  unsigned lanes;
-  bool hasDot; ///< the target sums four products of bytes in one instruction
-  int64_t groups, panelBytes;
-  LinearEpilogue epilogue;
-  Type i32;
-  Value input, weight, output;
-  bool isSigned, fromUnsigned;
-};
 } // namespace
+
+ByteTiler::ByteTiler(KernelBuilder &builder, const ByteKernel &kernel, const CpuTarget &target)
+    : b(builder), kernel(kernel), tile(linearTile(target)), lanes(target.lanes),
+      groups(llvm::divideCeil(kernel.K, kByteGroup)), panelBytes(packedBytePanelBytes(kernel.K, 1)),
+      epilogue(builder, kernel.linear.getResult(), kernel.epilogue) {
+  auto has = [&](StringRef feature) { return llvm::is_contained(target.features, feature); };
+  hasDot = lanes >= 8 && has(lanes == 16 ? "avx512vnni" : "avxvnni");
+  hasTiles = lanes == 16 && has("amx-int8") && has("amx-tile") && fitsTiles(kernel.K);
+  i32 = b.getI32Type();
+  input = b.bufferOf(kernel.linear.getInput());
+  weight = b.bufferOf(kernel.linear.getWeight());
+  output = b.result(0);
+  isSigned = !elementOf(kernel.linear.getInput()).isUnsignedInteger();
+  fromUnsigned = elementOf(kernel.linear.getWeight()).isUnsignedInteger();
+}
 
 Value ByteTiler::number(int64_t value, Type type) {
   TypedAttr attribute = b.getIntegerAttr(getElementTypeOrSelf(type), value);
@@ -118,6 +76,8 @@ void ByteTiler::emit() {
   int64_t panels = llvm::divideCeil(kernel.N, kPanelColumns), narrow = kernel.N % kPanelColumns;
   int64_t blockRows = linearRows(kernel.K);
   Value rows = b.size(kernel.rows);
+  if (hasTiles)
+    configureTiles();
   b.loop(b.begin(), b.end(), 1, [&](Value group) {
     Value panel = b.rem(group, b.index(panels));
     Value low = b.mul(b.divFloor(group, b.index(panels)), blockRows);
@@ -131,10 +91,17 @@ void ByteTiler::emit() {
         isLast, [&] { panelColumns(panel, low, high, narrow); },
         [&] { panelColumns(panel, low, high, kPanelColumns); });
   });
+  if (hasTiles)
+    tileCall("tilerelease", {});
 }
 
 void ByteTiler::panelColumns(Value panel, Value low, Value high, int64_t columns) {
   int64_t step = int64_t(tile.vectors) * lanes;
+  if (hasTiles) {
+    low = tileRows(panel, low, high, columns);
+    Value isLeft = arith::CmpIOp::create(b, arith::CmpIPredicate::ult, low, high);
+    return b.branch(isLeft, [&] { rowTiles(panel, low, high, 0, columns); });
+  }
   for (int64_t first = 0; first < columns; first += step)
     rowTiles(panel, low, high, first, std::min(step, columns - first));
 }
@@ -156,8 +123,8 @@ void ByteTiler::rowTiles(Value panel, Value low, Value high, int64_t firstColumn
 /// `count` consecutive bytes of the input in every lane, as unsigned; zeros above them.
 Value ByteTiler::inputGroup(Value offset, int64_t count) {
   Value word;
-  if (count == kGroup) {
-    Value bytes = b.loadVector(input, offset, kGroup);
+  if (count == kByteGroup) {
+    Value bytes = b.loadVector(input, offset, kByteGroup);
     word = vector::ExtractOp::create(b, vector::BitCastOp::create(b, vectorOf(1, i32), bytes), int64_t(0));
   } else { // behind the last row nothing may be read
     for (int64_t i = 0; i < count; ++i) {
@@ -167,7 +134,7 @@ Value ByteTiler::inputGroup(Value offset, int64_t count) {
     }
   }
   if (isSigned) {
-    uint32_t flip = count == kGroup ? 0x80808080u : 0x80808080u & ((1u << (8 * count)) - 1);
+    uint32_t flip = count == kByteGroup ? 0x80808080u : 0x80808080u & ((1u << (8 * count)) - 1);
     word = arith::XOrIOp::create(b, word, number(int32_t(flip), i32));
   }
   return b.broadcast(word, lanes);
@@ -177,7 +144,7 @@ Value ByteTiler::inputGroup(Value offset, int64_t count) {
 Value ByteTiler::dot(Value sum, Value x, Value w) {
   if (!hasDot)
     return pairs(sum, x, w);
-  auto bytes = vectorOf(lanes * kGroup, b.getI8Type());
+  auto bytes = vectorOf(lanes * kByteGroup, b.getI8Type());
   Value operand = vector::BitCastOp::create(b, bytes, x);
   StringRef name = lanes == 16 ? "llvm.x86.avx512.vpdpbusd.512" : "llvm.x86.avx512.vpdpbusd.256";
   return LLVM::CallIntrinsicOp::create(b, TypeRange(sum.getType()), b.getStringAttr(name), ValueRange{sum, operand, w},
@@ -243,84 +210,97 @@ Value ByteTiler::rowSum(Value row) {
   })[0];
 }
 
+EpiloguePlace ByteTiler::place(Value row, Value panel, int64_t firstColumn, int64_t columns, unsigned vector) {
+  EpiloguePlace place;
+  place.row = row;
+  place.column = b.add(b.mul(panel, kPanelColumns), firstColumn + vector * lanes);
+  place.offset = b.add(b.mul(row, kernel.N), place.column);
+  place.lanes = lanes;
+  place.valid = std::min<int64_t>(lanes, columns - vector * lanes);
+  return place;
+}
+
 void ByteTiler::registerTile(unsigned rows, Value row, Value panel, int64_t firstColumn, int64_t columns) {
   unsigned vectors = llvm::divideCeil(columns, lanes);
-  Value column = b.add(b.mul(panel, kPanelColumns), firstColumn);
-  auto place = [&](unsigned i, unsigned j) {
-    EpiloguePlace place;
-    place.row = b.add(row, i);
-    place.column = b.add(column, j * lanes);
-    place.offset = b.add(b.mul(place.row, kernel.N), place.column);
-    place.lanes = lanes;
-    place.valid = std::min<int64_t>(lanes, columns - j * lanes);
-    return place;
-  };
   SmallVector<Value> sums(rows * vectors, number(0, vectorOf(lanes, i32)));
   Value inputBase = b.mul(row, kernel.K), panelBase = b.mul(panel, panelBytes);
-  Value weightBase = b.add(panelBase, firstColumn * kGroup);
+  Value weightBase = b.add(panelBase, firstColumn * kByteGroup);
   for (unsigned i = 0; i < rows; ++i)
     for (unsigned j = 0; j < vectors; ++j)
-      b.prefetchForWrite(output, place(i, j).offset);
+      b.prefetchForWrite(output, place(b.add(row, i), panel, firstColumn, columns, j).offset);
   auto step = [&](Value group, int64_t count) {
     SmallVector<Value> weights;
-    Value weightRow = b.add(weightBase, b.mul(group, kPanelColumns * kGroup));
+    Value weightRow = b.add(weightBase, b.mul(group, kPanelColumns * kByteGroup));
     for (unsigned j = 0; j < vectors; ++j)
-      weights.push_back(b.loadVector(weight, b.add(weightRow, j * lanes * kGroup), lanes * kGroup));
-    Value inputColumn = b.add(inputBase, b.mul(group, kGroup));
+      weights.push_back(b.loadVector(weight, b.add(weightRow, j * lanes * kByteGroup), lanes * kByteGroup));
+    Value inputColumn = b.add(inputBase, b.mul(group, kByteGroup));
     for (unsigned i = 0; i < rows; ++i) {
       Value x = inputGroup(b.add(inputColumn, i * kernel.K), count);
       for (unsigned j = 0; j < vectors; ++j)
         sums[i * vectors + j] = dot(sums[i * vectors + j], x, weights[j]);
     }
   };
-  sums = b.loop(b.index(0), b.index(kernel.K / kGroup), 1, sums, [&](Value group, ValueRange carried) {
+  sums = b.loop(b.index(0), b.index(kernel.K / kByteGroup), 1, sums, [&](Value group, ValueRange carried) {
     sums = SmallVector<Value>(carried);
-    step(group, kGroup);
+    step(group, kByteGroup);
     return sums;
   });
-  if (kernel.K % kGroup)
-    step(b.index(groups - 1), kernel.K % kGroup);
+  if (kernel.K % kByteGroup)
+    step(b.index(groups - 1), kernel.K % kByteGroup);
 
-  // What the zero points and the changed signs add.
+  Corrections less = corrections(panel, firstColumn, columns);
+  for (unsigned i = 0; i < rows; ++i)
+    writeRow(b.add(row, i), panel, firstColumn, columns, ArrayRef(sums).slice(i * vectors, vectors), less,
+             /*shifted=*/isSigned);
+}
+
+ByteTiler::Corrections ByteTiler::corrections(Value panel, int64_t firstColumn, int64_t columns) {
+  unsigned vectors = llvm::divideCeil(columns, lanes);
   auto vectorType = vectorOf(lanes, i32);
-  Value inputZero = kernel.linear.getInputZeroPoint(), weightZero = kernel.linear.getWeightZeroPoint();
-  SmallVector<Value> columnSums(vectors), columnZeros(vectors);
+  Value weightZero = kernel.linear.getWeightZeroPoint();
+  Corrections less{SmallVector<Value>(vectors), SmallVector<Value>(vectors)};
   for (unsigned j = 0; j < vectors; ++j) {
-    EpiloguePlace first = place(0, j);
-    if (inputZero || isSigned) {
-      Value at = b.add(b.add(panelBase, groups * kPanelColumns * kGroup), (firstColumn + j * lanes) * kGroup);
-      Value bytes = b.loadVector(weight, at, lanes * kGroup);
-      columnSums[j] = vector::BitCastOp::create(b, vectorType, bytes);
+    if (kernel.linear.getInputZeroPoint() || isSigned) {
+      Value at = b.add(b.add(b.mul(panel, panelBytes), groups * kPanelColumns * kByteGroup),
+                       (firstColumn + j * lanes) * kByteGroup);
+      less.columnSums[j] = vector::BitCastOp::create(b, vectorType, b.loadVector(weight, at, lanes * kByteGroup));
     }
-    columnZeros[j] = zeroPoint(weightZero, first, /*ofRow=*/false);
+    Value &zeros = less.columnZeros[j];
+    zeros = zeroPoint(weightZero, place(b.index(0), panel, firstColumn, columns, j), /*ofRow=*/false);
     if (fromUnsigned) {
       Value shift = number(-128, vectorType);
-      columnZeros[j] = columnZeros[j] ? Value(arith::AddIOp::create(b, columnZeros[j], shift)) : shift;
+      zeros = zeros ? Value(arith::AddIOp::create(b, zeros, shift)) : shift;
     }
   }
-  for (unsigned i = 0; i < rows; ++i) {
-    Value zero = zeroPoint(inputZero, place(i, 0), /*ofRow=*/true), rest;
-    if (isSigned) {
-      Value shift = number(128, i32);
-      zero = zero ? Value(arith::AddIOp::create(b, zero, shift)) : shift;
-    }
-    if (columnZeros.front()) {
-      rest = rowSum(b.add(row, i));
-      if (zero)
-        rest = arith::SubIOp::create(b, rest, arith::MulIOp::create(b, zero, number(kernel.K, i32)));
-    }
-    for (unsigned j = 0; j < vectors; ++j) {
-      Value sum = sums[i * vectors + j];
-      auto less = [&](Value scalar, Value vector) {
-        sum = arith::SubIOp::create(b, sum, arith::MulIOp::create(b, b.broadcast(scalar, lanes), vector));
-      };
-      if (zero)
-        less(zero, columnSums[j]);
-      if (rest)
-        less(rest, columnZeros[j]);
-      EpiloguePlace at = place(i, j);
-      epilogue.store(epilogue.apply(sum, at), output, at);
-    }
+  return less;
+}
+
+void ByteTiler::writeRow(Value row, Value panel, int64_t firstColumn, int64_t columns, ArrayRef<Value> sums,
+                         const Corrections &less, bool shifted) {
+  auto at = [&](unsigned vector) { return place(row, panel, firstColumn, columns, vector); };
+  // What is to be taken from each number of the row, beside the sums over w' and in the sums over x'.
+  Value zero = zeroPoint(kernel.linear.getInputZeroPoint(), at(0), /*ofRow=*/true), shiftedZero = zero, rest;
+  if (isSigned) {
+    Value shift = number(128, i32);
+    shiftedZero = zero ? Value(arith::AddIOp::create(b, zero, shift)) : shift;
+    if (shifted)
+      zero = shiftedZero;
+  }
+  if (less.columnZeros.front()) {
+    rest = rowSum(row);
+    if (shiftedZero)
+      rest = arith::SubIOp::create(b, rest, arith::MulIOp::create(b, shiftedZero, number(kernel.K, i32)));
+  }
+  for (auto [j, vector] : llvm::enumerate(sums)) {
+    Value sum = vector;
+    auto take = [&](Value scalar, Value vector) {
+      sum = arith::SubIOp::create(b, sum, arith::MulIOp::create(b, b.broadcast(scalar, lanes), vector));
+    };
+    if (zero)
+      take(zero, less.columnSums[j]);
+    if (rest)
+      take(rest, less.columnZeros[j]);
+    epilogue.store(epilogue.apply(sum, at(j)), output, at(j));
   }
 }
 
@@ -341,5 +321,6 @@ Launch tamis::integerLinearLaunch(func::FuncOp function) {
   int64_t N = cast<RankedTensorType>(linear.getType()).getShape().back();
   int64_t blockRows = linearRows(cast<RankedTensorType>(linear.getInput().getType()).getShape().back());
   DimExpr blocks = DimExpr::floorDiv(rowsOf(linear) + (blockRows - 1), blockRows);
-  return {blocks * int64_t(llvm::divideCeil(N, kPanelColumns)), 0};
+  bool usesTiles = fitsTiles(cast<RankedTensorType>(linear.getInput().getType()).getShape().back());
+  return {blocks * int64_t(llvm::divideCeil(N, kPanelColumns)), usesTiles ? kTileScratch : 0};
 }

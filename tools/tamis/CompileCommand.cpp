@@ -57,8 +57,8 @@ private:
 static std::vector<std::string> parseTargets(const std::string &text, bool multipliesBytes) {
   std::vector<std::string> targets;
   for (std::string &part : CLI::detail::split(text, ',')) {
-    if (part == "cpu" && multipliesBytes)
-      targets.push_back("cascadelake"); // x86-64-v4 and avx512vnni
+    if (part == "cpu" && multipliesBytes) // x86-64-v4 and amx-int8, x86-64-v4 and avx512vnni
+      targets.insert(targets.end(), {"sapphirerapids", "cascadelake"});
     if (part == "cpu")
       targets.insert(targets.end(), {"x86-64-v4", "x86-64-v3"});
     else if (part.rfind("sm_", 0) == 0)

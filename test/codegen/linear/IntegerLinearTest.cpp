@@ -147,23 +147,45 @@ TEST_P(IntegerLinearTest, SaturatesNowhere) {
 
 TEST_P(IntegerLinearTest, Epilogue) {
   std::string f = Text::rows("50", "f32"), i = Text::rows("50", "i32"), row = Text::rows("1", "f32");
-  Text kernel{40, 50, "ui8", "i8", "one", ""};
-  kernel.arguments = ", %s: " + row + ", %c: tensor<50xf32>, %b: tensor<50xf32>, %t: tensor<f32>, %r: " + f;
-  kernel.tail = "%1 = model.cast %0 : " + i + " -> " + f + "\n%2 = model.elementwise mul %1, %s : (" + f + ", " + row +
-                ") -> " + f + "\n%3 = model.elementwise mul %2, %c : (" + f + ", tensor<50xf32>) -> " + f +
-                "\n%4 = model.elementwise add %3, %b : (" + f + ", tensor<50xf32>) -> " + f +
-                "\n%5 = model.activation gelu %4 : " + f + "\n%6 = model.elementwise mul %5, %t : (" + f +
-                ", tensor<f32>) -> " + f + "\n%7 = model.elementwise add %6, %r : (" + f + ", " + f + ") -> " + f;
-  kernel.last = "%7";
-  kernel.element = "f32";
-  compile(kernel);
-  for (int64_t n : {0, 1, 9, 50}) {
-    auto number = [&](llvm::ArrayRef<int64_t> shape, float high) {
-      return uniform(harness->context(), shape, random, -high, high);
-    };
-    check(n, {number({n, 1}, 1e-3f), number({50}, 1e-1f), number({50}, 1), number({}, 1), number({n, 50}, 1)}, false,
-          1e-5);
+  for (int64_t K : {40, 192}) {
+    Text kernel{K, 50, "ui8", "i8", "one", ""};
+    kernel.arguments = ", %s: " + row + ", %c: tensor<50xf32>, %b: tensor<50xf32>, %t: tensor<f32>, %r: " + f;
+    kernel.tail = "%1 = model.cast %0 : " + i + " -> " + f + "\n%2 = model.elementwise mul %1, %s : (" + f + ", " +
+                  row + ") -> " + f + "\n%3 = model.elementwise mul %2, %c : (" + f + ", tensor<50xf32>) -> " + f +
+                  "\n%4 = model.elementwise add %3, %b : (" + f + ", tensor<50xf32>) -> " + f +
+                  "\n%5 = model.activation gelu %4 : " + f + "\n%6 = model.elementwise mul %5, %t : (" + f +
+                  ", tensor<f32>) -> " + f + "\n%7 = model.elementwise add %6, %r : (" + f + ", " + f + ") -> " + f;
+    kernel.last = "%7";
+    kernel.element = "f32";
+    compile(kernel);
+    for (int64_t n : {0, 1, 9, 50}) {
+      auto number = [&](llvm::ArrayRef<int64_t> shape, float high) {
+        return uniform(harness->context(), shape, random, -high, high);
+      };
+      check(n, {number({n, 1}, 1e-3f), number({50}, 1e-1f), number({50}, 1), number({}, 1), number({n, 50}, 1)}, false,
+            1e-5);
+    }
   }
+}
+
+// Where the target has tile registers: whole tiles of rows and what is left, panels that are not whole, both signs.
+TEST_P(IntegerLinearTest, TileRegisters) {
+  for (int64_t N : {7, 16, 40, 48, 49, 110}) {
+    compile({128, N, "ui8", "i8", "each", ""});
+    for (int64_t rows : {0, 1, 15, 16, 17, 31, 32, 33, 47, 48, 64, 97})
+      check(rows);
+  }
+  for (int64_t K : {64, 384, 1536}) {
+    compile({K, 50, "ui8", "i8", "one", ""});
+    check(50, {}, /*extreme=*/true);
+  }
+  for (const char *input : {"i8", "ui8"})
+    for (const char *weight : {"i8", "ui8"})
+      for (const char *zero : {"", "one", "each"}) {
+        compile({64, 20, input, weight, zero, zero});
+        check(37, {}, /*extreme=*/true);
+        check(37);
+      }
 }
 
 TEST_P(IntegerLinearTest, RandomKernels) {
