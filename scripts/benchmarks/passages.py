@@ -5,11 +5,13 @@
                                                     "calibration": 6, "judged": FILE.npz, "calibrating": FILE.npz}
     python -m benchmarks.passages embed REQUEST    {"library": libtamis.so, "threads": 1, "plans": {name: plan},
                                                     "passages": FILE.npz, "dense": name}
-    python -m benchmarks.passages quantize REQUEST {"model": FILE.onnx, "output": FILE.onnx}
+    python -m benchmarks.passages quantize REQUEST {"model": FILE.onnx, "output": FILE.onnx, "method": "dynamic",
+                                                    "passages": FILE.npz}
 
 `cut` writes two archives of model inputs: passages in pairs of neighbours, so that most have one they belong to, and
 others, from the last tenth of each source, to calibrate by. `embed` prints one JSON object a plan; ONNX Runtime runs those that
-are ONNX files. `quantize` has ONNX Runtime make weights of 8 bits, one scale an output, for activations quantized as they come.
+are ONNX files. `quantize` has ONNX Runtime make weights of 8 bits, one scale an output, for activations quantized as they come
+or, where the method is "static", by constants that passages set.
 """
 
 import json
@@ -80,9 +82,30 @@ def onnxruntime(_library, file, threads):
 
 
 def quantize(request):
-    from onnxruntime.quantization import QuantType, quantize_dynamic
+    from onnxruntime import quantization
 
-    quantize_dynamic(request["model"], request["output"], weight_type=QuantType.QInt8, per_channel=True)
+    bytes_of = {"weight_type": quantization.QuantType.QInt8, "per_channel": True}
+    if request.get("method", "dynamic") == "dynamic":
+        return quantization.quantize_dynamic(request["model"], request["output"], **bytes_of)
+
+    class Reader(quantization.CalibrationDataReader):
+        def __init__(self):
+            passages = dict(np.load(request["passages"]))
+            count = len(passages["input_ids"])
+            self.feeds = iter([{name: v[i : i + 1] for name, v in passages.items()} for i in range(count)])
+
+        def get_next(self):
+            return next(self.feeds, None)
+
+    quantization.quantize_static(
+        request["model"],
+        request["output"],
+        Reader(),
+        quant_format=quantization.QuantFormat.QDQ,
+        op_types_to_quantize=["MatMul", "Gemm"],
+        activation_type=quantization.QuantType.QUInt8,
+        **bytes_of,
+    )
 
 
 def embeddings(bind, passages):

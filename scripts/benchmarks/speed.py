@@ -5,13 +5,14 @@ multiply-add peak. Standard library only: what is timed runs in processes of its
 import statistics
 import sys
 
-from benchmarks import kernels
+from benchmarks import kernels, speed_precision
 from benchmarks.environment import BenchError
 from benchmarks.machine import FmaPeak, describe, first_cpus
 from benchmarks.results import Results, Verdicts, table
 from benchmarks.workers import Worker, Workers, alternate, median_of_runs
 
 CASES = [(batch, length) for batch in (1, 8, 32) for length in (16, 128, 256)]
+QUICK_CASES = [(1, 16), (1, 256), (8, 128)]
 PEERS = {"onnxruntime": "minilm-l6-fused.onnx", "openvino": "minilm-l6-opset18.onnx"}
 OURS = "minilm-l6-opset18.onnx"
 WANTED_MEAN, WANTED_WORST = 0.9, 0.75
@@ -166,10 +167,15 @@ def run(environment, arguments):
     rounds = arguments.rounds or (3 if arguments.quick else 9)
     burst = 0.1 if arguments.quick else 0.3
     cases = [case for case in CASES if not arguments.cases or "{}x{}".format(*case) in arguments.cases]
+    if arguments.quick and arguments.precision and not arguments.cases:
+        cases = QUICK_CASES
     print(f"{machine['cpu']}, {machine['cpus']} CPUs, {' '.join(machine['features'])}")
     if machine["load"] > 0.5:
         print(f"warning: the load of this machine is {machine['load']:.1f}; what else runs disturbs the figures")
 
+    if arguments.precision:
+        speed_precision.run(environment, arguments, results, verdicts, cases, rounds, burst)
+        return verdicts.exit_status()
     peak = FmaPeak(environment)
     measure_peaks(peak, thread_counts, 1, "before", results)
     shares, ratios = {}, {}

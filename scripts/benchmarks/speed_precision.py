@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""`scripts/bench speed --precision`: MiniLM-L6 in integers against our own f32, and against ONNX Runtime and OpenVINO in
+integers. Standard library only: what is timed runs in processes of its own."""
+
+import math
+import statistics
+import sys
+
+from benchmarks import quality
+from benchmarks.environment import BenchError
+from benchmarks.results import table
+from benchmarks.workers import Workers, alternate, median_of_runs
+
+SOURCE = "minilm-l6-opset18.onnx"
+OURS = {"f32": [], "int8": ["--weights=int8"]}
+# How ONNX Runtime's own tools make the peers' models, by engine: activations quantized as they come, and, since OpenVINO
+# reads that alone, by constants (QDQ) that passages have set.
+PEERS = {"onnxruntime": ("dynamic", "minilm-l6-opset17.onnx"), "openvino": ("static", "minilm-l6-opset17.onnx")}
+WANTED_OWN, WANTED_PEERS = 2.8, 1.0
+# Integers are not f32: this finds an engine that computes something else, not one that rounds badly. Of constants that
+# set the units of all activations, far more is lost than of units that follow each row.
+SAME = {"int8": 0.995, "onnxruntime": 0.95, "openvino": 0.5}
+
+
+def cosine(a, b):
+    lengths = math.sqrt(sum(x * x for x in a) * sum(x * x for x in b))
+    return sum(x * y for x, y in zip(a, b, strict=True)) / lengths if lengths else 0.0
+
+
+def prepare(environment, quick):
+    """name -> (engine, file); a peer that cannot be made is told of and left out."""
+    _, calibrating = quality.cut(environment, 256, 12 if quick else 84, 4 if quick else 12)
+    files = {}
+    for name, options in OURS.items():
+        plan = environment.plans / f"speed-{name}.plan"
+        calibration = [f"--calibrate={calibrating}"] if options else []
+        words = ["--target=host", "--quiet", *options, *calibration]
+        files[name] = ("tamis", str(environment.compile(environment.model(SOURCE), plan, *words)))
+    for engine, (method, source) in PEERS.items():
+        made = environment.plans / f"speed-{engine}-int8.onnx"
+        try:
+            if not made.exists():
+                request = {"model": str(environment.model(source)), "output": str(made), "method": method}
+                quality.run_script(environment, "quantize", {**request, "passages": str(calibrating)})
+            files[engine] = (engine, str(made))
+        except BenchError as error:
+            print(f"{engine} int8 is left out: {error}")
+    return files
+
+
+def compare(environment, results, files, threads, cases, rounds, burst):
+    """Rows of the table, and ratios: to our f32 and to the best peer, by size."""
+    rows, own, others = [], [], []
+    engines = {engine for engine, _ in files.values()}
+    with Workers(environment, engines, threads) as workers:
+
+        def ask(name, batch, length):
+            engine, file = files[name]
+            seconds = burst * (1 if batch * length < 4000 else 2)
+            return workers[engine].ask(file=file, tokens=[batch, length], seconds=seconds)
+
+        for name in [n for n in files if n not in OURS]:  # one that cannot run the model is told of once
+            try:
+                ask(name, 1, 8)  # a size apart: an engine gives samples of new ones alone
+            except BenchError as error:
+                print(f"{name} int8 is left out: {str(error)[:400]}")
+                fewer = {n: f for n, f in files.items() if n != name}
+                return compare(environment, results, fewer, threads, cases, rounds, burst)
+        for batch, length in cases:
+            samples = {name: ask(name, batch, length)["sample"] for name in files}
+            for name in [n for n in files if n != "f32"]:
+                found = cosine(samples[name], samples["f32"])
+                if not found >= SAME[name]:
+                    raise BenchError(f"{batch}x{length}: {name} has a cosine of {found:.4f} with f32")
+            actions = {name: lambda name=name: ask(name, batch, length) for name in files}
+            median = {name: median_of_runs(replies) for name, replies in alternate(actions, rounds).items()}
+            peers = {name: value for name, value in median.items() if name not in OURS}
+            own.append(median["f32"] / median["int8"])
+            best = min(peers, key=peers.get, default=None)
+            if best:
+                others.append(peers[best] / median["int8"])
+            milliseconds = {name: value * 1e3 for name, value in median.items()}
+            results.add(
+                "precision",
+                threads=threads,
+                batch=batch,
+                length=length,
+                milliseconds=milliseconds,
+                ratio=own[-1],
+                peer_ratio=others[-1] if best else None,
+            )
+            times = [f"{milliseconds[name]:.2f}" if name in median else "" for name in (*OURS, *PEERS)]
+            ratios = [f"{own[-1]:.2f}", f"{others[-1]:.2f}" if best else "", best or ""]
+            rows.append([f"{batch}x{length}", threads, *times, *ratios])
+            print(f"  {batch}x{length}, {threads} threads: {own[-1]:.2f} times f32", file=sys.stderr, flush=True)
+    return rows, own, others
+
+
+def run(environment, arguments, results, verdicts, cases, rounds, burst):
+    files = prepare(environment, arguments.quick)
+    print(f"\nMiniLM-L6 in integers, {rounds} rounds, ms")
+    rows, own, others = [], [], []
+    for threads in arguments.threads:
+        found = compare(environment, results, files, threads, cases, rounds, burst)
+        for so_far, new in zip((rows, own, others), found):
+            so_far += new
+    names = [f"tamis {name}" for name in OURS] + [f"{name} int8" for name in PEERS]
+    table(["batch x length", "threads", *names, "f32 / int8", "peer / int8", "peer"], rows)
+    print()
+    mean = statistics.geometric_mean(own)
+    what = "int8, geometric mean of f32's time over its"
+    verdicts.judge(what, mean >= WANTED_OWN, f"{mean:.3f}", f"at least {WANTED_OWN}")
+    if others:
+        mean = statistics.geometric_mean(others)
+        what = "int8, geometric mean of the better peer's time over its"
+        verdicts.judge(what, mean >= WANTED_PEERS, f"{mean:.3f}", f"at least {WANTED_PEERS}")
+    else:
+        verdicts.judge("int8, beside its peers", False, "no peer could be made", "one at least")
