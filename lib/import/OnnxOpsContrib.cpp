@@ -2,6 +2,7 @@
 // Ops of com.microsoft that ONNX Runtime's transformers optimizer writes: activations, norms, embeddings, products,
 // rotary positions. Source: docs/ContribOperators.md of the onnxruntime project.
 #include "lib/import/OnnxEmit.h"
+#include "lib/import/OnnxQuantize.h"
 
 using namespace mlir;
 using namespace tamis;
@@ -121,7 +122,8 @@ FailureOr<Value> lookUp(OnnxNode &node, size_t i, Value ids) {
   return node.create<model::GatherOp>(model::tensorType(table.element, dims), node.emit(i), ids, uint64_t(0));
 }
 
-LogicalResult importEmbedNorm(OnnxNode &node) {
+/// Checks the ids of a node that embeds them, and gives its second result.
+LogicalResult giveTokenCounts(OnnxNode &node) {
   const OnnxValue &ids = node.in(0);
   if (ids.rank() != 2)
     return node.fail("input_ids are " + model::str(ids.dims) + " but [batch, sequence] is wanted");
@@ -135,9 +137,15 @@ LogicalResult importEmbedNorm(OnnxNode &node) {
       Value keeps = emitCast(node, emitElementwise(node, K::equal, {node.emit(7), one}), i32);
       count = emitSqueeze(node, emitReduce(node, model::ReduceKind::sum, keeps, int64_t(1)), 1);
     }
-    if (failed(node.give(count, 1)))
-      return failure();
+    return node.give(count, 1);
   }
+  return success();
+}
+
+LogicalResult importEmbedNorm(OnnxNode &node) {
+  if (failed(giveTokenCounts(node)))
+    return failure();
+  const OnnxValue &ids = node.in(0);
   Value positions = node.has(8) ? node.emit(8) : emitIota(node, node.i64(), ids.dims[1], 1, 2);
   auto words = lookUp(node, 2, node.emit(0)), places = failed(words) ? words : lookUp(node, 3, positions);
   if (failed(places))
@@ -151,6 +159,64 @@ LogicalResult importEmbedNorm(OnnxNode &node) {
   }
   auto norm = normOf(node, model::NormKind::layer, sum, 5, 6, 2, node.real("epsilon", 1e-12f));
   return failure(failed(norm) || failed(node.give(*norm)) || failed(node.give(sum, 2)));
+}
+
+/// The same of tables and parameters of 8-bit integers, each with one scale and one zero point.
+LogicalResult importQuantizedEmbedNorm(OnnxNode &node) {
+  enum { ids, segments, words, places, segmentTable, gamma, beta, mask, firstScale, firstZero = firstScale + 5 };
+  if (failed(giveTokenCounts(node)))
+    return failure();
+  Type f32 = node.builder().getF32Type();
+  // Integers of operand `i` as numbers, looked up first where `at` says where.
+  auto numbers = [&](size_t i, int64_t rank, Value at = Value()) -> FailureOr<Value> {
+    size_t scale = firstScale + (i - words), zero = firstZero + (i - words);
+    if (!node.has(i) || !node.has(scale) || !node.has(zero))
+      return node.fail("operand " + Twine(i) + ", its scale or its zero point is missing");
+    const OnnxValue &given = node.in(i);
+    if (!given.element.isInteger(8) || given.rank() != rank || !product(node.in(scale).dims).isConstant(1) ||
+        !node.in(scale).element.isF32())
+      return node.fail("operand " + Twine(i) + ", " + model::str(given.dims) + ", is not of " + Twine(rank) +
+                       " axes of 8-bit integers with one scale of f32");
+    Quantization quantization;
+    if (failed(quantization.read(node, i, scale, zero, 0, 0)))
+      return failure();
+    if (quantization.zeroElement != given.element)
+      return node.fail("the zero point of operand " + Twine(i) + " has another element type than it");
+    Value integers = node.emit(i);
+    if (at) {
+      model::Dims dims = dimsOf(at);
+      dims.push_back(given.dims[1]);
+      integers = node.create<model::GatherOp>(model::tensorType(given.element, dims), integers, at, uint64_t(0));
+    }
+    return quantization.dequantize(node, integers, f32);
+  };
+  auto word = numbers(words, 2, node.emit(ids));
+  if (failed(word))
+    return failure();
+  auto place = numbers(places, 2, emitIota(node, node.i64(), node.in(ids).dims[1], 1, 2));
+  if (failed(place))
+    return failure();
+  model::Dims width{dimsOf(*word)[2]};
+  auto add = [&](Value a, Value b) -> FailureOr<Value> {
+    if (dimsOf(b).back() != width[0])
+      return node.fail("tables have rows of " + width[0].str() + " and of " + dimsOf(b).back().str());
+    return emitElementwise(node, K::add, {a, b});
+  };
+  auto sum = add(*word, *place);
+  if (succeeded(sum) && node.has(segments) && node.has(segmentTable)) {
+    auto segment = numbers(segmentTable, 2, node.emit(segments));
+    sum = failed(segment) ? segment : add(*sum, *segment);
+  }
+  if (failed(sum))
+    return failure();
+  auto scale = numbers(gamma, 1), bias = failed(scale) ? scale : numbers(beta, 1);
+  if (failed(bias))
+    return failure();
+  if (dimsOf(*scale) != width || dimsOf(*bias) != width || !width[0].constant())
+    return node.fail("parameters of " + model::str(dimsOf(*scale)) + " and " + model::str(dimsOf(*bias)) +
+                     " do not fit " + model::str(width));
+  return node.give(node.create<model::NormOp>(sum->getType(), model::NormKind::layer, *sum, *scale, *bias, uint64_t(2),
+                                              llvm::APFloat(double(node.real("epsilon", 1e-12f)))));
 }
 
 LogicalResult importFusedMatMul(OnnxNode &node) {
@@ -253,6 +319,7 @@ void tamis::addOnnxContribOps(OnnxOpTable &table) {
   add("SkipLayerNormalization", importSkipNorm<model::NormKind::layer>);
   add("SkipSimplifiedLayerNormalization", importSkipNorm<model::NormKind::rms>);
   add("EmbedLayerNormalization", importEmbedNorm);
+  add("QEmbedLayerNormalization", importQuantizedEmbedNorm);
   add("FusedMatMul", importFusedMatMul);
   add("RotaryEmbedding", importRotary);
   // ONNX Runtime writes this one into the domain of ai.onnx, which does not know it.

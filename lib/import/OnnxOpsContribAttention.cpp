@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Attention and MultiHeadAttention of com.microsoft. Source: docs/ContribOperators.md of the onnxruntime project.
+// Attention, QAttention and MultiHeadAttention of com.microsoft. Source: docs/ContribOperators.md of the onnxruntime
+// project.
 #include "lib/import/OnnxEmit.h"
+#include "lib/import/OnnxQuantize.h"
 
 #include <cmath>
 
@@ -119,13 +121,15 @@ LogicalResult giveAttention(OnnxNode &node, const Heads &heads, size_t maskIndex
                                                    llvm::APFloat(scale), node.integer("unidirectional", 0) != 0));
 }
 
-/// Attention: the projections of query, key and value are its own.
-LogicalResult importAttention(OnnxNode &node) {
+/// Operands whose meaning Attention and QAttention share.
+struct AttentionOperands {
+  size_t mask, past, bias;
+};
+
+/// Widths of query, key and value, by the node's attribute and its weight, operand 1; and what neither op may have.
+FailureOr<SmallVector<int64_t>> projectionWidths(OnnxNode &node) {
   const OnnxValue &x = node.in(0), &weight = node.in(1);
-  if (x.rank() != 3 || weight.rank() != 2 || !x.isFloat() || x.element != weight.element)
-    return node.fail("operands " + model::str(x.dims) + " and " + model::str(weight.dims) +
-                     " are no floats of [batch, tokens, channels] and a matrix");
-  if (node.has(6) || node.integer("do_rotary", 0) || node.integer("past_present_share_buffer", 0))
+  if (node.integer("do_rotary", 0) || node.integer("past_present_share_buffer", 0))
     return node.fail("has rotary positions or a cache of fixed length; supported without");
   if (failed(node.meet(x.dims[2], weight.dims[0])))
     return failure();
@@ -136,10 +140,11 @@ LogicalResult importAttention(OnnxNode &node) {
   if (!all || widths.size() != 3 || widths[0] + widths[1] + widths[2] != *all || widths[0] < 1 || widths[2] < 1 ||
       widths[1] < 1)
     return node.fail("weight " + model::str(weight.dims) + " is not of query, key and value");
-  model::Dims dims{x.dims[0], x.dims[1], DimExpr(*all)};
-  Value projected = node.create<model::MatmulOp>(model::tensorType(x.element, dims), node.emit(0), node.emit(1));
-  if (node.has(2))
-    projected = emitElementwise(node, K::add, {projected, node.emit(2)});
+  return widths;
+}
+
+/// The attention of queries, keys and values side by side in `projected`, [batch, tokens, widths].
+LogicalResult giveProjected(OnnxNode &node, Value projected, ArrayRef<int64_t> widths, AttentionOperands operands) {
   int64_t at = 0;
   auto part = [&](size_t i) {
     Value value = emitSlice(node, projected, 2, DimExpr(at), DimExpr(widths[i]));
@@ -149,11 +154,11 @@ LogicalResult importAttention(OnnxNode &node) {
   Heads heads{part(0), part(1), part(2), node.integer("num_heads", 0)};
   if (heads.heads < 1 || widths[1] % heads.heads || widths[2] % heads.heads)
     return node.fail("widths do not fit " + Twine(heads.heads) + " heads");
-  if (node.has(4)) { // [2, batch, heads, past, width]
-    if (node.in(4).rank() != 5)
-      return node.fail("past of " + model::str(node.in(4).dims) + " has other than 5 axes");
+  if (size_t past = operands.past; node.has(past)) { // [2, batch, heads, past, width]
+    if (node.in(past).rank() != 5 || node.in(past).element != elementOf(projected))
+      return node.fail("past of " + model::str(node.in(past).dims) + " is no tensor of 5 axes of its element type");
     auto half = [&](int64_t i) {
-      return emitSqueeze(node, emitSlice(node, node.emit(4), 0, DimExpr(i), DimExpr(1)), 0);
+      return emitSqueeze(node, emitSlice(node, node.emit(past), 0, DimExpr(i), DimExpr(1)), 0);
     };
     if (failed(addPast(node, heads, half(0), half(1))))
       return failure();
@@ -164,7 +169,58 @@ LogicalResult importAttention(OnnxNode &node) {
     if (key.getType() != value.getType() || failed(node.give(emitConcat(node, {key, value}, 0), 1)))
       return node.fail("gives a cache of keys and values of different widths");
   }
-  return giveAttention(node, heads, 3, 5);
+  return giveAttention(node, heads, operands.mask, operands.bias);
+}
+
+/// Attention: the projections of query, key and value are its own.
+LogicalResult importAttention(OnnxNode &node) {
+  const OnnxValue &x = node.in(0), &weight = node.in(1);
+  if (x.rank() != 3 || weight.rank() != 2 || !x.isFloat() || x.element != weight.element)
+    return node.fail("operands " + model::str(x.dims) + " and " + model::str(weight.dims) +
+                     " are no floats of [batch, tokens, channels] and a matrix");
+  if (node.has(6))
+    return node.fail("has a cache of fixed length; supported without");
+  auto widths = projectionWidths(node);
+  if (failed(widths))
+    return failure();
+  model::Dims dims{x.dims[0], x.dims[1], weight.dims[1]};
+  Value projected = node.create<model::MatmulOp>(model::tensorType(x.element, dims), node.emit(0), node.emit(1));
+  if (node.has(2))
+    projected = emitElementwise(node, K::add, {projected, node.emit(2)});
+  return giveProjected(node, projected, *widths, {.mask = 3, .past = 4, .bias = 5});
+}
+
+/// QAttention: the same with a projection in integers; attention itself is of f32.
+LogicalResult importQuantizedAttention(OnnxNode &node) {
+  enum { input, weight, bias, inputScale, weightScale, mask, inputZero, weightZero, past };
+  for (size_t i : {size_t(input), size_t(weight), size_t(bias), size_t(inputScale), size_t(weightScale)})
+    if (!node.has(i))
+      return node.fail("operand " + Twine(i) + " is missing");
+  const OnnxValue &x = node.in(input), &matrix = node.in(weight), &offset = node.in(bias);
+  if (x.rank() != 3 || matrix.rank() != 2 || !x.element.isInteger(8) || !matrix.element.isInteger(8))
+    return node.fail("operands " + model::str(x.dims) + " and " + model::str(matrix.dims) +
+                     " are no 8-bit integers of [batch, tokens, channels] and a matrix");
+  if (!product(node.in(inputScale).dims).isConstant(1) ||
+      (node.has(inputZero) && !product(node.in(inputZero).dims).isConstant(1)))
+    return node.fail("the scale and the zero point of its input are not one number");
+  if (!node.in(inputScale).element.isF32() || !node.in(weightScale).element.isF32() || !offset.element.isF32() ||
+      offset.dims != model::Dims{matrix.dims[1]})
+    return node.fail("scales are no f32, or bias " + model::str(offset.dims) + " is no f32 of " + matrix.dims[1].str() +
+                     " elements");
+  if (failed(checkScales(node, inputScale, "input_scale")) || failed(checkScales(node, weightScale, "weight_scale")))
+    return failure();
+  auto widths = projectionWidths(node);
+  if (failed(widths))
+    return failure();
+  auto sums = integerProduct(node, input, weight, inputZero, weightZero);
+  if (failed(sums))
+    return failure();
+  auto scaled = scaleProduct(node, *sums, node.emit(inputScale), weightScale);
+  if (failed(scaled))
+    return failure();
+  Value projected = emitElementwise(node, K::add, {*scaled, node.emit(bias)});
+  constexpr size_t none = ~size_t(0); // there is no bias of the scores
+  return giveProjected(node, projected, *widths, {.mask = mask, .past = past, .bias = none});
 }
 
 /// MultiHeadAttention: query, key and value apart, or side by side for each head.
@@ -217,5 +273,6 @@ LogicalResult importMultiHead(OnnxNode &node) {
 
 void tamis::addOnnxContribAttentionOps(OnnxOpTable &table) {
   table["com.microsoft.Attention"] = importAttention;
+  table["com.microsoft.QAttention"] = importQuantizedAttention;
   table["com.microsoft.MultiHeadAttention"] = importMultiHead;
 }

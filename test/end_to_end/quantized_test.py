@@ -146,6 +146,27 @@ def ops(tamis):
                 Op(f"MatMulNBits {bits} {block} {operands}", [node("MatMulNBits", operands, "y", MICROSOFT, **words)],
                    {"a": floats(9, 72)}, {"b": packed, "s": scales, **constants}, real,
                    tolerance=2e-2 if bits == 8 else 2e-3).check(tamis)
+    one = lambda value: np.array(value)
+    q_attention = {"w": signed(32, 96), "b": floats(96), "sx": one(np.float32(0.02)), "sw": one(np.float32(0.005)),
+                   "zx": one(byte), "zw": one(np.int8(0))}
+    for name, more, inputs, constants, words in [
+            ("", "", {}, {}, {}), ("causal", "", {}, {}, {"unidirectional": 1}),
+            ("by column", "", {}, {"sw": random.uniform(0.002, 0.006, 96).astype(np.float32), "zw": np.zeros(96, np.int8)}, {}),
+            ("mask", "m", {"m": np.array([[1] * 7, [1] * 4 + [0] * 3], np.int32)}, {}, {}),
+            ("lengths", "m", {"m": np.array([7, 3], np.int32)}, {}, {})]:
+        Op(f"QAttention {name}", [node("QAttention", f"x w b sx sw {more or '_'} zx zw".replace("_", ""), "y", MICROSOFT,
+           num_heads=4, **words) if more else helper.make_node("QAttention", ["x", "w", "b", "sx", "sw", "", "zx", "zw"], ["y"],
+           domain=MICROSOFT, num_heads=4, **words)], {"x": unsigned(2, 7, 32), **inputs}, {**q_attention, **constants}, real,
+           tolerance=1e-4).check(tamis)
+    embedding = {"words": unsigned(50, 16), "places": unsigned(12, 16), "kinds": unsigned(2, 16), "g": unsigned(16),
+                 "b": unsigned(16)}
+    scales = {f"s_{key}": one(np.float32(0.01 * (i + 1))) for i, key in enumerate(embedding)}
+    zeros = {f"z_{key}": one(np.uint8(120 + i)) for i, key in enumerate(embedding)}
+    operands = ["ids", "types", *embedding, "mask", *scales, *zeros]
+    Op("QEmbedLayerNormalization", [helper.make_node("QEmbedLayerNormalization", operands, ["y", "n"], domain=MICROSOFT,
+       epsilon=1e-5)], {"ids": random.integers(0, 50, (3, 7)).astype(np.int32), "types": random.integers(0, 2, (3, 7)).astype(np.int32),
+       "mask": np.array([[1] * 7, [1] * 4 + [0] * 3, [1] * 6 + [0]], np.int32)}, {**embedding, **scales, **zeros},
+       {**real, "n": TensorProto.INT32}, tolerance=1e-4).check(tamis)
     table = random.integers(0, 256, (40, 16), np.uint8)
     Op("GatherBlockQuantized", [node("GatherBlockQuantized", "t i s", "y", MICROSOFT, block_size=16, quantize_axis=1)],
        {"i": random.integers(-40, 40, (6, 2))}, {"t": table, "s": random.uniform(0.01, 1, (40, 2)).astype(np.float32)},
