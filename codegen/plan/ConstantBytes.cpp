@@ -2,7 +2,7 @@
 // The bytes of a plan's constants.
 #include "codegen/plan/ConstantBytes.h"
 
-#include "codegen/tile/PackPanels.h"
+#include "codegen/tile/PackWords.h"
 #include "mlir/IR/BuiltinAttributes.h"
 #include "llvm/ADT/ScopeExit.h"
 
@@ -99,6 +99,10 @@ SmallVector<char> joinMatrix(ArrayRef<Piece> pieces, RankedTensorType type, int6
 
 int64_t tamis::constantSize(plan::ConstantOp constant) {
   auto type = cast<RankedTensorType>(constant.getType());
+  if (constant.getLayout() == plan::Layout::words)
+    return packedWordBytes(type.getDimSize(1), type.getDimSize(0), type.getElementTypeBitWidth());
+  if (constant.getLayout() == plan::Layout::units)
+    return packedUnitBytes(type.getDimSize(1), type.getDimSize(0), elementBytes(type.getElementType()));
   if (constant.getLayout() == plan::Layout::panels && type.getElementType().isInteger())
     return packedBytePanelBytes(type.getDimSize(0), type.getDimSize(1));
   if (constant.getLayout() == plan::Layout::panels)
@@ -156,6 +160,18 @@ llvm::Error tamis::writeConstant(plan::ConstantOp constant, const WeightStore &w
     bytes = joined;
   }
   SmallVector<char> panels(constantSize(constant));
+  if (constant.getLayout() == plan::Layout::words) { // an output a row
+    packWords({bytes.data(), columnStride, rowStride, type.getElementType().isUnsignedInteger()}, type.getDimSize(1),
+              type.getDimSize(0), type.getElementTypeBitWidth(), panels.data());
+    sink(panels);
+    return llvm::Error::success();
+  }
+  if (constant.getLayout() == plan::Layout::units) {
+    packUnits({bytes.data(), columnStride, rowStride, elementBytes(type.getElementType())}, type.getDimSize(1),
+              type.getDimSize(0), panels.data());
+    sink(panels);
+    return llvm::Error::success();
+  }
   if (auto integer = dyn_cast<IntegerType>(type.getElementType())) {
     packBytePanels({bytes.data(), rowStride, columnStride, integer.isUnsigned()}, type.getDimSize(0),
                    type.getDimSize(1), panels.data());

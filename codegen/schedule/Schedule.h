@@ -17,8 +17,12 @@ inline constexpr int64_t kPanelColumns = 48;
 /// the second-level cache while all panels pass by, so that weights are read from further away once a block.
 int64_t linearRows(int64_t K);
 
-/// Query rows of one work group of attention, whole blocks of them on every target. Groups that do not follow each other
-/// pack the keys of their head each, so groups are large.
+/// Rows up to which a linear unpacks its weights in registers, where they stay packed in the plan; for more, a work
+/// group unpacks its panel first.
+inline constexpr unsigned kUnpackedRows = 8;
+
+/// Query rows of one work group of attention, whole blocks of them on every target. Groups that do not follow each
+/// other pack the keys of their head each, so groups are large.
 inline constexpr int64_t kAttentionQueries = 384;
 
 /// Register tile of the inner loops.

@@ -4,6 +4,7 @@
 
 #include "codegen/tile/ConstantExpression.h"
 #include "codegen/tile/Linear.h"
+#include "codegen/tile/PackedWeight.h"
 #include "codegen/tile/Rows.h"
 #include "codegen/tile/RowsForm.h"
 #include "dialects/model/ModelDialect.h"
@@ -82,9 +83,13 @@ public:
   std::vector<Cluster> run() {
     repeatGenerators();
     repeatColumnRanges();
+    repeatPackedWeights();
     for (Operation &op : function.front())
       if (isa<model::LinearOp, model::IntegerLinearOp>(op))
         startLinear(&op);
+    for (auto embedding : function.front().getOps<model::EmbeddingOp>())
+      if (auto table = embedding.getTable().getDefiningOp<model::DequantizeOp>())
+        add(start(KernelKind::lookup, table), embedding);
     for (Operation &op : function.front()) {
       if (isa<model::AttentionOp, sattn::AttendAtOp>(op))
         startReader(KernelKind::attention, &op);
@@ -140,6 +145,18 @@ private:
     }
   }
 
+  /// Packed weights are unpacked by each kernel that reads them.
+  void repeatPackedWeights() {
+    SmallVector<model::DequantizeOp> packed(function.front().getOps<model::DequantizeOp>());
+    OpBuilder builder(function.getContext());
+    for (model::DequantizeOp op : packed)
+      while (!op->use_empty() && !op->hasOneUse()) {
+        OpOperand &use = *op->use_begin();
+        builder.setInsertionPoint(use.getOwner());
+        use.set(builder.clone(*op)->getResult(0));
+      }
+  }
+
   void add(unsigned cluster, Operation *op) {
     clusterOf[op] = cluster;
     clusters[cluster].ops.push_back(op);
@@ -156,6 +173,8 @@ private:
 
   void startLinear(Operation *linear) {
     unsigned cluster = start(KernelKind::linear, linear);
+    if (auto packed = linear->getOperand(1).getDefiningOp<model::DequantizeOp>())
+      add(cluster, packed);
     for (Operation *last = linear; last->hasOneUse(); last = *last->user_begin()) {
       Operation *user = *last->user_begin();
       if (!isFree(user) || !canFuseIntoLinear(user, last->getResult(0), linear))
@@ -404,6 +423,21 @@ DimExpr flopsOf(Operation *op) {
       .Default([](Operation *) { return DimExpr(0); });
 }
 
+/// Bytes of a packed weight that its reader reads: all of it, or the rows that it looks up.
+DimExpr packedBytes(Operation *dequantize, Operation *reader) {
+  auto bits = [](Value value) {
+    auto type = cast<RankedTensorType>(value.getType());
+    return type.getNumElements() * int64_t(type.getElementTypeBitWidth());
+  };
+  int64_t total = 0;
+  for (Value operand : dequantize->getOperands())
+    total += bits(operand);
+  if (!isa<model::EmbeddingOp>(reader))
+    return DimExpr(total / 8);
+  int64_t rows = cast<RankedTensorType>(dequantize->getResult(0).getType()).getDimSize(0);
+  return product(model::dimsOf(reader->getOperand(1).getType())) * (total / 8 / rows);
+}
+
 /// The word for an op in a kernel's name.
 std::string wordOf(Operation *op) {
   return llvm::TypeSwitch<Operation *, std::string>(op)
@@ -411,6 +445,10 @@ std::string wordOf(Operation *op) {
       .Case([](model::ActivationOp a) { return stringifyActivationKind(a.getKind()).str(); })
       .Case([](model::NormOp n) { return stringifyNormKind(n.getKind()).str() + "_norm"; })
       .Case([](model::ReduceOp r) { return "reduce_" + stringifyReduceKind(r.getKind()).str(); })
+      .Case([](model::DequantizeOp d) {
+        unsigned bits = cast<RankedTensorType>(d.getInput().getType()).getElementType().getIntOrFloatBitWidth();
+        return "int" + std::to_string(bits);
+      })
       .Case([](sattn::AttendOp) { return "sparse_attention"; })
       .Case([](sattn::LinearAttendOp) { return "linear_attention"; })
       .Default([](Operation *op) { return op->getName().stripDialect().str(); });
@@ -470,11 +508,16 @@ Cost tamis::costOf(const Cluster &cluster) {
   };
   for (Operation *op : cluster.ops) {
     cost.flops = cost.flops + flopsOf(op);
+    if (isa<model::DequantizeOp>(op)) {
+      cost.bytes = cost.bytes + packedBytes(op, cluster.ops.back());
+      continue;
+    }
     for (Value operand : op->getOperands()) {
       bool table = isa<model::EmbeddingOp, model::GatherOp>(op) && operand == op->getOperand(0);
-      if ((!operand.getDefiningOp() || !inside.contains(operand.getDefiningOp())) && !table)
+      bool computed = operand.getDefiningOp() && inside.contains(operand.getDefiningOp());
+      if (!computed && !table)
         read.insert(operand);
-      else if (table)
+      else if (!computed)
         cost.bytes = cost.bytes + bytes(op->getResult(0)); // the rows that are looked up, not the table
     }
   }

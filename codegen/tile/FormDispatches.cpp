@@ -3,6 +3,7 @@
 #include "codegen/tile/ClusterOps.h"
 #include "codegen/tile/ConstantExpression.h"
 #include "codegen/tile/Launch.h"
+#include "codegen/tile/PackedWeight.h"
 #include "codegen/tile/Passes.h"
 #include "codegen/tile/SizeGuards.h"
 #include "dialects/model/ModelDialect.h"
@@ -35,7 +36,19 @@ bool isInlineConstant(Value value) {
 
 /// Kernels of these ops read their operands from memory, however small.
 bool readsInPlace(Operation *op) {
-  return isa<model::AttentionOp, model::IntegerLinearOp>(op) || isa<sattn::SattnDialect>(op->getDialect());
+  if (auto embedding = dyn_cast<model::EmbeddingOp>(op))
+    return embedding.getTable().getDefiningOp<model::DequantizeOp>() != nullptr;
+  return isa<model::AttentionOp, model::IntegerLinearOp, model::DequantizeOp>(op) ||
+         isa<sattn::SattnDialect>(op->getDialect());
+}
+
+/// Whether a kernel has this operand as a constant of its own.
+bool isInlineOperand(OpOperand &use) {
+  Operation *op = use.getOwner();
+  if (auto dequantize = dyn_cast<model::DequantizeOp>(op); dequantize && use.get() == dequantize.getZeroPoint())
+    if (auto weight = PackedWeight::of(dequantize.getResult()))
+      return weight->uniformZero.has_value();
+  return isInlineConstant(use.get()) && !readsInPlace(op);
 }
 
 /// Names of the source model's nodes behind a location, in order and without repeats.
@@ -68,11 +81,17 @@ public:
   unsigned numDispatches = 0, numKernels = 0;
 
 private:
+  static bool isPackedWeight(Value weight) {
+    auto op = weight.getDefiningOp<model::DequantizeOp>();
+    return op && keepsPacked(op);
+  }
+
   /// A linear whose weight is computed at run time has no panels: it is a product of matrices like any other.
   void lowerRuntimeLinears() {
     SmallVector<model::LinearOp> linears;
     for (auto linear : main.getOps<model::LinearOp>())
-      if (!constantExpression(linear.getWeight()) || !cast<RankedTensorType>(linear.getType()).getElementType().isF32())
+      if ((!constantExpression(linear.getWeight()) && !isPackedWeight(linear.getWeight())) ||
+          !cast<RankedTensorType>(linear.getType()).getElementType().isF32())
         linears.push_back(linear);
     for (model::LinearOp linear : linears) {
       builder.setInsertionPoint(linear);
@@ -207,7 +226,7 @@ private:
         Value value = use.get();
         bool panel = op == linear && use.getOperandNumber() == kWeight;
         if ((value.getDefiningOp() && inside.contains(value.getDefiningOp())) || (!panel && known.contains(value)) ||
-            (!panel && isInlineConstant(value) && !readsInPlace(op)))
+            (!panel && isInlineOperand(use)))
           continue;
         auto type = cast<RankedTensorType>(value.getType());
         auto expression = constantExpression(value);
@@ -219,9 +238,12 @@ private:
           panels = operands.size();
           operands.push_back(constant(value, *expression, plan::Layout::panels, type));
         } else {
+          bool isPacked = isa<model::DequantizeOp>(op);
+          auto layout =
+              isPacked ? (use.getOperandNumber() == 0 ? plan::Layout::words : plan::Layout::units) : plan::Layout::rows;
           known[value] = operands.size();
           arguments.push_back({value, operands.size()});
-          operands.push_back(expression ? constant(value, *expression, plan::Layout::rows, type) : value);
+          operands.push_back(expression ? constant(value, *expression, layout, type) : value);
         }
         types.push_back(type);
       }
@@ -239,10 +261,10 @@ private:
       map.map(value, kernel.getArgument(index));
     llvm::SetVector<StringRef> sources;
     for (Operation *op : cluster.ops) {
-      for (Value value : op->getOperands())
-        if (isInlineConstant(value) && !map.contains(value))
-          map.map(value, builder.clone(*value.getDefiningOp())->getResult(0));
-      if (op == linear) {
+      for (OpOperand &use : op->getOpOperands())
+        if ((isInlineConstant(use.get()) || isInlineOperand(use)) && !map.contains(use.get()))
+          map.map(use.get(), builder.clone(*use.get().getDefiningOp())->getResult(0));
+      if (op == linear && !inside.contains(op->getOperand(kWeight).getDefiningOp())) {
         Operation *direct = builder.clone(*op, map);
         direct->setOperand(kWeight, kernel.getArgument(panels));
         direct->removeAttr("transposed");

@@ -11,6 +11,8 @@
 #include "codegen/tile/LinearAttention.h"
 #include "codegen/tile/Map.h"
 #include "codegen/tile/Merge.h"
+#include "codegen/tile/PackedLinear.h"
+#include "codegen/tile/PackedLookup.h"
 #include "codegen/tile/Rows.h"
 #include "codegen/tile/Select.h"
 #include "codegen/tile/SparseAttention.h"
@@ -20,11 +22,20 @@ using namespace mlir;
 using namespace tamis;
 
 /// Whether a linear kernel multiplies integers.
-static bool isOfIntegers(func::FuncOp kernel) { return !kernel.getOps<model::IntegerLinearOp>().empty(); }
+static bool isOfIntegers(func::FuncOp kernel) {
+  return !kernel.getOps<model::IntegerLinearOp>().empty();
+}
+
+/// Whether it unpacks its weight.
+static bool isPacked(func::FuncOp kernel) {
+  return !kernel.getOps<model::DequantizeOp>().empty();
+}
 
 FailureOr<Launch> tamis::launchOf(func::FuncOp kernel, plan::KernelKind kind) {
   switch (kind) {
   case plan::KernelKind::linear:
+    if (isPacked(kernel))
+      return packedLinearLaunch(kernel);
     return isOfIntegers(kernel) ? integerLinearLaunch(kernel) : linearLaunch(kernel);
   case plan::KernelKind::attention:
     return attentionLaunch(kernel);
@@ -44,6 +55,8 @@ FailureOr<Launch> tamis::launchOf(func::FuncOp kernel, plan::KernelKind kind) {
     return rowsLaunch(kernel);
   case plan::KernelKind::map:
     return mapLaunch(kernel);
+  case plan::KernelKind::lookup:
+    return packedLookupLaunch(kernel);
   }
   llvm_unreachable("unknown kernel kind");
 }
@@ -66,6 +79,8 @@ LogicalResult tamis::tileKernel(func::FuncOp kernel, const CpuTarget &target) {
   }
   switch (attribute.getKind()) {
   case plan::KernelKind::linear:
+    if (isPacked(kernel))
+      return tilePackedLinear(kernel, target);
     return isOfIntegers(kernel) ? tileIntegerLinear(kernel, target) : tileLinear(kernel, target);
   case plan::KernelKind::attention:
     return tileAttention(kernel, target);
@@ -85,6 +100,8 @@ LogicalResult tamis::tileKernel(func::FuncOp kernel, const CpuTarget &target) {
     return tileRows(kernel, target);
   case plan::KernelKind::map:
     return tileMap(kernel, target);
+  case plan::KernelKind::lookup:
+    return tilePackedLookup(kernel, target);
   }
   llvm_unreachable("unknown kernel kind");
 }

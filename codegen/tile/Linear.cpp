@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Register-tiled matrix products with their epilogue.
 #include "codegen/tile/Linear.h"
-#include "codegen/tile/LinearEpilogue.h"
+#include "codegen/tile/LinearTiler.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -11,28 +11,26 @@ using namespace tamis;
 using namespace tamis::model;
 
 namespace {
-/// Steps of K in one turn of the innermost loop: 1 takes 41 instructions for 24 multiply-adds, 4 takes 36. Beside a busy
-/// hyperthread, which halves the instructions a cycle, that is 70.5 % of the peak against 73.5 %.
+/// Steps of K in one turn of the innermost loop: 1 takes 41 instructions for 24 multiply-adds, 4 takes 36. Beside a
+/// busy hyperthread, which halves the instructions a cycle, that is 70.5 % of the peak against 73.5 %.
 constexpr int64_t kUnroll = 4;
-
-/// A kernel in model form, taken apart.
-struct LinearKernel {
-  LinearOp linear;
-  SmallVector<Operation *> epilogue;
-  DimExpr rows; ///< product of all sizes but the last
-  int64_t K = 0, N = 0;
-};
 
 LinearOp findLinear(func::FuncOp kernel) {
   auto linears = kernel.getOps<LinearOp>();
   return linears.empty() ? LinearOp() : *linears.begin();
 }
 
-DimExpr rowsOf(LinearOp linear) { return product(ArrayRef<DimExpr>(dimsOf(linear.getInput().getType())).drop_back()); }
+DimExpr rowsOf(LinearOp linear) {
+  return product(ArrayRef<DimExpr>(dimsOf(linear.getInput().getType())).drop_back());
+}
 
-int64_t panelsOf(int64_t N) { return llvm::divideCeil(N, kPanelColumns); }
+int64_t panelsOf(int64_t N) {
+  return llvm::divideCeil(N, kPanelColumns);
+}
 
-FailureOr<LinearKernel> analyse(func::FuncOp kernel) {
+} // namespace
+
+FailureOr<LinearKernel> LinearKernel::analyse(func::FuncOp kernel) {
   LinearKernel result;
   result.linear = findLinear(kernel);
   if (!result.linear || !llvm::hasSingleElement(kernel.getBody()))
@@ -41,7 +39,7 @@ FailureOr<LinearKernel> analyse(func::FuncOp kernel) {
   if (!cast<RankedTensorType>(linear.getInput().getType()).getElementType().isF32())
     return linear.emitOpError() << "has operands of type " << linear.getInput().getType() << " but f32 is wanted";
   for (Value operand : linear->getOperands())
-    if (!isa<BlockArgument>(operand))
+    if (!isa<BlockArgument>(operand) && !(operand == linear.getWeight() && operand.getDefiningOp<DequantizeOp>()))
       return linear.emitOpError("has an operand that is no argument of its kernel");
   auto epilogue = epilogueOf(kernel, linear);
   if (failed(epilogue))
@@ -56,36 +54,16 @@ FailureOr<LinearKernel> analyse(func::FuncOp kernel) {
   return result;
 }
 
-/// Emits the loops of one kernel.
-class LinearTiler {
-public:
-  LinearTiler(KernelBuilder &builder, LinearKernel &kernel, const CpuTarget &target)
-      : b(builder), kernel(kernel), tile(linearTile(target)), lanes(target.lanes),
-        epilogue(builder, kernel.linear.getResult(), kernel.epilogue) {
-    input = b.bufferOf(kernel.linear.getInput());
-    weight = b.bufferOf(kernel.linear.getWeight());
-    bias = kernel.linear.getBias() ? b.bufferOf(kernel.linear.getBias()) : Value();
-    output = b.result(0);
-  }
+LinearTiler::LinearTiler(KernelBuilder &builder, const LinearKernel &kernel, const CpuTarget &target)
+    : b(builder), kernel(kernel), tile(linearTile(target)), lanes(target.lanes),
+      epilogue(builder, LinearOp(kernel.linear).getResult(), kernel.epilogue) {
+  LinearOp linear = kernel.linear;
+  input = b.bufferOf(linear.getInput());
+  bias = linear.getBias() ? b.bufferOf(linear.getBias()) : Value();
+  output = b.result(0);
+}
 
-  void emit();
-
-private:
-  void panelColumns(Value panel, Value low, Value high, int64_t columns);
-  void rowTiles(Value panel, Value low, Value high, int64_t firstColumn, int64_t columns);
-  void registerTile(unsigned rows, Value row, Value panel, int64_t firstColumn, int64_t columns, Value prefetch,
-                    Value stride);
-
-  KernelBuilder &b;
-  LinearKernel &kernel;
-  RegisterTile tile;
-  unsigned lanes;
-  LinearEpilogue epilogue;
-  Value input, weight, bias, output;
-};
-} // namespace
-
-void LinearTiler::emit() {
+void LinearTiler::forGroups(function_ref<void(Value panel, Value low, Value high, int64_t columns)> body) {
   int64_t panels = panelsOf(kernel.N), narrow = kernel.N % kPanelColumns;
   int64_t blockRows = linearRows(kernel.K);
   Value rows = b.size(kernel.rows);
@@ -94,33 +72,50 @@ void LinearTiler::emit() {
     Value low = b.mul(b.divFloor(group, b.index(panels)), blockRows);
     Value high = b.minimum(rows, b.add(low, blockRows));
     if (!narrow)
-      return panelColumns(panel, low, high, kPanelColumns);
+      return body(panel, low, high, kPanelColumns);
     if (panels == 1)
-      return panelColumns(panel, low, high, narrow);
+      return body(panel, low, high, narrow);
     Value isLast = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, panel, b.index(panels - 1));
-    b.branch(isLast, [&] { panelColumns(panel, low, high, narrow); },
-             [&] { panelColumns(panel, low, high, kPanelColumns); });
+    b.branch(isLast, [&] { body(panel, low, high, narrow); }, [&] { body(panel, low, high, kPanelColumns); });
   });
 }
 
-void LinearTiler::panelColumns(Value panel, Value low, Value high, int64_t columns) {
+void LinearTiler::multiply(const Panel &panel, Value low, Value high) {
   int64_t step = int64_t(tile.vectors) * lanes;
-  for (int64_t first = 0; first < columns; first += step)
-    rowTiles(panel, low, high, first, std::min(step, columns - first));
+  for (int64_t first = 0; first < panel.columns; first += step)
+    rowTiles(panel, low, high, first, std::min(step, panel.columns - first));
 }
 
-/// Rows [low, high) in as few tiles as possible and as even as possible: 9 rows are 5 and 4, not 8 and 1, because a tile
-/// of one row waits for its own sums.
-void LinearTiler::rowTiles(Value panel, Value low, Value high, int64_t firstColumn, int64_t columns) {
+EpiloguePlace LinearTiler::place(Value row, Value column, int64_t valid) {
+  EpiloguePlace place;
+  place.row = row;
+  place.column = column;
+  place.offset = b.add(b.mul(row, kernel.N), column);
+  place.lanes = lanes;
+  place.valid = std::min<int64_t>(lanes, valid);
+  return place;
+}
+
+Value LinearTiler::start(const EpiloguePlace &place) {
+  return bias ? epilogue.load(bias, place.column, place) : b.splat(0, lanes);
+}
+
+void LinearTiler::finish(Value sums, const EpiloguePlace &place) {
+  epilogue.store(epilogue.apply(sums, place), output, place);
+}
+
+/// Rows [low, high) in as few tiles as possible and as even as possible: 9 rows are 5 and 4, not 8 and 1, because a
+/// tile of one row waits for its own sums.
+void LinearTiler::rowTiles(const Panel &panel, Value low, Value high, int64_t firstColumn, int64_t columns) {
   Value rows = b.sub(high, low);
   Value tiles = b.divFloor(b.add(rows, tile.rows - 1), b.index(tile.rows));
   Value fewer = b.divFloor(rows, tiles), larger = b.rem(rows, tiles);
   // Each tile asks for its share of the next panel, so that this comes from further away while it is not needed yet: a
   // line every kUnroll steps at most. Of few tiles the last ones leave the rest to the processor's own prefetcher.
-  int64_t panelElements = kernel.K * kPanelColumns, line = 64 / int64_t(sizeof(float));
+  int64_t line = 64 / int64_t(sizeof(float));
   Value share = b.divFloor(b.index(kUnroll * kPanelColumns), tiles), stride = b.minimum(share, b.index(line));
   b.loop(b.index(0), tiles, 1, [&](Value index) {
-    Value prefetch = b.add(b.mul(b.add(panel, 1), panelElements), b.mul(index, b.mul(stride, kernel.K / kUnroll)));
+    Value prefetch = panel.next ? b.add(panel.next, b.mul(index, b.mul(stride, kernel.K / kUnroll))) : Value();
     Value row = b.add(low, b.add(b.mul(index, fewer), b.minimum(index, larger)));
     Value isLarger = arith::CmpIOp::create(b, arith::CmpIPredicate::ult, index, larger);
     Value count = arith::SelectOp::create(b, isLarger, b.add(fewer, 1), fewer);
@@ -129,37 +124,28 @@ void LinearTiler::rowTiles(Value panel, Value low, Value high, int64_t firstColu
   });
 }
 
-void LinearTiler::registerTile(unsigned rows, Value row, Value panel, int64_t firstColumn, int64_t columns,
+void LinearTiler::registerTile(unsigned rows, Value row, const Panel &panel, int64_t firstColumn, int64_t columns,
                                Value prefetch, Value stride) {
   unsigned vectors = llvm::divideCeil(columns, lanes);
-  Value column = b.add(b.mul(panel, kPanelColumns), firstColumn);
-  auto place = [&](unsigned i, unsigned j) {
-    EpiloguePlace place;
-    place.row = b.add(row, i);
-    place.column = b.add(column, j * lanes);
-    place.offset = b.add(b.mul(place.row, kernel.N), place.column);
-    place.lanes = lanes;
-    place.valid = std::min<int64_t>(lanes, columns - j * lanes);
-    return place;
+  Value column = b.add(b.mul(panel.index, kPanelColumns), firstColumn);
+  auto placeOf = [&](unsigned i, unsigned j) {
+    return place(b.add(row, i), b.add(column, j * lanes), columns - j * lanes);
   };
-  SmallVector<Value> start;
-  for (unsigned j = 0; j < vectors; ++j) {
-    EpiloguePlace first = place(0, j);
-    start.push_back(bias ? epilogue.load(bias, first.column, first) : b.splat(0, lanes));
-  }
+  SmallVector<Value> first;
+  for (unsigned j = 0; j < vectors; ++j)
+    first.push_back(start(placeOf(0, j)));
   SmallVector<Value> sums; // [rows][vectors]
   for (unsigned i = 0; i < rows; ++i)
-    llvm::append_range(sums, start);
-  Value inputBase = b.mul(row, kernel.K);
-  Value weightBase = b.add(b.mul(panel, kernel.K * kPanelColumns), firstColumn);
+    llvm::append_range(sums, first);
+  Value inputBase = b.mul(row, kernel.K), weightBase = b.add(panel.base, firstColumn);
   for (unsigned i = 0; i < rows; ++i)
     for (unsigned j = 0; j < vectors; ++j)
-      b.prefetchForWrite(output, place(i, j).offset);
+      b.prefetchForWrite(output, placeOf(i, j).offset);
   auto step = [&](Value k) {
     SmallVector<Value> columnsOfK;
     Value weightRow = b.add(weightBase, b.mul(k, kPanelColumns));
     for (unsigned j = 0; j < vectors; ++j)
-      columnsOfK.push_back(b.loadVector(weight, b.add(weightRow, j * lanes), lanes));
+      columnsOfK.push_back(b.loadVector(panel.weights, b.add(weightRow, j * lanes), lanes));
     Value inputColumn = b.add(inputBase, k);
     for (unsigned i = 0; i < rows; ++i) {
       Value x = b.broadcast(b.load(input, b.add(inputColumn, i * kernel.K)), lanes);
@@ -171,7 +157,8 @@ void LinearTiler::registerTile(unsigned rows, Value row, Value panel, int64_t fi
   };
   sums = b.loop(b.index(0), b.index(kernel.K / kUnroll), 1, sums, [&](Value index, ValueRange carried) {
     sums = SmallVector<Value>(carried);
-    b.prefetch(weight, b.add(prefetch, b.mul(index, stride)));
+    if (prefetch)
+      b.prefetch(panel.weights, b.add(prefetch, b.mul(index, stride)));
     Value k = b.mul(index, kUnroll);
     for (int64_t u = 0; u < kUnroll; ++u)
       step(b.add(k, u));
@@ -180,18 +167,22 @@ void LinearTiler::registerTile(unsigned rows, Value row, Value panel, int64_t fi
   for (int64_t k = kernel.K / kUnroll * kUnroll; k < kernel.K; ++k)
     step(b.index(k));
   for (unsigned i = 0; i < rows; ++i)
-    for (unsigned j = 0; j < vectors; ++j) {
-      EpiloguePlace at = place(i, j);
-      epilogue.store(epilogue.apply(sums[i * vectors + j], at), output, at);
-    }
+    for (unsigned j = 0; j < vectors; ++j)
+      finish(sums[i * vectors + j], placeOf(i, j));
 }
 
 LogicalResult tamis::tileLinear(func::FuncOp function, const CpuTarget &target) {
-  auto kernel = analyse(function);
+  auto kernel = LinearKernel::analyse(function);
   if (failed(kernel))
     return failure();
   KernelBuilder builder(function);
-  LinearTiler(builder, *kernel, target).emit();
+  LinearTiler tiler(builder, *kernel, target);
+  Value weights = builder.bufferOf(kernel->linear.getWeight());
+  int64_t elements = kernel->K * kPanelColumns;
+  tiler.forGroups([&](Value panel, Value low, Value high, int64_t columns) {
+    Value next = builder.mul(builder.add(panel, 1), elements);
+    tiler.multiply({panel, weights, builder.mul(panel, elements), next, columns}, low, high);
+  });
   builder.finish();
   return success();
 }

@@ -65,7 +65,8 @@ FailureOr<SmallVector<Operation *>> tamis::epilogueOf(func::FuncOp kernel, Opera
   SmallVector<Operation *> epilogue;
   Value last = product->getResult(0);
   for (Operation &op : kernel.front().without_terminator()) {
-    if (&op == product || isa<model::ConstantOp>(op))
+    if (&op == product || isa<model::ConstantOp>(op) ||
+        op.getResult(0) == product->getOperand(1)) // its weight, unpacked
       continue;
     if (!isa<ActivationOp, ElementwiseOp>(op) && !isCastOfSums(&op, last, product))
       return op.emitOpError() << "cannot be computed with a " << product->getName().getStringRef();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Writes quantize and dequantize as the arithmetic they are.
+#include "codegen/tile/PackedWeight.h"
 #include "codegen/tile/Passes.h"
 #include "dialects/model/ModelConstants.h"
 #include "dialects/model/ModelDialect.h"
@@ -49,6 +50,8 @@ public:
       difference = elementwise(K::sub, {cast(difference, wide), cast(spread(op.getZeroPoint(), block), wide)});
     }
     Value scaled = elementwise(K::mul, {cast(difference, number), cast(spread(op.getScale(), block), number)});
+    if (op.getMinimum())
+      scaled = elementwise(K::add, {scaled, cast(spread(op.getMinimum(), block), number)});
     return finish(cast(scaled, element));
   }
 
@@ -114,7 +117,8 @@ struct LowerQuantization : tamis::impl::LowerQuantizationBase<LowerQuantization>
   void runOnOperation() override {
     SmallVector<Operation *> found;
     getOperation()->walk([&](Operation *op) {
-      if (isa<QuantizeOp, DequantizeOp>(op))
+      auto dequantize = dyn_cast<DequantizeOp>(op);
+      if (isa<QuantizeOp>(op) || (dequantize && !keepsPacked(dequantize)))
         found.push_back(op);
     });
     for (Operation *op : found) {

@@ -35,7 +35,8 @@ def LowerQuantization : Pass<"tamis-lower-quantization", "::mlir::ModuleOp"> {
     subtraction of integers, a cast and a product. Scales of blocks are spread over them. The numbers are exactly those of
     the ops.
 
-    Requires: nothing. Leaves: none of both ops. Narrow floats are errors.
+    Requires: nothing. Leaves: `model.dequantize` of weights that kernels unpack themselves (codegen/tile/PackedWeight.h),
+    and else none of both ops. Narrow floats are errors.
 
     ```mlir
     %q = model.quantize %x scale %s : tensor<4x384xf32>, tensor<f32> -> tensor<4x384xi8>
@@ -47,6 +48,30 @@ def LowerQuantization : Pass<"tamis-lower-quantization", "::mlir::ModuleOp"> {
   }];
   let dependentDialects = ["::tamis::model::ModelDialect"];
   let statistics = [Statistic<"numLowered", "lowered", "ops written as arithmetic">];
+}
+
+def PackWeights : Pass<"tamis-pack-weights", "::mlir::ModuleOp"> {
+  let summary = "bring dequantized weights into the form that kernels unpack";
+  let description = [{
+    The weight of a linear, or the table of an embedding, that follows from one `model.dequantize` of known integers of 4
+    or 8 bits, or from several joined, becomes one dequantize of its own with an output a row: transpositions and
+    concatenations move before it, scales that were widened from f16 are read as f16, one scale a row is a block. Others
+    stay.
+
+    Requires: the graph phase. Leaves: such weights in the form of codegen/tile/PackedWeight.h.
+
+    ```mlir
+    %a = model.dequantize %0 scale %1 block 32 along 1 : tensor<64x96xi4>, tensor<64x3xf16> -> tensor<64x96xf32>
+    %b = model.dequantize %2 scale %3 block 32 along 1 : tensor<32x96xi4>, tensor<32x3xf16> -> tensor<32x96xf32>
+    %w = model.concat %a, %b axis 0 : ...
+    // becomes
+    %q = model.concat %0, %2 axis 0 : ...
+    %s = model.concat %1, %3 axis 0 : ...
+    %w = model.dequantize %q scale %s block 32 along 1 : tensor<96x96xi4>, tensor<96x3xf16> -> tensor<96x96xf32>
+    ```
+  }];
+  let dependentDialects = ["::tamis::model::ModelDialect"];
+  let statistics = [Statistic<"numPacked", "packed", "weights that kernels unpack">];
 }
 
 def TileKernels : Pass<"tamis-tile-kernels", "::mlir::ModuleOp"> {

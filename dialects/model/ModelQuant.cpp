@@ -54,6 +54,8 @@ LogicalResult QuantizeOp::verify() {
   return verifyQuantization(*this, getResult());
 }
 LogicalResult DequantizeOp::verify() {
+  if (getMinimum() && getMinimum().getType() != getScale().getType()) // C5
+    return emitOpError() << "has minima of " << getMinimum().getType() << " beside scales of " << getScale().getType();
   return verifyQuantization(*this, getInput());
 }
 
@@ -155,7 +157,8 @@ OpFoldResult QuantizeOp::fold(FoldAdaptor adaptor) {
 
 OpFoldResult DequantizeOp::fold(FoldAdaptor adaptor) {
   auto type = cast<RankedTensorType>(getType());
-  if (!type.hasStaticShape() || type.getNumElements() == 0 || getBlock() || !elementOf(getInput()).isInteger())
+  if (!type.hasStaticShape() || type.getNumElements() == 0 || getBlock() || getMinimum() ||
+      !elementOf(getInput()).isInteger())
     return {};
   SmallVector<Attribute> operands{adaptor.getInput(), adaptor.getScale()};
   if (getZeroPoint())

@@ -36,24 +36,33 @@ def Model_QuantizeOp : Model_Op<"quantize", [Pure]> {
   let hasFolder = 1;
 }
 
-def Model_DequantizeOp : Model_Op<"dequantize", [Pure]> {
+def Model_DequantizeOp : Model_Op<"dequantize", [Pure, AttrSizedOperandSegments]> {
   let summary = "the numbers that integers or narrow floats stand for";
   let description = [{
-    `result = (input - zero_point) * scale`: the difference exactly, then as f32 (f64 for results of f64), the product
-    rounded once in that type, then to the result's. `scale`, `zero_point` and blocks are those of `model.quantize`.
+    `result = (input - zero_point) * scale + minimum`: the difference exactly, then as f32 (f64 for results of f64), the
+    product and the sum each rounded once in that type, then to the result's. `scale`, `zero_point` and blocks are those
+    of `model.quantize`; `minimum`, the number of the integer 0 of formats that name it, has the sizes of `scale`.
     - (C1) `scale`, with its blocks spread, is broadcast to `input`; with blocks it has as many axes.
     - (C2) `zero_point` has the sizes of `scale` and the element type of `input`, which is an integer.
-    - (C3) the result has the sizes of `input`. - (C4) B is 1 or more, `a` exists.
+    - (C3) the result has the sizes of `input`. - (C4) B is 1 or more, `a` exists. - (C5) `minimum` has the type of
+    `scale`.
     ```mlir
     %w = model.dequantize %q scale %s block 32 along 0 : tensor<384x1536xi4>, tensor<12x1536xf32> -> tensor<384x1536xf32>
     ```
   }];
   let arguments = (ins Model_DequantizableTensor:$input, Model_FloatTensor:$scale,
-                       Optional<Model_DequantizableTensor>:$zero_point, OptionalAttr<I64Attr>:$block,
-                       OptionalAttr<I64Attr>:$axis);
+                       Optional<Model_DequantizableTensor>:$zero_point, Optional<Model_FloatTensor>:$minimum,
+                       OptionalAttr<I64Attr>:$block, OptionalAttr<I64Attr>:$axis);
   let results = (outs Model_FloatTensor:$result);
-  let assemblyFormat = [{ $input `scale` $scale (`zero_point` $zero_point^)? (`block` $block^ `along` $axis)? attr-dict
-                          `:` type($input) `,` type($scale) (`,` type($zero_point)^)? `->` type($result) }];
+  let builders = [OpBuilder<(ins "::mlir::Type":$result, "::mlir::Value":$input, "::mlir::Value":$scale,
+                                 "::mlir::Value":$zeroPoint, "::mlir::IntegerAttr":$block,
+                                 "::mlir::IntegerAttr":$axis), [{
+    build($_builder, $_state, result, input, scale, zeroPoint, ::mlir::Value(), block, axis);
+  }]>];
+  let assemblyFormat = [{ $input `scale` $scale (`zero_point` $zero_point^)? (`minimum` $minimum^)?
+                          (`block` $block^ `along` $axis)? attr-dict
+                          `:` type($input) `,` type($scale) (`,` type($zero_point)^)? (`minimum` type($minimum)^)?
+                          `->` type($result) }];
   let hasFolder = 1;
 }
 

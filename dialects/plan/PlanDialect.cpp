@@ -2,9 +2,9 @@
 // Registration and constraints of the plan dialect.
 #include "dialects/plan/PlanDialect.h"
 
+#include "lib/support/EnumWord.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/BuiltinOps.h"
-#include "lib/support/EnumWord.h"
 #include "mlir/IR/DialectImplementation.h"
 #include "llvm/ADT/TypeSwitch.h"
 
@@ -41,9 +41,14 @@ LogicalResult ConstantOp::verify() {
   auto type = cast<RankedTensorType>(getType());
   if (!type.hasStaticShape())
     return emitOpError() << "has the dynamic type " << type;
-  bool packs = type.getElementType().isF32() || type.getElementType().isInteger(8) || type.getElementType().isInteger(4);
+  bool isSmall = type.getElementType().isInteger(8) || type.getElementType().isInteger(4);
+  bool packs = type.getElementType().isF32() || isSmall;
   if (getLayout() == Layout::panels && (type.getRank() != 2 || !packs)) // C2
     return emitOpError() << "lies in panels but is " << type << ", not a matrix of f32, or of integers of 8 or 4 bits";
+  if (getLayout() == Layout::words && (type.getRank() != 2 || !isSmall)) // C2
+    return emitOpError() << "lies in words but is " << type << ", not a matrix of integers of 8 or 4 bits";
+  if (getLayout() == Layout::units && (type.getRank() != 2 || !(packs || type.getElementType().isF16()))) // C2
+    return emitOpError() << "lies in units but is " << type << ", not a matrix of f16, f32, or integers of 8 or 4 bits";
   return success();
 }
 

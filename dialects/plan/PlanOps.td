@@ -29,8 +29,9 @@ class Plan_Enum<string name, string summary, list<string> words>
   let genSpecializedAttr = 0;
 }
 def Plan_KernelKind : Plan_Enum<"KernelKind", "how a kernel is generated", [
-  "linear", "attention", "sparse_attention", "linear_attention", "merge", "select", "index", "compaction", "rows", "map"]>;
-def Plan_Layout : Plan_Enum<"Layout", "how a constant lies in memory", ["rows", "panels"]>;
+  "linear", "attention", "sparse_attention", "linear_attention", "merge", "select", "index", "compaction", "rows", "map",
+  "lookup"]>;
+def Plan_Layout : Plan_Enum<"Layout", "how a constant lies in memory", ["rows", "panels", "words", "units"]>;
 def Plan_LayoutAttr : EnumAttr<Plan_Dialect, Plan_Layout, "layout"> { let assemblyFormat = "`<` $value `>`"; }
 
 def Plan_KernelAttr : AttrDef<Plan_Dialect, "Kernel"> {
@@ -48,9 +49,11 @@ def Plan_ConstantOp : Plan_Op<"constant", [Pure]> {
   let description = [{
     `pieces` are joined along `axis`; each is the key of a weight or a dense constant. A piece marked in `transposed` is a
     matrix that is stored the other way round. `layout`: `rows` is row-major; `panels` is the form that linear kernels
-    read, blocks of 48 columns, each with all rows one after the other, the last filled up with zeros.
+    read, blocks of 48 columns, each with all rows one after the other, the last filled up with zeros. `words` and
+    `units` are what kernels read that unpack weights in registers, of matrices with an output a row: blocks of 48 rows, of
+    integers the words of 32 bits that hold 8 or 4 of a row, of scales and zero points one number (codegen/tile/PackWords.h).
     - (C1) as many `transposed` marks as pieces. - (C2) `panels` needs a matrix of f32, or of integers of 8 or 4
-    bits.
+    bits, `words` one of such integers, `units` one of them or of f16 or f32.
     ```mlir
     %w = plan.constant panels ["q.weight", "k.weight"] transposed [true, true] axis 1 : tensor<384x768xf32>
     ```

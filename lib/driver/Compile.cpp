@@ -191,7 +191,10 @@ private:
   }
 
   LogicalResult runTilePhase() {
-    if (failed(dequantizeWeights(*result.module, weights)) || failed(runPasses(addDispatchPass)))
+    bool staysPacked = gpus.empty(); // GPUs have no kernels that unpack
+    if (staysPacked && failed(runPasses(addPackPass)))
+      return failure();
+    if (failed(dequantizeWeights(*result.module, weights, staysPacked)) || failed(runPasses(addDispatchPass)))
       return failure();
     bool computes = result.module->lookupSymbol<ModuleOp>(plan::kKernelModule) != nullptr;
     for (const GpuTarget &gpu : gpus)

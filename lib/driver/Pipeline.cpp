@@ -68,6 +68,10 @@ void tamis::addDispatchPass(OpPassManager &manager) {
   manager.addPass(createFormDispatches());
 }
 
+void tamis::addPackPass(OpPassManager &manager) {
+  manager.addPass(createPackWeights());
+}
+
 void tamis::addTilePasses(OpPassManager &manager, llvm::ArrayRef<CpuTarget> targets) {
   for (const CpuTarget &target : targets)
     manager.addPass(createTileKernels(TileKernelsOptions{target.name}));

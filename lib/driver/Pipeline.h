@@ -37,6 +37,8 @@ void addSelectionPasses(mlir::OpPassManager &manager, const WeightStore *weights
 /// tile, tensors -> tiles. Guarantees: `main` holds plan ops alone; one module a target holds each kernel as a function
 /// over a range of work groups, on flat buffers.
 void addTilePhase(mlir::OpPassManager &manager, llvm::ArrayRef<CpuTarget> targets);
+/// Before it: weights that come packed, and stay so, in the form that kernels of the CPU unpack.
+void addPackPass(mlir::OpPassManager &manager);
 /// Its two parts; programs for GPUs part from the CPU's between them (GpuPrograms.h).
 void addDispatchPass(mlir::OpPassManager &manager);
 void addTilePasses(mlir::OpPassManager &manager, llvm::ArrayRef<CpuTarget> targets);

@@ -2,6 +2,7 @@
 // Post-training quantization of a model's weights, and weights that came quantized.
 #include "lib/driver/QuantizeWeights.h"
 
+#include "codegen/tile/PackedWeight.h"
 #include "dialects/model/ModelConstants.h"
 #include "dialects/model/ModelShapes.h"
 #include "lib/driver/InputStatistics.h"
@@ -380,7 +381,7 @@ static bool isStoredNarrow(Operation *op) {
                                    (elementOf(widening.getInput()).isF16() || elementOf(widening.getInput()).isBF16()));
 }
 
-LogicalResult tamis::dequantizeWeights(ModuleOp module, WeightStore &weights) {
+LogicalResult tamis::dequantizeWeights(ModuleOp module, WeightStore &weights, bool staysPacked) {
   auto main = module.lookupSymbol<func::FuncOp>("main");
   if (!main)
     return module.emitError("expected a function @main");
@@ -388,6 +389,9 @@ LogicalResult tamis::dequantizeWeights(ModuleOp module, WeightStore &weights) {
   SmallVector<Operation *> found;
   for (Operation &op : main.front()) {
     llvm::SetVector<Operation *> ops;
+    auto dequantize = dyn_cast<DequantizeOp>(op);
+    if (staysPacked && dequantize && keepsPacked(dequantize))
+      continue;
     if (op.getNumResults() != 1 || op.use_empty() || isa<ReshapeOp, TransposeOp>(op) ||
         !isKnown(op.getResult(0), ops) || llvm::none_of(ops, isStoredNarrow))
       continue;

@@ -80,10 +80,15 @@ llvm::Error tamis::reference::evaluateOp(DequantizeOp op, const Scope &scope, Ho
   std::vector<int64_t> zeros(scales.size()), at = scaleIndices(op, scaleView, result.shape);
   if (op.getZeroPoint())
     zeros = readIntegers(scope.view(op.getZeroPoint()));
+  std::vector<double> minima(scales.size());
+  if (op.getMinimum())
+    minima = readFloats(scope.view(op.getMinimum()));
   bool wide = result.element.isF64();
   for (size_t i = 0; i < values.size(); ++i) {
     double difference = values[i] - double(zeros[at[i]]); // of 33 bits at most
     values[i] = wide ? difference * scales[at[i]] : double(float(difference) * float(scales[at[i]]));
+    if (op.getMinimum())
+      values[i] = wide ? values[i] + minima[at[i]] : double(float(values[i]) + float(minima[at[i]]));
   }
   writeFloats(result, 0, values);
   return llvm::Error::success();

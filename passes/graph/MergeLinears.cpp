@@ -36,6 +36,20 @@ void hoist(Value value, Operation *before) {
   op->moveBefore(before);
 }
 
+/// How a weight is stored: null for floats. Weights that are stored alike stay packed when they are joined.
+Attribute storageOf(Value weight) {
+  while (auto transpose = weight.getDefiningOp<TransposeOp>())
+    weight = transpose.getInput();
+  auto op = weight.getDefiningOp<DequantizeOp>();
+  if (!op)
+    return {};
+  OpBuilder builder(op);
+  return builder.getArrayAttr(
+      {TypeAttr::get(typeOf(op.getInput()).getElementType()), TypeAttr::get(typeOf(op.getScale()).getElementType()),
+       builder.getI64IntegerAttr(op.getBlock().value_or(0)), builder.getBoolAttr(bool(op.getZeroPoint())),
+       builder.getBoolAttr(bool(op.getMinimum()))});
+}
+
 class Merger {
 public:
   explicit Merger(MutableArrayRef<LinearOp> linears)
@@ -109,12 +123,12 @@ private:
 struct MergeLinearsPass : impl::MergeLinearsBase<MergeLinearsPass> {
   void runOnOperation() override {
     for (Block &block : getOperation().getBody()) {
-      llvm::MapVector<std::pair<Value, Operation *>, SmallVector<LinearOp>> groups;
+      llvm::MapVector<std::tuple<Value, Operation *, Attribute>, SmallVector<LinearOp>> groups;
       for (auto linear : block.getOps<LinearOp>()) {
         bool known =
             isWeightExpression(linear.getWeight()) && (!linear.getBias() || isWeightExpression(linear.getBias()));
         if (Operation *meeting = known ? meetingPoint(linear) : nullptr)
-          groups[{linear.getInput(), meeting}].push_back(linear);
+          groups[{linear.getInput(), meeting, storageOf(linear.getWeight())}].push_back(linear);
       }
       for (auto &[key, linears] : groups) {
         if (linears.size() < 2)

@@ -158,6 +158,22 @@ TEST_F(QuantOps, QuantizeRowsTakesTheExtremesOfEachRow) {
   expectNumbers(result("z", "tensor<6x1xui8>"), {0, 1, 255, 0, 0, 0});
 }
 
+TEST_F(QuantOps, DequantizeWithMinima) {
+  // The product and the sum are rounded once each.
+  expectNumbers(run("%r = model.dequantize %a scale %b minimum %c block 2 along 1 : tensor<2x3xui4>, tensor<2x2xf32> "
+                    "minimum tensor<2x2xf32> -> tensor<2x3xf32>",
+                    "tensor<2x3xf32>",
+                    {tensor("ui4", {2, 3}, {0, 15, 7, 1, 2, 3}), tensor("f32", {2, 2}, {0.1f, 2, 1, 0.3f}),
+                     tensor("f32", {2, 2}, {-0.7f, 1, 0, 100})}),
+                {-0.7f, double(0.1f * 15 + -0.7f), 15, 1, 2, double(0.3f * 3 + 100)});
+  expectNumbers(run("%r = model.dequantize %a scale %b zero_point %c minimum %d : tensor<2xi8>, tensor<f64>, tensor<i8> "
+                    "minimum tensor<f64> -> tensor<2xf64>",
+                    "tensor<2xf64>",
+                    {tensor("i8", {2}, {-128, 127}), tensor("f64", {}, {0.5}), tensor("i8", {}, {1}),
+                     tensor("f64", {}, {3})}),
+                {-61.5, 66});
+}
+
 TEST_F(QuantOps, IntegerLinearSaturatesNowhereAndWraps) {
   HostTensor x = tensor("ui8", {2, 3}, {255, 255, 255, 0, 1, 2});
   HostTensor w = tensor("i8", {3, 2}, {-128, 127, -128, 127, -128, 127});

@@ -26,6 +26,31 @@ func.func @dequantize(%q: tensor<5x2xi4>, %s: tensor<3x2xf32>) -> tensor<5x2xf32
   return %y : tensor<5x2xf32>
 }
 
+// CHECK-LABEL: func.func @minimum
+// CHECK: %[[I:.*]] = model.cast %arg0 : tensor<4x6xui4> -> tensor<4x6xf32>
+// CHECK: %[[P:.*]] = model.elementwise mul %[[I]], %arg1
+// CHECK: model.elementwise add %[[P]], %arg2
+func.func @minimum(%q: tensor<4x6xui4>, %s: tensor<4x1xf32>, %m: tensor<4x1xf32>) -> tensor<4x6xf32> {
+  %y = model.dequantize %q scale %s minimum %m : tensor<4x6xui4>, tensor<4x1xf32> minimum tensor<4x1xf32> -> tensor<4x6xf32>
+  return %y : tensor<4x6xf32>
+}
+
+// A weight that kernels unpack stays; where something else reads it too, it does not.
+// CHECK-LABEL: func.func @packed
+// CHECK: %[[W:.*]] = model.dequantize
+// CHECK: model.linear %arg0, %[[W]] transposed
+// CHECK-NOT: model.dequantize
+// CHECK: model.elementwise neg
+func.func @packed(%x: tensor<3x16xf32>) -> (tensor<3x2xf32>, tensor<2x16xf32>) {
+  %q = model.weight "q" : tensor<2x16xi4>
+  %s = model.weight "s" : tensor<2x1xf32>
+  %w = model.dequantize %q scale %s block 16 along 1 : tensor<2x16xi4>, tensor<2x1xf32> -> tensor<2x16xf32>
+  %v = model.dequantize %q scale %s block 32 along 1 : tensor<2x16xi4>, tensor<2x1xf32> -> tensor<2x16xf32>
+  %y = model.linear %x, %w transposed : tensor<3x16xf32>, tensor<2x16xf32> -> tensor<3x2xf32>
+  %n = model.elementwise neg %v : (tensor<2x16xf32>) -> tensor<2x16xf32>
+  return %y, %n : tensor<3x2xf32>, tensor<2x16xf32>
+}
+
 // -----
 
 func.func @narrow_float(%x: tensor<4xf32>, %s: tensor<f32>) -> tensor<4xf8E5M2> {

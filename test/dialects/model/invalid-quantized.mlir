@@ -157,3 +157,11 @@ func.func @quantize_rows_c2_scale(%x: tensor<4x6xf32>) {
   %q, %s, %z = model.quantize_rows %x : tensor<4x6xf32> -> tensor<4x6xui8>, tensor<4xf32>, tensor<4x1xui8>
   return
 }
+
+// -----
+
+func.func @dequantize_c5(%x: tensor<4x6xi8>, %s: tensor<4x2xf32>, %m: tensor<4x1xf32>) {
+  // expected-error@+1 {{has minima of 'tensor<4x1xf32>' beside scales of 'tensor<4x2xf32>'}}
+  %q = model.dequantize %x scale %s minimum %m block 3 along 1 : tensor<4x6xi8>, tensor<4x2xf32> minimum tensor<4x1xf32> -> tensor<4x6xf32>
+  return
+}

@@ -32,6 +32,22 @@ func.func @constant_c2() {
 
 // -----
 
+func.func @constant_c2_words() {
+  // expected-error @below {{lies in words but is 'tensor<4x4xf32>', not a matrix of integers of 8 or 4 bits}}
+  %w = plan.constant words ["a"] transposed [false] axis 0 : tensor<4x4xf32>
+  return
+}
+
+// -----
+
+func.func @constant_c2_units() {
+  // expected-error @below {{lies in units but is 'tensor<4xf16>', not a matrix of f16, f32, or integers of 8 or 4 bits}}
+  %w = plan.constant units ["a"] transposed [false] axis 0 : tensor<4xf16>
+  return
+}
+
+// -----
+
 func.func @view_c1(%x: tensor<2x3xf32>) {
   // expected-error @below {{takes 6 elements but gives 7}}
   %v = plan.view %x : tensor<2x3xf32> -> tensor<7xf32>
