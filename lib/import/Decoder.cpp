@@ -89,11 +89,29 @@ private:
     auto type = RankedTensorType::get(shape, element);
     std::string name = given;
     const WeightStore::Weight *found = weights.find(name);
+    if (found && found->type.getShape() == ArrayRef<int64_t>(shape) && isa<IntegerType>(found->type.getElementType()))
+      if (const WeightStore::Weight *scale = weights.find(name + kScaleSuffix))
+        return dequantized(name, *found, *scale);
     if (found && found->type.getShape() == ArrayRef<int64_t>(shape) && found->type != type)
       found = widened(*found, name);
     if (std::string wrong = weightComplaint(name, found, type); !wrong.empty() && missing.size() < maxMissing)
       missing.push_back(std::move(wrong));
     return model::WeightOp::create(builder, at(name), type, name);
+  }
+
+  /// The numbers of a matrix that is stored as integers.
+  Value dequantized(const std::string &name, const WeightStore::Weight &integers, const WeightStore::Weight &scale) {
+    auto stored = [&](const std::string &key, RankedTensorType type) -> Value {
+      return model::WeightOp::create(builder, at(key), type, key);
+    };
+    Value minimum;
+    if (weights.find(name + kMinimumSuffix))
+      minimum = stored(name + kMinimumSuffix, scale.type);
+    int64_t columns = integers.type.getDimSize(1), groups = scale.type.getDimSize(1);
+    return model::DequantizeOp::create(builder, at(name), RankedTensorType::get(integers.type.getShape(), element),
+                                       stored(name, integers.type), stored(name + kScaleSuffix, scale.type), Value(),
+                                       minimum, builder.getI64IntegerAttr(columns / groups),
+                                       builder.getI64IntegerAttr(1));
   }
 
   /// Weights of 16 bits are computed in f32; `name` becomes that of the copy.

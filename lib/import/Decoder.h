@@ -28,15 +28,20 @@ struct DecoderNames {
   std::string layer, attentionNorm, query, key, value, queryNorm, keyNorm, output, innerNorm, gate, up, down;
 };
 
+/// What stands behind the name of a matrix of integers of 4 or 8 bits in the names of its scales and of its minima, one
+/// each for as many columns as rows of them say.
+inline constexpr const char *kScaleSuffix = ".scale", *kMinimumSuffix = ".minimum";
+
 /// Builds `main`, all in f32. Inputs: `input_ids` [batch, sequence]; `logits_at` [batch, kept], which of these tokens
 /// logits are wanted of; and of each layer N `past_keys.N` and `past_values.N` [batch, past, kvHeads * headWidth], what
 /// earlier calls gave for the tokens before (rotated keys). Outputs: `logits` [batch, kept, vocabulary]; and of each
 /// layer `keys.N` and `values.N` [batch, sequence, kvHeads * headWidth], to append to what was passed in. Token i
 /// stands at position past + i and reads all up to its own.
 ///
-/// Weights are [out, in], and f32 in `weights`. Source: Touvron et al., "LLaMA", 2023, arXiv:2302.13971; grouped
-/// queries: Ainslie et al., 2023, arXiv:2305.13245; rotary embedding: Su et al., 2021, arXiv:2104.09864.
-/// Errors, on `loc`: weights that are missing or of another shape, all together; sizes outside of what the model has.
+/// Weights are [out, in], of floats, or matrices of integers with their scales. Source: Touvron et al., "LLaMA", 2023,
+/// arXiv:2302.13971; grouped queries: Ainslie et al., 2023, arXiv:2305.13245; rotary embedding: Su et al., 2021,
+/// arXiv:2104.09864. Errors, on `loc`: weights that are missing or of another shape, all together; sizes outside of
+/// what the model has.
 ImportedModule buildDecoder(const DecoderConfig &config, const DecoderNames &names, const ImportOptions &options,
                             WeightStore &weights, mlir::Location loc);
 

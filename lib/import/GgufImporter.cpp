@@ -62,20 +62,15 @@ public:
     return success(succeeded(readRotary()) && succeeded(refuseOthers()));
   }
 
-  /// Every tensor as f32, under its own name.
+  /// Every tensor under its own name: matrices of integers as such, with their scales and minima, others as f32.
   LogicalResult addWeights() {
     for (const GgufFile::Tensor &tensor : file.tensors()) {
       if (tensor.name == "rope_freqs.weight")
         continue;
-      auto type = RankedTensorType::get(tensor.dims, Float32Type::get(loc.getContext()));
-      llvm::ArrayRef<char> bytes = tensor.bytes;
-      if (tensor.type != GgufType::F32) {
-        llvm::MutableArrayRef<char> memory = weights.allocate(size_t(type.getNumElements()) * sizeof(float));
-        unpackGguf(tensor.type, tensor.bytes,
-                   {reinterpret_cast<float *>(memory.data()), size_t(type.getNumElements())});
-        bytes = memory;
-      }
-      if (llvm::Error error = weights.add(tensor.name, type, bytes))
+      auto groups = ggufGroups(tensor.type);
+      bool isMatrix = tensor.dims.size() == 2 && tensor.dims[0] > 0 && tensor.dims[1] > 0;
+      llvm::Error error = groups && isMatrix ? addGroups(tensor, *groups) : addFloats(tensor);
+      if (error)
         return reportError(loc, std::move(error));
     }
     const WeightStore::Weight *table = weights.find("token_embd.weight");
@@ -108,6 +103,40 @@ private:
 
   static std::string dump(const Json &json) {
     return json.dump(-1, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace);
+  }
+
+  llvm::Error addFloats(const GgufFile::Tensor &tensor) {
+    auto type = RankedTensorType::get(tensor.dims, Float32Type::get(loc.getContext()));
+    llvm::ArrayRef<char> bytes = tensor.bytes;
+    if (tensor.type != GgufType::F32) {
+      llvm::MutableArrayRef<char> memory = weights.allocate(size_t(type.getNumElements()) * sizeof(float));
+      unpackGguf(tensor.type, tensor.bytes, {reinterpret_cast<float *>(memory.data()), size_t(type.getNumElements())});
+      bytes = memory;
+    }
+    return weights.add(tensor.name, type, bytes);
+  }
+
+  /// Blocks do not reach from one row to the next: the format has whole ones in each.
+  llvm::Error addGroups(const GgufFile::Tensor &tensor, const GgufGroups &groups) {
+    MLIRContext *context = loc.getContext();
+    Type integer =
+        IntegerType::get(context, groups.bits, groups.isSigned ? IntegerType::Signless : IntegerType::Unsigned);
+    Type unit = groups.hasHalfScales ? Type(Float16Type::get(context)) : Type(Float32Type::get(context));
+    auto type = RankedTensorType::get(tensor.dims, integer);
+    auto units = RankedTensorType::get({tensor.dims[0], tensor.dims[1] / groups.group}, unit);
+    auto unitBytes = size_t(units.getNumElements() * elementBytes(unit));
+    llvm::MutableArrayRef<char> integers = weights.allocate(size_t(type.getNumElements()));
+    llvm::MutableArrayRef<char> scales = weights.allocate(unitBytes), minima;
+    if (groups.hasMinimum)
+      minima = weights.allocate(unitBytes);
+    splitGguf(tensor.type, tensor.bytes, integers, scales, minima);
+    std::string name = tensor.name.str();
+    llvm::Error error = weights.add(name, type, integers);
+    if (!error)
+      error = weights.add(name + kScaleSuffix, units, scales);
+    if (!error && groups.hasMinimum)
+      error = weights.add(name + kMinimumSuffix, units, minima);
+    return error;
   }
 
   LogicalResult readSize(const char *name, int64_t &size, bool isOptional) {

@@ -46,6 +46,23 @@ std::optional<GgufBlock> ggufBlock(uint32_t type);
 /// with the `gguf` package.
 void unpackGguf(GgufType type, llvm::ArrayRef<char> packed, llvm::MutableArrayRef<float> values);
 
+/// Elements as integers: `scale * integer + minimum`, or without minima, where some that follow each other share both.
+struct GgufGroups {
+  unsigned bits; ///< 4 or 8, of integers that lie a byte each
+  bool isSigned;
+  int64_t group;      ///< elements
+  bool hasHalfScales; ///< scales and minima are f16, as in the file; else f32, which holds their products exactly
+  bool hasMinimum;
+};
+/// Nothing for packings whose elements are floats.
+std::optional<GgufGroups> ggufGroups(GgufType type);
+
+/// Splits whole blocks, with nothing lost: the sum above, each step rounded in f32, is what unpackGguf gives.
+/// `integers` has an element's byte each, `scales` and `minima` (of none where there are none) the bytes of one number
+/// a group. Thread-safe.
+void splitGguf(GgufType type, llvm::ArrayRef<char> packed, llvm::MutableArrayRef<char> integers,
+               llvm::MutableArrayRef<char> scales, llvm::MutableArrayRef<char> minima);
+
 /// One file, in memory that outlives it.
 class GgufFile {
 public:
