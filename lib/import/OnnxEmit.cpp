@@ -2,8 +2,11 @@
 // Steps that importers of several ops are made of.
 #include "lib/import/OnnxEmit.h"
 
+#include <limits>
+
 using namespace mlir;
 using namespace tamis;
+using K = model::ElementwiseKind;
 
 Type tamis::elementOf(Value value) {
   return cast<RankedTensorType>(value.getType()).getElementType();
@@ -29,6 +32,26 @@ Value tamis::emitNumber(OnnxNode &node, Type element, const DimExpr &number, int
 Value tamis::emitCast(OnnxNode &node, Value value, Type element) {
   return elementOf(value) == element ? value
                                      : node.create<model::CastOp>(model::tensorType(element, dimsOf(value)), value);
+}
+
+Value tamis::emitSigned(OnnxNode &node, Value value) {
+  Type element = elementOf(value);
+  if (!element.isUnsignedInteger() && !element.isInteger(1))
+    return value;
+  unsigned width = element.getIntOrFloatBitWidth();
+  Value wide = emitCast(node, value, width < 32 ? Type(node.builder().getI32Type()) : node.i64());
+  if (width < 64)
+    return wide;
+  Value lowest = node.splat(node.i64(), double(std::numeric_limits<int64_t>::min()));
+  return emitElementwise(node, K::sub, {wide, lowest}); // wraps
+}
+
+Value tamis::emitUnsigned(OnnxNode &node, Value value, Type element) {
+  if (element.isUnsignedInteger(64)) {
+    Value lowest = node.splat(node.i64(), double(std::numeric_limits<int64_t>::min()));
+    value = emitElementwise(node, K::add, {value, lowest});
+  }
+  return emitCast(node, value, element);
 }
 
 Value tamis::emitElementwise(OnnxNode &node, model::ElementwiseKind kind, ValueRange operands) {
@@ -104,6 +127,34 @@ Value tamis::emitPad(OnnxNode &node, Value value, int64_t axis, const DimExpr &b
   parts.push_back(value);
   add(after);
   return emitConcat(node, parts, axis);
+}
+
+Value tamis::emitRotary(OnnxNode &node, Value value, Value cosine, Value sine, bool interleaved) {
+  model::Dims dims = dimsOf(value);
+  int64_t half = *dimsOf(cosine).back().constant(), width = *dims[3].constant(), rotated = 2 * half;
+  Value turning = emitSlice(node, value, 3, DimExpr(0), DimExpr(rotated));
+  auto part = [&](int64_t which) {
+    return interleaved ? emitSlice(node, turning, 3, DimExpr(which), DimExpr(half), 2)
+                       : emitSlice(node, turning, 3, DimExpr(which * half), DimExpr(half));
+  };
+  Value first = part(0), second = part(1);
+  auto mixed = [&](K how, Value a, Value b) {
+    return emitElementwise(node, how,
+                           {emitElementwise(node, K::mul, {first, a}), emitElementwise(node, K::mul, {second, b})});
+  };
+  Value one = mixed(K::sub, cosine, sine), other = mixed(K::add, sine, cosine);
+  Value result;
+  if (interleaved) {
+    result = emitConcat(node, {emitUnsqueeze(node, one, 4), emitUnsqueeze(node, other, 4)}, 4);
+    model::Dims joined = dims;
+    joined[3] = DimExpr(rotated);
+    result = node.reshape(result, joined);
+  } else {
+    result = emitConcat(node, {one, other}, 3);
+  }
+  if (width == rotated)
+    return result;
+  return emitConcat(node, {result, emitSlice(node, value, 3, DimExpr(rotated), DimExpr(width - rotated))}, 3);
 }
 
 SmallVector<int64_t> tamis::moveAxis(int64_t rank, int64_t from, int64_t to) {

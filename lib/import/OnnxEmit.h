@@ -15,6 +15,10 @@ mlir::Value emitIota(OnnxNode &node, mlir::Type element, const DimExpr &count, i
 /// One number, a size expression, as `element`, of rank `rank`.
 mlir::Value emitNumber(OnnxNode &node, mlir::Type element, const DimExpr &number, int64_t rank = 0);
 mlir::Value emitCast(OnnxNode &node, mlir::Value value, mlir::Type element);
+/// Numbers with a sign in the order of `value`'s, which may be bools or have none.
+mlir::Value emitSigned(OnnxNode &node, mlir::Value value);
+/// What emitSigned made of numbers of `element`, as these.
+mlir::Value emitUnsigned(OnnxNode &node, mlir::Value value, mlir::Type element);
 /// By NumPy's rule; sizes are equal or one.
 mlir::Value emitElementwise(OnnxNode &node, model::ElementwiseKind kind, mlir::ValueRange operands);
 /// Reduced axes stay, with size one.
@@ -30,6 +34,10 @@ mlir::Value emitSqueeze(OnnxNode &node, mlir::Value value, int64_t axis);
 /// `value` with `before` and `after` elements of `fill` (rank 0) added to `axis`; none of them negative.
 mlir::Value emitPad(OnnxNode &node, mlir::Value value, int64_t axis, const DimExpr &before, const DimExpr &after,
                     mlir::Value fill);
+/// Positions as rotary embeddings: each pair (x, y) of the first `2 half` channels of `value`, `B x S x heads x width`,
+/// becomes (x cos - y sin, y cos + x sin). Pairs are neighbours where `interleaved`, else channels `half` apart; cosine
+/// and sine are of `half` channels and any sizes that are broadcast.
+mlir::Value emitRotary(OnnxNode &node, mlir::Value value, mlir::Value cosine, mlir::Value sine, bool interleaved);
 /// The permutation that moves `from` to `to` and leaves the order of the others.
 llvm::SmallVector<int64_t> moveAxis(int64_t rank, int64_t from, int64_t to);
 llvm::SmallVector<int64_t> inverse(llvm::ArrayRef<int64_t> permutation);

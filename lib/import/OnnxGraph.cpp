@@ -23,6 +23,8 @@ OnnxGraph::OnnxGraph(const OnnxFile &file, StringRef path, SizeRules &rules, MLI
   addOnnxSparseOps(table);
   addOnnxContribOps(table);
   addOnnxContribAttentionOps(table);
+  addOnnxGroupQueryOps(table);
+  addOnnxPackedAttentionOps(table);
   addOnnxControlOps(table);
   addOnnxEinsumOps(table);
   addOnnxNormOps(table);
@@ -84,6 +86,15 @@ LogicalResult OnnxGraph::addInputs() {
   llvm::StringSet<> initialized;
   for (const onnx::TensorProto &tensor : graph.initializer())
     initialized.insert(tensor.name());
+  llvm::StringSet<> sizes; // their names; others may be computed of them, such as "past + sequence"
+  for (const onnx::ValueInfoProto &input : graph.input())
+    for (const auto &dim : input.type().tensor_type().shape().dim())
+      if (!initialized.contains(input.name()) && !dim.dim_param().empty())
+        sizes.insert(dim.dim_param());
+  auto sizeOf = [&](StringRef name) {
+    auto computed = rules.computed(name, sizes);
+    return computed ? *computed : rules.named(name);
+  };
   SmallVector<Type> types;
   SmallVector<StringRef> names;
   for (const onnx::ValueInfoProto &input : graph.input()) {
@@ -103,7 +114,7 @@ LogicalResult OnnxGraph::addInputs() {
         return emitError(fileLoc) << "input '" << input.name() << "' has the size " << dim.dim_value();
       value.dims.push_back(dim.has_dim_value()       ? DimExpr(dim.dim_value())
                            : dim.dim_param().empty() ? rules.named(input.name() + "_" + std::to_string(axis))
-                                                     : rules.named(dim.dim_param()));
+                                                     : sizeOf(dim.dim_param()));
     }
     types.push_back(model::tensorType(value.element, value.dims));
     names.push_back(input.name());
@@ -325,7 +336,7 @@ Value OnnxGraph::emitContents(const OnnxValue &value, Location loc) {
       auto reached = model::tensorType(builder.getI64Type(), value.dims);
       computed = model::BroadcastOp::create(builder, loc, reached, computed);
     }
-    return value.element.isInteger(64) ? computed : Value(model::CastOp::create(builder, loc, type, computed));
+    return value.element.isSignlessInteger(64) ? computed : Value(model::CastOp::create(builder, loc, type, computed));
   };
   auto reshaped = [&](Value vector, ArrayRef<DimExpr> dims) -> Value {
     RankedTensorType wanted = model::tensorType(builder.getI64Type(), dims);

@@ -133,6 +133,8 @@ void addOnnxQuantizeOps(OnnxOpTable &table);
 void addOnnxSparseOps(OnnxOpTable &table);
 void addOnnxContribOps(OnnxOpTable &table);
 void addOnnxContribAttentionOps(OnnxOpTable &table);
+void addOnnxGroupQueryOps(OnnxOpTable &table);
+void addOnnxPackedAttentionOps(OnnxOpTable &table);
 void addOnnxControlOps(OnnxOpTable &table);
 void addOnnxEinsumOps(OnnxOpTable &table);
 void addOnnxNormOps(OnnxOpTable &table);

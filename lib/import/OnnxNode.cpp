@@ -85,7 +85,7 @@ FailureOr<SmallVector<int64_t>> OnnxNode::axes(ArrayRef<int64_t> values, int64_t
 }
 
 bool OnnxNode::wants(size_t i) const {
-  return i < results() && graph.used.contains(proto.output(i));
+  return i < results() && !proto.output(i).empty() && graph.used.contains(proto.output(i));
 }
 
 LogicalResult OnnxNode::give(Value value, size_t i) {

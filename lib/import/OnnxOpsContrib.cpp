@@ -281,30 +281,7 @@ LogicalResult importRotary(OnnxNode &node) {
     return emitUnsqueeze(node, picked, 2); // the same for all heads
   };
   Value cosine = anglesOf(2), sine = anglesOf(3);
-  bool interleaved = node.integer("interleaved", 0);
-  int64_t half = rotated / 2;
-  Value turning = emitSlice(node, x, 3, DimExpr(0), DimExpr(rotated));
-  auto part = [&](int64_t which) {
-    return interleaved ? emitSlice(node, turning, 3, DimExpr(which), DimExpr(half), 2)
-                       : emitSlice(node, turning, 3, DimExpr(which * half), DimExpr(half));
-  };
-  Value first = part(0), second = part(1);
-  auto mixed = [&](K how, Value a, Value b) {
-    return emitElementwise(node, how,
-                           {emitElementwise(node, K::mul, {first, a}), emitElementwise(node, K::mul, {second, b})});
-  };
-  Value one = mixed(K::sub, cosine, sine), other = mixed(K::add, sine, cosine);
-  Value result;
-  if (interleaved) {
-    result = emitConcat(node, {emitUnsqueeze(node, one, 4), emitUnsqueeze(node, other, 4)}, 4);
-    model::Dims joined = dims;
-    joined[3] = DimExpr(rotated);
-    result = node.reshape(result, joined);
-  } else {
-    result = emitConcat(node, {one, other}, 3);
-  }
-  if (headWidth > rotated)
-    result = emitConcat(node, {result, emitSlice(node, x, 3, DimExpr(rotated), DimExpr(headWidth - rotated))}, 3);
+  Value result = emitRotary(node, x, cosine, sine, node.integer("interleaved", 0));
   return node.give(rank == 4 ? node.transpose(result, {0, 2, 1, 3}) : node.reshape(result, input.dims));
 }
 } // namespace

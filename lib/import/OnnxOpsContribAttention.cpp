@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Attention, QAttention and MultiHeadAttention of com.microsoft. Source: docs/ContribOperators.md of the onnxruntime
 // project.
-#include "lib/import/OnnxEmit.h"
+#include "lib/import/OnnxAttention.h"
 #include "lib/import/OnnxQuantize.h"
 
 #include <cmath>
@@ -11,15 +11,7 @@ using namespace tamis;
 using K = model::ElementwiseKind;
 
 namespace {
-/// Attention whose operands are [batch, tokens, heads * width].
-struct Heads {
-  Value query, key, value;
-  int64_t heads;
-  DimExpr past = DimExpr(0); ///< tokens of the cache, which come first
-  DimExpr batch() const { return dimsOf(query)[0]; }
-  DimExpr queries() const { return dimsOf(query)[1]; }
-  DimExpr keys() const { return dimsOf(key)[1]; }
-};
+using Heads = AttentionHeads;
 
 /// [batch, heads, tokens, width] as [batch, tokens, heads * width], and back.
 Value merged(OnnxNode &node, Value value) {
@@ -121,17 +113,10 @@ LogicalResult giveAttention(OnnxNode &node, const Heads &heads, size_t maskIndex
                                                    llvm::APFloat(scale), node.integer("unidirectional", 0) != 0));
 }
 
-/// Operands whose meaning Attention and QAttention share.
-struct AttentionOperands {
-  size_t mask, past, bias;
-};
-
-/// Widths of query, key and value, by the node's attribute and its weight, operand 1; and what neither op may have.
+/// Widths of query, key and value, by the node's attribute and its weight, operand 1.
 FailureOr<SmallVector<int64_t>> projectionWidths(OnnxNode &node) {
   const OnnxValue &x = node.in(0), &weight = node.in(1);
-  if (node.integer("do_rotary", 0) || node.integer("past_present_share_buffer", 0))
-    return node.fail("has rotary positions or a cache of fixed length; supported without");
-  if (failed(node.meet(x.dims[2], weight.dims[0])))
+  if (failed(node.meet(x.dims.back(), weight.dims[0])))
     return failure();
   auto all = weight.dims[1].constant();
   SmallVector<int64_t> widths = node.integers("qkv_hidden_sizes").value_or(SmallVector<int64_t>());
@@ -143,19 +128,35 @@ FailureOr<SmallVector<int64_t>> projectionWidths(OnnxNode &node) {
   return widths;
 }
 
-/// The attention of queries, keys and values side by side in `projected`, [batch, tokens, widths].
-LogicalResult giveProjected(OnnxNode &node, Value projected, ArrayRef<int64_t> widths, AttentionOperands operands) {
-  int64_t at = 0;
+/// Queries, keys and values that lie side by side in `projected`.
+FailureOr<Heads> headsOf(OnnxNode &node, Value projected, ArrayRef<int64_t> widths) {
+  int64_t at = 0, axis = int64_t(dimsOf(projected).size()) - 1;
   auto part = [&](size_t i) {
-    Value value = emitSlice(node, projected, 2, DimExpr(at), DimExpr(widths[i]));
+    Value value = emitSlice(node, projected, axis, DimExpr(at), DimExpr(widths[i]));
     at += widths[i];
     return value;
   };
-  Heads heads{part(0), part(1), part(2), node.integer("num_heads", 0)};
-  if (heads.heads < 1 || widths[1] % heads.heads || widths[2] % heads.heads)
+  Value query = part(0), key = part(1), value = part(2);
+  Heads heads{query, key, value, node.integer("num_heads", 0)};
+  if (heads.heads < 1 || llvm::any_of(widths, [&](int64_t width) { return width % heads.heads; }))
     return node.fail("widths do not fit " + Twine(heads.heads) + " heads");
+  return heads;
+}
+
+constexpr const char *kFixedCache = "has rotary positions or a cache of fixed length; supported without";
+bool hasFixedCache(OnnxNode &node) {
+  return node.integer("do_rotary", 0) || node.integer("past_present_share_buffer", 0);
+}
+
+/// Operands whose meaning Attention and QAttention share.
+struct AttentionOperands {
+  size_t mask, past, bias;
+};
+
+/// The attention of projected queries, keys and values behind those of the cache.
+LogicalResult giveProjected(OnnxNode &node, Heads heads, AttentionOperands operands) {
   if (size_t past = operands.past; node.has(past)) { // [2, batch, heads, past, width]
-    if (node.in(past).rank() != 5 || node.in(past).element != elementOf(projected))
+    if (node.in(past).rank() != 5 || node.in(past).element != elementOf(heads.query))
       return node.fail("past of " + model::str(node.in(past).dims) + " is no tensor of 5 axes of its element type");
     auto half = [&](int64_t i) {
       return emitSqueeze(node, emitSlice(node, node.emit(past), 0, DimExpr(i), DimExpr(1)), 0);
@@ -174,20 +175,14 @@ LogicalResult giveProjected(OnnxNode &node, Value projected, ArrayRef<int64_t> w
 
 /// Attention: the projections of query, key and value are its own.
 LogicalResult importAttention(OnnxNode &node) {
-  const OnnxValue &x = node.in(0), &weight = node.in(1);
-  if (x.rank() != 3 || weight.rank() != 2 || !x.isFloat() || x.element != weight.element)
-    return node.fail("operands " + model::str(x.dims) + " and " + model::str(weight.dims) +
-                     " are no floats of [batch, tokens, channels] and a matrix");
-  if (node.has(6))
-    return node.fail("has a cache of fixed length; supported without");
-  auto widths = projectionWidths(node);
-  if (failed(widths))
+  if (node.in(0).rank() != 3)
+    return node.fail("operand " + model::str(node.in(0).dims) + " is not [batch, tokens, channels]");
+  if (node.has(6) || hasFixedCache(node))
+    return node.fail(kFixedCache);
+  auto heads = projectedHeads(node);
+  if (failed(heads))
     return failure();
-  model::Dims dims{x.dims[0], x.dims[1], weight.dims[1]};
-  Value projected = node.create<model::MatmulOp>(model::tensorType(x.element, dims), node.emit(0), node.emit(1));
-  if (node.has(2))
-    projected = emitElementwise(node, K::add, {projected, node.emit(2)});
-  return giveProjected(node, projected, *widths, {.mask = 3, .past = 4, .bias = 5});
+  return giveProjected(node, *heads, {.mask = 3, .past = 4, .bias = 5});
 }
 
 /// QAttention: the same with a projection in integers; attention itself is of f32.
@@ -209,6 +204,8 @@ LogicalResult importQuantizedAttention(OnnxNode &node) {
                      " elements");
   if (failed(checkScales(node, inputScale, "input_scale")) || failed(checkScales(node, weightScale, "weight_scale")))
     return failure();
+  if (hasFixedCache(node))
+    return node.fail(kFixedCache);
   auto widths = projectionWidths(node);
   if (failed(widths))
     return failure();
@@ -219,8 +216,11 @@ LogicalResult importQuantizedAttention(OnnxNode &node) {
   if (failed(scaled))
     return failure();
   Value projected = emitElementwise(node, K::add, {*scaled, node.emit(bias)});
+  auto heads = headsOf(node, projected, *widths);
+  if (failed(heads))
+    return failure();
   constexpr size_t none = ~size_t(0); // there is no bias of the scores
-  return giveProjected(node, projected, *widths, {.mask = mask, .past = past, .bias = none});
+  return giveProjected(node, *heads, {.mask = mask, .past = past, .bias = none});
 }
 
 /// MultiHeadAttention: query, key and value apart, or side by side for each head.
@@ -232,12 +232,7 @@ LogicalResult importMultiHead(OnnxNode &node) {
   if (node.wants(3) || node.has(8) || node.has(9))
     return node.fail("its scores are used, or its cache has a fixed length; supported without");
   Heads heads{{}, {}, {}, count};
-  // Part `part` of [batch, tokens, heads, parts, width].
-  auto packed = [&](size_t i, int64_t part) {
-    Value value = emitSqueeze(node, emitSlice(node, node.emit(i), 3, DimExpr(part), DimExpr(1)), 3);
-    model::Dims dims = dimsOf(value);
-    return node.reshape(value, {dims[0], dims[1], dims[2] * dims[3]});
-  };
+  auto packed = [&](size_t i, int64_t part) { return partOfHeads(node, node.emit(i), part); };
   auto joined = [&](size_t i) { return node.in(i).rank() == 4 ? merged(node, node.emit(i)) : node.emit(i); };
   if (query.rank() == 5 && query.dims[3].isConstant(3)) {
     heads.query = packed(0, 0), heads.key = packed(0, 1), heads.value = packed(0, 2);
@@ -252,16 +247,8 @@ LogicalResult importMultiHead(OnnxNode &node) {
     if (dimsOf(each).size() != 3 || elementOf(each) != query.element || !dimsOf(each)[2].constant() ||
         *dimsOf(each)[2].constant() % count)
       return node.fail("operand " + model::str(dimsOf(each)) + " is not of " + Twine(count) + " heads");
-  if (node.has(3)) { // one bias for all three
-    int64_t at = 0;
-    for (Value *each : {&heads.query, &heads.key, &heads.value}) {
-      int64_t width = *dimsOf(*each)[2].constant();
-      if (node.in(3).rank() != 1 || node.in(3).dims[0].constant().value_or(0) < at + width)
-        return node.fail("bias " + model::str(node.in(3).dims) + " is not of query, key and value");
-      *each = emitElementwise(node, K::add, {*each, emitSlice(node, node.emit(3), 0, DimExpr(at), DimExpr(width))});
-      at += width;
-    }
-  }
+  if (failed(addSharedBias(node, 3, heads)))
+    return failure();
   if (node.has(6) && node.has(7) && failed(addPast(node, heads, node.emit(6), node.emit(7))))
     return failure();
   for (auto [i, value] : {std::pair(size_t(1), heads.key), std::pair(size_t(2), heads.value)})
@@ -270,6 +257,52 @@ LogicalResult importMultiHead(OnnxNode &node) {
   return giveAttention(node, heads, 4, 5);
 }
 } // namespace
+
+FailureOr<AttentionHeads> tamis::projectedHeads(OnnxNode &node) {
+  const OnnxValue &x = node.in(0), &weight = node.in(1);
+  if (x.rank() < 1 || weight.rank() != 2 || !x.isFloat() || x.element != weight.element)
+    return node.fail("operands " + model::str(x.dims) + " and " + model::str(weight.dims) +
+                     " are no floats of channels and a matrix");
+  auto widths = projectionWidths(node);
+  if (failed(widths))
+    return failure();
+  model::Dims dims = x.dims;
+  dims.back() = weight.dims[1];
+  Value projected = node.create<model::MatmulOp>(model::tensorType(x.element, dims), node.emit(0), node.emit(1));
+  if (node.has(2)) {
+    auto both = node.broadcastDims(dims, node.in(2).dims);
+    if (failed(both))
+      return failure();
+    if (*both != dims || node.in(2).element != x.element)
+      return node.fail("bias " + model::str(node.in(2).dims) + " does not fit " + model::str(dims));
+    projected = emitElementwise(node, K::add, {projected, node.emit(2)});
+  }
+  return headsOf(node, projected, *widths);
+}
+
+LogicalResult tamis::addSharedBias(OnnxNode &node, size_t i, AttentionHeads &heads) {
+  if (!node.has(i))
+    return success();
+  int64_t at = 0;
+  for (Value *each : {&heads.query, &heads.key, &heads.value}) {
+    int64_t width = *dimsOf(*each).back().constant();
+    if (node.in(i).rank() != 1 || node.in(i).dims[0].constant().value_or(0) < at + width ||
+        node.in(i).element != elementOf(*each))
+      return node.fail("bias " + model::str(node.in(i).dims) + " is not of query, key and value");
+    *each = emitElementwise(node, K::add, {*each, emitSlice(node, node.emit(i), 0, DimExpr(at), DimExpr(width))});
+    at += width;
+  }
+  return success();
+}
+
+Value tamis::partOfHeads(OnnxNode &node, Value value, int64_t part) {
+  int64_t axis = int64_t(dimsOf(value).size()) - 2;
+  value = emitSqueeze(node, emitSlice(node, value, axis, DimExpr(part), DimExpr(1)), axis);
+  model::Dims dims = dimsOf(value);
+  DimExpr width = dims.pop_back_val();
+  dims.back() = dims.back() * width;
+  return node.reshape(value, dims);
+}
 
 void tamis::addOnnxContribAttentionOps(OnnxOpTable &table) {
   table["com.microsoft.Attention"] = importAttention;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // SparseAttention of com.microsoft: causal attention over the blocks of keys that a constant layout names.
 #include "dialects/sattn/SattnDialect.h"
-#include "lib/import/OnnxGraph.h"
+#include "lib/import/OnnxEmit.h"
 
 #include <cmath>
 
@@ -32,7 +32,6 @@ private:
   void findPositions();
   LogicalResult takeTokens();
   LogicalResult rotate();
-  Value rotated(Value tokens, int64_t heads, Value cosine, Value sine);
   Value slice(Value value, ArrayRef<DimExpr> starts, ArrayRef<DimExpr> dims);
   Value integer(int64_t number) { return node.splat(i64, double(number)); }
   Value iota(const DimExpr &count, ArrayRef<DimExpr> dims);
@@ -48,7 +47,7 @@ private:
 
   OnnxNode &node;
   Type i64;
-  int64_t heads = 0, kvHeads = 0, block = 0, width = 0, rotaryWidth = 0;
+  int64_t heads = 0, kvHeads = 0, block = 0, width = 0;
   double scale = 0;
   bool rotary = false, interleaved = false, prompt = false;
   DimExpr batch, tokens, cache;
@@ -144,7 +143,7 @@ LogicalResult SparseAttention::limitTokens(const DimExpr &most) {
 FailureOr<std::vector<int64_t>> SparseAttention::layoutNumbers(Operand operand, StringRef what, size_t &columns) {
   const OnnxValue &given = node.in(operand);
   auto numbers = constantIntegers(given);
-  if (!numbers || given.rank() != 2 || !given.element.isInteger(32))
+  if (!numbers || given.rank() != 2 || !given.element.isSignlessInteger(32))
     return node.fail("operand '" + what +
                      "' is computed at run time or no matrix of i32; supported where it is a constant");
   columns = *given.dims[1].constant();
@@ -247,7 +246,6 @@ LogicalResult SparseAttention::rotate() {
         node.in(i).dims != node.in(kCosine).dims)
       return node.fail(Twine("operand '") + what + "' is no float matrix of at most half of a head's " + Twine(width) +
                        " columns, which do_rotary wants");
-    rotaryWidth = 2 * *half;
     if (failed(limitTokens(node.in(i).dims[0])))
       return failure();
     Value table = node.emit(i);
@@ -257,47 +255,11 @@ LogicalResult SparseAttention::rotate() {
                      : node.create<model::GatherOp>(model::tensorType(node.in(i).element, dims), table, positions, 0);
     parts[i - kCosine] = node.reshape(rows, {dims[0], tokens, 1, *half});
   }
-  query = rotated(query, heads, parts[0], parts[1]);
-  key = rotated(key, kvHeads, parts[0], parts[1]);
+  for (auto [value, count] : {std::pair(&query, heads), std::pair(&key, kvHeads)}) {
+    Value ofHeads = node.reshape(*value, {batch, tokens, count, width});
+    *value = node.reshape(emitRotary(node, ofHeads, parts[0], parts[1], interleaved), {batch, tokens, count * width});
+  }
   return success();
-}
-
-/// Turns each pair of columns (x, y) of the first ones of each head to (x cos - y sin, y cos + x sin).
-Value SparseAttention::rotated(Value value, int64_t count, Value cosine, Value sine) {
-  model::Dims whole{batch, tokens, count, width}, half{batch, tokens, count, rotaryWidth / 2};
-  Value ofHeads = node.reshape(value, whole), x, y;
-  if (interleaved) {
-    model::Dims pairs{batch, tokens, count, rotaryWidth / 2, 2}, one{batch, tokens, count, rotaryWidth / 2, 1};
-    Value all = node.reshape(slice(ofHeads, {0, 0, 0, 0}, {batch, tokens, count, rotaryWidth}), pairs);
-    x = node.reshape(slice(all, {0, 0, 0, 0, 0}, one), half);
-    y = node.reshape(slice(all, {0, 0, 0, 0, 1}, one), half);
-  } else {
-    x = slice(ofHeads, {0, 0, 0, 0}, half);
-    y = slice(ofHeads, {0, 0, 0, rotaryWidth / 2}, half);
-  }
-  auto sum = [&](K kind, Value a, Value b) {
-    return node.elementwise(
-        kind, {node.elementwise(K::mul, {a, cosine}, half), node.elementwise(K::mul, {b, sine}, half)}, half);
-  };
-  Value turnedX = sum(K::sub, x, y), turnedY = sum(K::add, y, x);
-  Type element = cast<RankedTensorType>(value.getType()).getElementType();
-  auto concat = [&](ValueRange parts, ArrayRef<DimExpr> dims) {
-    return node.create<model::ConcatOp>(model::tensorType(element, dims), parts, dims.size() - 1);
-  };
-  model::Dims turned{batch, tokens, count, rotaryWidth};
-  Value result;
-  if (interleaved) {
-    model::Dims one = half, pairs = half;
-    one.push_back(1);
-    pairs.push_back(2);
-    result = node.reshape(concat({node.reshape(turnedX, one), node.reshape(turnedY, one)}, pairs), turned);
-  } else {
-    result = concat({turnedX, turnedY}, turned);
-  }
-  if (rotaryWidth < width)
-    result =
-        concat({result, slice(ofHeads, {0, 0, 0, rotaryWidth}, {batch, tokens, count, width - rotaryWidth})}, whole);
-  return node.reshape(result, {batch, tokens, count * width});
 }
 
 /// Storage of an index over the layouts, `1 x layouts x rows x (capacity + 1)`.

@@ -250,9 +250,9 @@ StringRef tamis::nearestSupport(StringRef domain, StringRef op) {
   if (domain == "com.microsoft")
     return llvm::StringSwitch<StringRef>(op)
         .Cases(
-            {"GroupQueryAttention", "PackedAttention", "PackedMultiHeadAttention", "DecoderMaskedMultiHeadAttention"},
-            "ONNX Runtime's own op; supported are its Attention and MultiHeadAttention, and Attention of ai.onnx "
-            "(opset 23)")
+            {"DecoderMaskedMultiHeadAttention", "DecoderMaskedSelfAttention", "PagedAttention", "LongformerAttention"},
+            "ONNX Runtime's own op; supported are its Attention, MultiHeadAttention, GroupQueryAttention, "
+            "SparseAttention, PackedAttention and PackedMultiHeadAttention, and Attention of ai.onnx (opset 23)")
         .Default("only ops of ai.onnx and the commonest of com.microsoft are supported; export the model without ONNX "
                  "Runtime's optimizer");
   if (domain == unknownDomain)

@@ -2,6 +2,7 @@
 // The named sizes of one import: their ranges, and which of them are the same.
 #include "lib/import/SizeRules.h"
 
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
 #include <algorithm>
 
@@ -29,6 +30,14 @@ std::string spellSymbol(llvm::StringRef name) {
   if (symbol.empty() || !(llvm::isAlpha(symbol[0]) || symbol[0] == '_'))
     symbol.insert(0, "_");
   return symbol;
+}
+
+/// A number, or a sum of symbols such as the tokens of a cache and the new ones.
+bool isPlain(const DimExpr &e) {
+  return llvm::all_of(e.terms(), [](const auto &term) {
+    return term.first.size() <= 1 &&
+           llvm::none_of(term.first, [](const std::string &factor) { return DimExpr::parseCall(factor).has_value(); });
+  });
 }
 
 /// The other operand when `e` is a minimum of a number and that operand; the number goes to `number`.
@@ -100,13 +109,41 @@ std::string SizeRules::checkOptions() const {
 }
 
 DimExpr SizeRules::resolve(const Size &size) const {
-  const Size *at = &size;
-  while (at->is)
-    if (auto next = at->is->soleSymbol())
-      at = lookUp(*next);
-    else
-      return *at->is;
-  return DimExpr::symbol(at->symbol);
+  return size.is ? resolve(*size.is) : DimExpr::symbol(size.symbol);
+}
+
+DimExpr SizeRules::resolve(const DimExpr &e) const {
+  DimExpr sum;
+  for (const auto &[monomial, coefficient] : e.terms()) {
+    DimExpr product(coefficient);
+    for (const std::string &factor : monomial) {
+      if (auto call = DimExpr::parseCall(factor)) {
+        DimExpr a = resolve(call->operands[0]), b = resolve(call->operands[1]);
+        product = product * (call->name == "min"   ? DimExpr::min(a, b)
+                             : call->name == "max" ? DimExpr::max(a, b)
+                                                   : DimExpr::floorDiv(a, b));
+      } else {
+        const Size *size = lookUp(factor);
+        product = product * (size ? resolve(*size) : DimExpr::symbol(factor));
+      }
+    }
+    sum = sum + product;
+  }
+  return sum;
+}
+
+std::optional<DimExpr> SizeRules::computed(llvm::StringRef text, const llvm::StringSet<> &names) {
+  auto e = DimExpr::parse(text);
+  llvm::StringSet<> used;
+  if (!e || e->constant() || e->soleSymbol())
+    return std::nullopt;
+  e->collectSymbols(used);
+  if (!llvm::all_of(used, [&](const auto &name) { return names.contains(name.getKey()); }))
+    return std::nullopt;
+  for (const auto &name : used)
+    if (lookUp(name.getKey()) == nullptr)
+      named(name.getKey());
+  return resolve(*e);
 }
 
 llvm::SmallVector<model::Symbol> SizeRules::symbols() const {
@@ -164,8 +201,14 @@ bool SizeRules::replace(llvm::StringRef symbol, const DimExpr &by) {
   Size *size = lookUp(symbol);
   if (!size || size->is)
     return false;
-  if (auto number = by.constant()) {
-    if (*number < size->range.min || *number > size->range.max)
+  if (!by.soleSymbol()) {
+    llvm::StringSet<> used;
+    by.collectSymbols(used);
+    Bounds reached = bounds(by);
+    // A range of the user's stays true; a default one is no promise.
+    bool fits = size->range.given ? reached.min >= size->range.min && reached.max <= size->range.max
+                                  : reached.max >= size->range.min && reached.min <= size->range.max;
+    if (!fits || used.contains(size->symbol))
       return false;
   } else {
     Size *kept = lookUp(*by.soleSymbol());
@@ -209,9 +252,9 @@ SizeRules::Meeting SizeRules::meet(const DimExpr &a, const DimExpr &b) {
       return Meeting::different;
     return replace(x < y ? *second : *first, x < y ? a : b) ? Meeting::learnt : Meeting::different;
   }
-  if (first && b.constant())
+  if (first && isPlain(b))
     return replace(*first, b) ? Meeting::learnt : Meeting::different;
-  if (second && a.constant())
+  if (second && isPlain(a))
     return replace(*second, a) ? Meeting::learnt : Meeting::different;
   return Meeting::different;
 }

@@ -5,6 +5,7 @@
 #include "dialects/model/ModelShapes.h"
 #include "lib/import/Import.h"
 #include "llvm/ADT/StringMap.h"
+#include "llvm/ADT/StringSet.h"
 
 namespace tamis {
 
@@ -19,6 +20,10 @@ public:
   DimExpr named(llvm::StringRef name, int64_t min = defaultMinSize, int64_t max = defaultMaxSize);
   /// The same, but nothing for a name that is not declared.
   std::optional<DimExpr> find(llvm::StringRef name) const;
+
+  /// The size that a text such as "past + sequence" gives, where it is no plain name and all its names are among
+  /// `names`; nothing otherwise.
+  std::optional<DimExpr> computed(llvm::StringRef text, const llvm::StringSet<> &names);
 
   /// After all inputs are declared: an error text when the user gave a range to a name that the model does not have or
   /// two ranges to one name, else empty.
@@ -56,11 +61,13 @@ private:
     std::string symbol;
     std::string text; ///< the model's own spelling
     Range range;
-    std::optional<DimExpr> is; ///< another symbol or a number in its place
+    std::optional<DimExpr> is; ///< a number, or an expression of other symbols, in its place
   };
   const Size *lookUp(llvm::StringRef symbol) const;
   Size *lookUp(llvm::StringRef symbol) { return const_cast<Size *>(std::as_const(*this).lookUp(symbol)); }
   DimExpr resolve(const Size &size) const;
+  /// With what stands in the place of its symbols.
+  DimExpr resolve(const DimExpr &e) const;
   bool replace(llvm::StringRef name, const DimExpr &by);
   bool limit(llvm::StringRef name, int64_t max);
   Bounds factorBounds(llvm::StringRef factor) const;

@@ -9,7 +9,9 @@
 
 using namespace tamis;
 
-DimExpr::DimExpr(int64_t value) { addTerm({}, value); }
+DimExpr::DimExpr(int64_t value) {
+  addTerm({}, value);
+}
 
 DimExpr DimExpr::symbol(llvm::StringRef name) {
   DimExpr e;
@@ -65,7 +67,9 @@ DimExpr DimExpr::operator+(const DimExpr &other) const {
   return sum;
 }
 
-DimExpr DimExpr::operator-(const DimExpr &other) const { return *this + DimExpr(-1) * other; }
+DimExpr DimExpr::operator-(const DimExpr &other) const {
+  return *this + DimExpr(-1) * other;
+}
 
 DimExpr DimExpr::operator*(const DimExpr &other) const {
   DimExpr result;
@@ -78,19 +82,33 @@ DimExpr DimExpr::operator*(const DimExpr &other) const {
   return result;
 }
 
+/// Powers compared symbol by symbol in ascending order: an order that products keep, as long division wants.
+static bool hasLowerPowers(const DimExpr::Monomial &a, const DimExpr::Monomial &b) {
+  auto [x, y] = std::mismatch(a.begin(), a.end(), b.begin(), b.end());
+  return y != b.end() && (x == a.end() || *y < *x);
+}
+
 std::optional<DimExpr> DimExpr::exactDiv(const DimExpr &divisor) const {
-  if (divisor.polynomial.size() != 1)
+  if (divisor.polynomial.empty())
     return std::nullopt;
-  const auto &[by, coefficient] = *divisor.polynomial.begin();
-  DimExpr quotient;
-  for (const auto &[monomial, c] : polynomial) {
+  auto leading = [](const DimExpr &e) {
+    return *std::max_element(e.polynomial.begin(), e.polynomial.end(),
+                             [](const auto &a, const auto &b) { return hasLowerPowers(a.first, b.first); });
+  };
+  const auto [by, coefficient] = leading(divisor);
+  DimExpr quotient, left = *this;
+  while (!left.polynomial.empty()) {
+    const auto [monomial, c] = leading(left);
     if (c == INT64_MIN && coefficient == -1) // the quotient does not fit
       return std::nullopt;
     if (c % coefficient != 0 || !std::includes(monomial.begin(), monomial.end(), by.begin(), by.end()))
       return std::nullopt;
+    DimExpr term;
     Monomial rest;
     std::set_difference(monomial.begin(), monomial.end(), by.begin(), by.end(), std::back_inserter(rest));
-    quotient.addTerm(rest, c / coefficient);
+    term.addTerm(rest, c / coefficient);
+    quotient = quotient + term;
+    left = left - term * divisor;
   }
   return quotient;
 }
@@ -136,8 +154,9 @@ std::string DimExpr::str() const {
   std::string text;
   // Higher degrees first, the constant last, as one writes it by hand.
   std::vector<std::pair<Monomial, int64_t>> ordered(polynomial.begin(), polynomial.end());
-  std::sort(ordered.begin(), ordered.end(),
-                   [](const auto &a, const auto &b) { return std::tuple(b.first.size(), a.first) < std::tuple(a.first.size(), b.first); });
+  std::sort(ordered.begin(), ordered.end(), [](const auto &a, const auto &b) {
+    return std::tuple(b.first.size(), a.first) < std::tuple(a.first.size(), b.first);
+  });
   for (const auto &[monomial, coefficient] : ordered) {
     uint64_t magnitude = coefficient < 0 ? -static_cast<uint64_t>(coefficient) : coefficient;
     text += text.empty() ? (coefficient < 0 ? "-" : "") : (coefficient < 0 ? " - " : " + ");
@@ -241,7 +260,9 @@ private:
 };
 } // namespace
 
-std::optional<DimExpr> DimExpr::parse(llvm::StringRef text) { return Parser(text).parseAll(); }
+std::optional<DimExpr> DimExpr::parse(llvm::StringRef text) {
+  return Parser(text).parseAll();
+}
 
 std::optional<DimExpr::Call> DimExpr::parseCall(llvm::StringRef factor) {
   size_t open = factor.find('(');
@@ -261,8 +282,7 @@ std::optional<DimExpr::Call> DimExpr::parseCall(llvm::StringRef factor) {
   return std::nullopt;
 }
 
-std::optional<int64_t>
-DimExpr::evaluate(llvm::function_ref<std::optional<int64_t>(llvm::StringRef)> lookup) const {
+std::optional<int64_t> DimExpr::evaluate(llvm::function_ref<std::optional<int64_t>(llvm::StringRef)> lookup) const {
   int64_t total = 0;
   for (const auto &[monomial, coefficient] : polynomial) {
     int64_t value = coefficient;

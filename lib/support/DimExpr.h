@@ -43,7 +43,7 @@ public:
   bool operator==(const DimExpr &other) const { return polynomial == other.polynomial; }
   bool operator!=(const DimExpr &other) const { return !(*this == other); }
 
-  /// this / divisor when the division leaves no remainder for every value of the symbols; divisor of one term only.
+  /// this / divisor when the division leaves no remainder for every value of the symbols.
   std::optional<DimExpr> exactDiv(const DimExpr &divisor) const;
   static DimExpr floorDiv(const DimExpr &a, const DimExpr &b);
   static DimExpr max(const DimExpr &a, const DimExpr &b);

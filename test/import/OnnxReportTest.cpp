@@ -9,17 +9,20 @@ using OnnxReport = ImportFixture;
 
 namespace {
 TEST_F(OnnxReport, AllNodesAtOnceWithOperandsAndTheNearestSupport) {
-  onnx::ModelProto model = parseOnnx("g (float[batch, 3] x, float[2] e) => (float[batch, 3] y) {"
-                                     " a = Neg(x) b = com.microsoft.PackedAttention(a, x) c = NoSuchOp(a)"
-                                     " d = RandomUniformLike(a) f = Add(b, c) y = Add(f, d) }");
+  onnx::ModelProto model =
+      parseOnnx("g (float[batch, 3] x, float[2] e) => (float[batch, 3] y) {"
+                " a = Neg(x) b = com.microsoft.DecoderMaskedMultiHeadAttention(a, x) c = NoSuchOp(a)"
+                " d = RandomUniformLike(a) f = Add(b, c) y = Add(f, d) }");
   onnx::OperatorSetIdProto *import = model.add_opset_import();
   import->set_domain("com.microsoft");
   import->set_version(1);
   model.mutable_graph()->mutable_node(1)->set_name("/layer.0/attention");
   std::string report = errorOf(model);
   EXPECT_THAT(report, HasSubstr("cannot import 3 of 6 nodes\n"));
-  EXPECT_THAT(report, HasSubstr("note: node '/layer.0/attention' is PackedAttention of com.microsoft version 1 with "
-                                "operands (f32[batch, 3], f32[batch, 3]): ONNX Runtime's own op; supported are"));
+  EXPECT_THAT(
+      report,
+      HasSubstr("note: node '/layer.0/attention' is DecoderMaskedMultiHeadAttention of com.microsoft version 1 with "
+                "operands (f32[batch, 3], f32[batch, 3]): ONNX Runtime's own op; supported are"));
   EXPECT_THAT(report, HasSubstr("note: node 'NoSuchOp#2' is NoSuchOp of ai.onnx version 17 with operands "
                                 "(f32[batch, 3]): not an op of ONNX at this opset"));
   EXPECT_THAT(report, HasSubstr("note: node 'RandomUniformLike#3' is RandomUniformLike of ai.onnx version 17 with "

@@ -44,6 +44,31 @@ TEST(SizeRules, BoundsSaturate) {
   EXPECT_EQ(rules.bounds(parse("0 - a*a")).min, -(int64_t(1) << 62));
 }
 
+TEST(SizeRules, SumsStandForSizes) {
+  ImportOptions options{{{"given", 1, 8}, {"wide", 0, 131072}}};
+  SizeRules rules(options);
+  DimExpr past = rules.named("past"), tokens = rules.named("new"), total = rules.named("total");
+  EXPECT_EQ(rules.meet(total, past + tokens), Meeting::learnt);
+  EXPECT_EQ(rules.named("total"), past + tokens);
+  EXPECT_EQ(rules.meet(past, past + tokens), Meeting::different);
+  EXPECT_EQ(rules.meet(past, tokens), Meeting::learnt); // what stood for `total` follows
+  EXPECT_EQ(rules.named("total"), parse("2*past"));
+  // A range of the user's is kept: two of 1 to 65536 need not lie in 1 to 8.
+  EXPECT_EQ(rules.meet(rules.named("given"), rules.named("past") + rules.named("other")), Meeting::different);
+  EXPECT_EQ(rules.meet(rules.named("wide"), rules.named("past") + rules.named("other")), Meeting::learnt);
+}
+
+TEST(SizeRules, TextsComputeSizes) {
+  ImportOptions options;
+  SizeRules rules(options);
+  llvm::StringSet<> names{"past", "new", "past + new"};
+  EXPECT_EQ(rules.computed("past + new", names), rules.named("past") + rules.named("new"));
+  EXPECT_EQ(rules.computed("past", names), std::nullopt);
+  EXPECT_EQ(rules.computed("12", names), std::nullopt);
+  EXPECT_EQ(rules.computed("past + other", names), std::nullopt);
+  EXPECT_EQ(rules.computed("unk__1", names), std::nullopt);
+}
+
 TEST(SizeRules, MeetingsTeach) {
   ImportOptions options;
   SizeRules rules(options);

@@ -104,6 +104,12 @@ TEST(DimExpr, ExactDivision) {
   EXPECT_EQ(parse("6*b").exactDiv(parse("a")), std::nullopt);
   EXPECT_EQ(parse("6*b").exactDiv(parse("a + b")), std::nullopt);
   EXPECT_EQ(parse("6*b").exactDiv(DimExpr(0)), std::nullopt);
+  // Tokens of a cache and new ones, in rows of both.
+  EXPECT_EQ(parse("64*batch*past + 64*batch*new").exactDiv(parse("16*past + 16*new")), parse("4*batch"));
+  EXPECT_EQ(parse("a*a - b*b").exactDiv(parse("a + b")), parse("a - b"));
+  EXPECT_EQ(parse("a*a + b*b").exactDiv(parse("a + b")), std::nullopt);
+  EXPECT_EQ(parse("a*b*b + a*a*b + a*b").exactDiv(parse("b + a + 1")), parse("a*b"));
+  EXPECT_EQ(DimExpr(0).exactDiv(parse("a + b")), DimExpr(0));
 }
 
 TEST(DimExpr, SymbolsAndConstants) {
