@@ -159,6 +159,21 @@ template <typename Nodes> LogicalResult checkCounts(const Nodes &nodes, Location
   return success();
 }
 
+/// Inputs and outputs say of what type they are, and of how many axes; the checker would not tell which does not.
+LogicalResult checkDeclared(const onnx::GraphProto &graph, Location loc) {
+  for (auto [what, values] : {std::pair("input", &graph.input()), std::pair("output", &graph.output())})
+    for (const onnx::ValueInfoProto &value : *values) {
+      const onnx::TypeProto &type = value.type();
+      StringRef missing = type.value_case() == onnx::TypeProto::VALUE_NOT_SET         ? "type"
+                          : type.has_tensor_type() && !type.tensor_type().has_shape() ? "shape"
+                                                                                      : "";
+      if (!missing.empty())
+        return emitError(loc) << what << " '" << value.name() << "' has no " << missing
+                              << "; sizes that are not known may be names, or be left empty, but their count is wanted";
+    }
+  return success();
+}
+
 /// Nodes keep their names through the conversion; those without get theirs while positions are those of the file.
 void nameNodes(onnx::GraphProto &graph, const std::string &prefix = "") {
   for (auto [index, node] : llvm::enumerate(*graph.mutable_node())) {
@@ -210,7 +225,7 @@ LogicalResult tamis::prepareOnnxModel(onnx::ModelProto &model, Location loc) {
     graph.set_name("main");
   if (failed(normalizeDomains(model, loc)) || failed(sortNodes(graph, loc)))
     return failure();
-  if (failed(checkCounts(graph.node(), loc)))
+  if (failed(checkDeclared(graph, loc)) || failed(checkCounts(graph.node(), loc)))
     return failure();
   for (const onnx::FunctionProto &function : model.functions())
     if (failed(checkCounts(function.node(), loc)))

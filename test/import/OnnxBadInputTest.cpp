@@ -215,7 +215,15 @@ TEST_F(OnnxBadInput, SizesThatAreNone) {
   EXPECT_NE(errorOf(model), "");
   model = parseOnnx("g (float[2] x) => (float[2] y) { y = Neg(x) }");
   model.mutable_graph()->mutable_input(0)->mutable_type()->mutable_tensor_type()->clear_shape();
-  EXPECT_NE(errorOf(model), "");
+  EXPECT_THAT(errorOf(model), HasSubstr("input 'x' has no shape"));
+}
+
+TEST_F(OnnxBadInput, OutputsWithoutShape) {
+  onnx::ModelProto model = parseOnnx("g (float[2] x) => (float[2] y, float[2] z) { y = Neg(x) z = Abs(y) }");
+  model.mutable_graph()->mutable_output(1)->mutable_type()->mutable_tensor_type()->clear_shape();
+  EXPECT_THAT(errorOf(model), HasSubstr("output 'z' has no shape; sizes that are not known may be names"));
+  model.mutable_graph()->mutable_output(1)->clear_type();
+  EXPECT_THAT(errorOf(model), HasSubstr("output 'z' has no type"));
 }
 
 TEST_F(OnnxBadInput, RecursiveFunctions) {
