@@ -26,6 +26,9 @@ ELEMENT_TYPES = {
     8: np.int64,
     9: np.uint8,
     10: np.bool_,
+    11: np.uint16,
+    12: np.uint32,
+    13: np.uint64,
 }
 
 # dims: -1 where a size depends on the run; dim_names: "384", "batch", "2*sequence".

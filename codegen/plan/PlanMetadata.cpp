@@ -23,6 +23,12 @@ plan::ElementType elementType(Type type) {
     return plan::ElementType_Bool;
   if (type.isUnsignedInteger(8))
     return plan::ElementType_U8;
+  if (type.isUnsignedInteger(16))
+    return plan::ElementType_U16;
+  if (type.isUnsignedInteger(32))
+    return plan::ElementType_U32;
+  if (type.isUnsignedInteger(64))
+    return plan::ElementType_U64;
   if (type.isSignlessInteger(8))
     return plan::ElementType_I8;
   if (type.isSignlessInteger(16))

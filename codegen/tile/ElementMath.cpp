@@ -29,8 +29,10 @@ ElementMath::ElementMath(ImplicitLocOpBuilder &builder, const CpuTarget &target)
     : builder(builder), hasHalfConversion(llvm::is_contained(target.features, "f16c")) {}
 
 bool ElementMath::isSupported(Type element) {
-  return isHalf(element) || element.isF32() || element.isF64() || element.isUnsignedInteger(8) || element.isInteger(4) ||
-         (element.isSignlessInteger() && llvm::is_contained({1u, 8u, 16u, 32u, 64u}, element.getIntOrFloatBitWidth()));
+  return isHalf(element) || element.isF32() || element.isF64() || element.isInteger(4) ||
+         element.isSignlessInteger(1) ||
+         (isa<IntegerType>(element) && !element.isSignedInteger() &&
+          llvm::is_contained({8u, 16u, 32u, 64u}, element.getIntOrFloatBitWidth()));
 }
 
 bool ElementMath::isVectorizable(Operation *op) {
@@ -411,6 +413,8 @@ Value ElementMath::reduceInit(ReduceKind kind, Type element) {
   if (isFloat)
     return constant(type, lowest ? -std::numeric_limits<double>::infinity() : std::numeric_limits<double>::infinity());
   unsigned width = type.getIntOrFloatBitWidth();
+  if (isUnsigned(element))
+    return integer(type, lowest ? 0 : -1); // all bits
   return integer(type, lowest ? llvm::minIntN(width) : llvm::maxIntN(width));
 }
 

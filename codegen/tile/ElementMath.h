@@ -11,9 +11,9 @@ namespace tamis {
 /// Emits what `model.elementwise`, `model.activation`, `model.cast` and the steps of `model.reduce` compute, at the
 /// builder's insertion point. The code calls no function and branches only where said.
 ///
-/// Values are in compute form: f16 and bf16 as f32 already rounded to the narrow type, ui8 and 4 bits as i8, bool as i1, others as
-/// they are. Each may be a scalar or a one-dimensional vector; operands of one call have one length. `element` is the
-/// model's element type, which alone knows signs and roundings.
+/// Values are in compute form: f16 and bf16 as f32 already rounded to the narrow type, numbers without a sign as those
+/// of their width, 4 bits as i8, bool as i1, others as they are. Each may be a scalar or a one-dimensional vector;
+/// operands of one call have one length. `element` is the model's element type, which alone knows signs and roundings.
 ///
 /// Accuracy: + - * / sqrt, remainders, roundings and casts are exact in the element type. What test/codegen/map holds
 /// the others to, relative: f32 2e-6 (log 4e-7 even near 1) or 1e-6 absolute, f64 2e-13 (log 4e-16) or 1e-15 absolute,
@@ -22,8 +22,8 @@ class ElementMath {
 public:
   ElementMath(mlir::ImplicitLocOpBuilder &builder, const CpuTarget &target);
 
-  /// Whether values of the element type can be computed: f16, bf16, f32, f64, i1, i4, i8, i16, i32, i64, ui4,
-  /// ui8.
+  /// Whether values of the element type can be computed: f16, bf16, f32, f64, i1, i4, i8, i16, i32, i64 and ui4 to
+  /// ui64.
   static bool isSupported(mlir::Type element);
   /// Whether the function is free of branches, so that it may be emitted on vectors.
   static bool isVectorizable(mlir::Operation *op);

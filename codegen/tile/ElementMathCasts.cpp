@@ -114,6 +114,13 @@ Value ElementMath::floatToInteger(Value x, unsigned width, bool isUnsigned) {
     return arith::TruncIOp::create(builder, like(x, builder.getIntegerType(std::max(width, 8u))), wide);
   }
   Type result = like(x, builder.getIntegerType(width));
+  if (isUnsigned) { // from 0 to all bits
+    Value zero = constant(type, 0), above = constant(type, std::ldexp(1.0, width));
+    Value isPositive = compare(CmpFPredicate::OGT, x, zero), isHigh = compare(CmpFPredicate::OGE, x, above);
+    Value fits = arith::AndIOp::create(builder, isPositive, compare(CmpFPredicate::OLT, x, above));
+    Value converted = arith::FPToUIOp::create(builder, result, select(fits, x, zero));
+    return select(isHigh, integer(result, -1), converted);
+  }
   Value low = constant(type, -std::ldexp(1.0, width - 1)), above = constant(type, std::ldexp(1.0, width - 1));
   Value isLow = compare(CmpFPredicate::OLT, x, low), isHigh = compare(CmpFPredicate::OGE, x, above);
   Value fits =
@@ -167,7 +174,8 @@ Value ElementMath::cast(Value x, Type from, Type to) {
     return arith::ShRSIOp::create(builder, arith::ShLIOp::create(builder, narrow, four), four);
   }
   // 4 bits are computed in 8.
-  unsigned width = to.getIntOrFloatBitWidth(), old = std::max(from.getIntOrFloatBitWidth(), from.isInteger(4) ? 8u : 1u);
+  unsigned width = to.getIntOrFloatBitWidth(),
+           old = std::max(from.getIntOrFloatBitWidth(), from.isInteger(4) ? 8u : 1u);
   Type type = like(x, builder.getIntegerType(width));
   if (width == old)
     return x;

@@ -101,7 +101,7 @@ def Model_ReduceKindAttr : Model_EnumAttr<Model_ReduceKind, "reduce_kind">;
 
 // The element types that the compiler, the plan file and the reference evaluator all know.
 defvar Model_Floats = [F16, BF16, F32, F64];
-defvar Model_Integers = [I8, I16, I32, I64, UI8];
+defvar Model_Integers = [I8, I16, I32, I64, UI8, UI16, UI32, UI64];
 // Those that only move, are cast, quantized and dequantized. 4 bits take a byte each, but in packed weights.
 defvar Model_Narrow = [F8E4M3FN, F8E5M2, I<4>, UI<4>];
 

@@ -5,7 +5,7 @@
 
 include "dialects/model/ModelBase.td"
 
-defvar Model_Quantized = [I8, UI8, I<4>, UI<4>, I16, F8E4M3FN, F8E5M2];
+defvar Model_Quantized = [I8, UI8, I<4>, UI<4>, I16, UI16, F8E4M3FN, F8E5M2];
 def Model_QuantizedTensor : Model_TensorOf<Model_Quantized>;
 def Model_DequantizableTensor : Model_TensorOf<!listconcat(Model_Quantized, [I32])>;
 def Model_ByteTensor : Model_TensorOf<[I8, UI8]>;

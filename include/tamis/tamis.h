@@ -86,7 +86,10 @@ typedef enum tamis_element_type {
   TAMIS_I32 = 7,
   TAMIS_I64 = 8,
   TAMIS_U8 = 9,
-  TAMIS_BOOL = 10 ///< one byte, 0 or 1
+  TAMIS_BOOL = 10, ///< one byte, 0 or 1
+  TAMIS_U16 = 11,
+  TAMIS_U32 = 12,
+  TAMIS_U64 = 13
 } tamis_element_type;
 
 /// Bytes of one element; 0 if `type` is none of the enumerators.
@@ -192,7 +195,7 @@ typedef struct tamis_dispatch_info {
   const char *const *sources; ///< nodes of the source model it computes
   size_t source_count;
   size_t buffer_count;
-  size_t code_bytes; ///< of the kernel, in the code section in use; 0 on a GPU
+  size_t code_bytes;           ///< of the kernel, in the code section in use; 0 on a GPU
   uint32_t group_threads;      ///< of a work group on a GPU; 0 on a CPU
   uint32_t group_shared_bytes; ///< of its dynamic shared memory
 } tamis_dispatch_info;

@@ -104,6 +104,15 @@ template <> struct ElementTypeOf<int64_t> {
 template <> struct ElementTypeOf<uint8_t> {
   static constexpr tamis_element_type value = TAMIS_U8;
 };
+template <> struct ElementTypeOf<uint16_t> {
+  static constexpr tamis_element_type value = TAMIS_U16;
+};
+template <> struct ElementTypeOf<uint32_t> {
+  static constexpr tamis_element_type value = TAMIS_U32;
+};
+template <> struct ElementTypeOf<uint64_t> {
+  static constexpr tamis_element_type value = TAMIS_U64;
+};
 
 /// Sizes of a tensor, and a pointer to elements owned by someone else: row-major, without gaps.
 class Tensor {

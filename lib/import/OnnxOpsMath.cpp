@@ -44,7 +44,7 @@ std::optional<double> foldFloats(K kind, ArrayRef<double> x) {
 
 /// Wide enough that shape arithmetic does not wrap.
 bool foldsExactly(Type element) {
-  return element.isInteger(1) || element.isInteger(32) || element.isInteger(64);
+  return element.isSignlessInteger(1) || element.isSignlessInteger(32) || element.isSignlessInteger(64);
 }
 
 /// Gives `kind` of the operands: known when they are, else as an op.
@@ -317,14 +317,20 @@ LogicalResult reduce(OnnxNode &node, model::ReduceKind kind, Prepare prepare, Fi
     if (auto value = foldReduce(kind, *input.contents->list, node.rules()))
       if (auto contents = Contents::ofList({*value}, left))
         return node.give(input.element, left, std::move(*contents));
-  // Extremes of bools and bytes are those of wider numbers; sums would wrap otherwise.
-  bool isNarrow = input.isBool() || input.element.isUnsignedInteger();
-  if (isNarrow && kind != model::ReduceKind::max && kind != model::ReduceKind::min)
+  // Numbers without a sign have their extremes as others in their order, and sums with the same low bits.
+  bool isExtreme = kind == model::ReduceKind::max || kind == model::ReduceKind::min;
+  bool isUnsigned = input.element.isUnsignedInteger();
+  if ((input.isBool() && !isExtreme) || (isUnsigned && kind == model::ReduceKind::mean))
     return node.fail("operand is of bool or unsigned; supported for signed integers and floats");
-  Type element = isNarrow ? Type(node.builder().getI32Type()) : input.element;
-  Value operand = prepare(emitCast(node, node.emit(0), element));
-  Value reduced = node.create<model::ReduceOp>(model::tensorType(element, kept), kind, operand, *axes);
-  reduced = emitCast(node, finish(reduced, kept), input.element);
+  Value operand = node.emit(0);
+  if (isUnsigned && !isExtreme)
+    operand = emitCast(node, operand, node.builder().getIntegerType(input.element.getIntOrFloatBitWidth()));
+  else
+    operand = emitSigned(node, operand);
+  operand = prepare(operand);
+  Value reduced = node.create<model::ReduceOp>(model::tensorType(elementOf(operand), kept), kind, operand, *axes);
+  reduced = finish(reduced, kept);
+  reduced = isExtreme ? emitUnsigned(node, reduced, input.element) : emitCast(node, reduced, input.element);
   return node.give(node.reshape(reduced, left));
 }
 
@@ -334,7 +340,9 @@ template <model::ReduceKind kind> LogicalResult importReduce(OnnxNode &node) {
 }
 
 LogicalResult importReduceL1(OnnxNode &node) {
-  auto prepare = [&](Value x) { return node.elementwise(K::abs, {x}, node.in(0).dims); };
+  auto prepare = [&](Value x) {
+    return node.in(0).element.isUnsignedInteger() ? x : node.elementwise(K::abs, {x}, node.in(0).dims);
+  };
   return reduce(node, model::ReduceKind::sum, prepare, [](Value x, auto &) { return x; });
 }
 

@@ -26,8 +26,7 @@ LogicalResult importTrilu(OnnxNode &node) {
 
 /// Where the largest or smallest element stands; NaN is both.
 Value emitArgument(OnnxNode &node, Value value, int64_t axis, bool largest, bool last) {
-  if (elementOf(value).isUnsignedInteger())
-    value = emitCast(node, value, node.builder().getI32Type());
+  value = emitSigned(node, value);
   Value extreme = emitReduce(node, largest ? model::ReduceKind::max : model::ReduceKind::min, value, axis);
   Value isExtreme = emitElementwise(node, K::equal, {value, extreme});
   if (isa<FloatType>(elementOf(value)))
@@ -210,9 +209,7 @@ LogicalResult importTopK(OnnxNode &node) {
     return node.fail("takes the best " + Twine(wanted->empty() ? 0 : (*wanted)[0]) + " of '" + size.str() + "'");
   if (!node.rules().atMost(size, most))
     return node.fail("sorts '" + size.str() + "' elements; supported up to " + Twine(most));
-  Value x = node.emit(0);
-  if (input.element.isUnsignedInteger())
-    x = emitCast(node, x, node.builder().getI32Type());
+  Value x = emitSigned(node, node.emit(0));
   // Axis `axis` holds the element whose rank is counted, the one after it those it is compared with.
   int64_t rank = input.rank() + 1;
   Value mine = emitUnsqueeze(node, x, *axis + 1), other = emitUnsqueeze(node, x, *axis);
@@ -233,7 +230,7 @@ LogicalResult importTopK(OnnxNode &node) {
   Value index = emitSqueeze(node, emitReduce(node, model::ReduceKind::sum, found, *axis + 1), *axis + 1);
   Value all = emitElementwise(node, K::select, {isMine, other, node.splat(elementOf(x), 0)});
   Value value = emitSqueeze(node, emitReduce(node, model::ReduceKind::sum, all, *axis + 1), *axis + 1);
-  return failure(failed(node.give(emitCast(node, value, input.element))) || failed(node.give(index, 1)));
+  return failure(failed(node.give(emitUnsigned(node, value, input.element))) || failed(node.give(index, 1)));
 }
 } // namespace
 

@@ -169,7 +169,7 @@ LogicalResult importQuantizeLinear(OnnxNode &node) {
 
 LogicalResult importDequantizeLinear(OnnxNode &node) {
   const OnnxValue &input = node.in(0);
-  if (!isQuantized(input.element) && !input.element.isInteger(32))
+  if (!isQuantized(input.element) && !input.element.isSignlessInteger(32))
     return node.fail("operand has elements of " + Twine(spelt(input.element)) +
                      "; supported are i4, ui4, i8, ui8, i16, i32, f8E4M3FN and f8E5M2");
   Quantization quantization;

@@ -212,7 +212,7 @@ LogicalResult importGatherBlockQuantized(OnnxNode &node) {
     return node.fail("bits is " + Twine(*bits) + "; supported are 4 and 8");
   if (*size < 16 || !llvm::isPowerOf2_64(*size) || *size > INT32_MAX)
     return node.fail("block_size is " + Twine(*size) + " but a power of two from 16 on is wanted");
-  if (!at.element.isInteger(32) && !at.element.isInteger(64))
+  if (!at.element.isSignlessInteger(32) && !at.element.isSignlessInteger(64))
     return node.fail("indices are no integers of 32 or 64 bits");
   if (failed(checkScales(node, scales, "scales")))
     return failure();

@@ -240,9 +240,10 @@ LogicalResult giveCast(OnnxNode &node, Type to) {
   const OnnxValue &input = node.in(0);
   if (to == input.element)
     return node.give(OnnxValue(input));
-  bool toInteger = to.isInteger(32) || to.isInteger(64);
+  bool toInteger = to.isSignlessInteger(32) || to.isSignlessInteger(64);
   if (input.contents && (toInteger || to.isInteger(1)) && !input.element.isUnsignedInteger()) {
-    bool fits = to.isInteger(64) || liesWithin({&*input.contents, input.dims}, INT32_MIN, INT32_MAX, node.rules());
+    bool fits =
+        to.isSignlessInteger(64) || liesWithin({&*input.contents, input.dims}, INT32_MIN, INT32_MAX, node.rules());
     if (toInteger && fits)
       return node.give(to, input.dims, *input.contents);
     model::Dims zeros(input.rank(), DimExpr(0));

@@ -29,6 +29,12 @@ Type tamis::onnxElementType(int64_t onnxType, MLIRContext *context) {
     return builder.getI8Type();
   case onnx::TensorProto::UINT8:
     return builder.getIntegerType(8, /*isSigned=*/false);
+  case onnx::TensorProto::UINT16:
+    return builder.getIntegerType(16, /*isSigned=*/false);
+  case onnx::TensorProto::UINT32:
+    return builder.getIntegerType(32, /*isSigned=*/false);
+  case onnx::TensorProto::UINT64:
+    return builder.getIntegerType(64, /*isSigned=*/false);
   case onnx::TensorProto::INT4:
     return builder.getIntegerType(4);
   case onnx::TensorProto::UINT4:
@@ -48,8 +54,8 @@ std::string tamis::unsupportedElement(int64_t onnxType) {
   bool named = onnx::TensorProto_DataType_IsValid(static_cast<int>(onnxType));
   return "has elements of the ONNX type " +
          (named ? onnx::TensorProto_DataType_Name(static_cast<int>(onnxType)) : std::to_string(onnxType)) +
-         "; supported are FLOAT, DOUBLE, FLOAT16, BFLOAT16, FLOAT8E4M3FN, FLOAT8E5M2, INT4 to INT64, UINT4, UINT8 and "
-         "BOOL";
+         "; supported are FLOAT, DOUBLE, FLOAT16, BFLOAT16, FLOAT8E4M3FN, FLOAT8E5M2, INT4 to INT64, UINT4 to UINT64 "
+         "and BOOL";
 }
 
 namespace {
@@ -66,6 +72,8 @@ std::vector<char> typedBytes(const onnx::TensorProto &tensor, int64_t width) {
     add(value);
   for (int64_t value : tensor.int64_data())
     add(value);
+  for (uint64_t value : tensor.uint64_data()) // also of 32 bits
+    add(value);
   for (int32_t value : tensor.int32_data()) // also bool, 8 and 16 bits, half floats as their bits
     add(value);
   return bytes;
@@ -73,16 +81,19 @@ std::vector<char> typedBytes(const onnx::TensorProto &tensor, int64_t width) {
 
 int64_t readInteger(const char *at, Type element) {
   namespace endian = llvm::support::endian;
+  bool isUnsigned = element.isUnsignedInteger() || element.isInteger(1);
   switch (element.getIntOrFloatBitWidth()) {
   case 64:
     return endian::read<int64_t, llvm::endianness::little>(at);
   case 32:
-    return endian::read<int32_t, llvm::endianness::little>(at);
+    return isUnsigned ? endian::read<uint32_t, llvm::endianness::little>(at)
+                      : int64_t(endian::read<int32_t, llvm::endianness::little>(at));
   case 16:
-    return endian::read<int16_t, llvm::endianness::little>(at);
+    return isUnsigned ? endian::read<uint16_t, llvm::endianness::little>(at)
+                      : int64_t(endian::read<int16_t, llvm::endianness::little>(at));
   default:
-    return element.isUnsignedInteger() || element.isInteger(1) ? static_cast<int64_t>(static_cast<uint8_t>(*at))
-                                                               : static_cast<int64_t>(static_cast<int8_t>(*at));
+    return isUnsigned ? static_cast<int64_t>(static_cast<uint8_t>(*at))
+                      : static_cast<int64_t>(static_cast<int8_t>(*at));
   }
 }
 

@@ -18,11 +18,18 @@ std::vector<double> read(const TensorView &tensor, double) {
 std::vector<int64_t> read(const TensorView &tensor, int64_t) {
   return readIntegers(tensor);
 }
+std::vector<uint64_t> read(const TensorView &tensor, uint64_t) {
+  std::vector<int64_t> bits = readIntegers(tensor);
+  return {bits.begin(), bits.end()};
+}
 void write(HostTensor &tensor, ArrayRef<double> values) {
   writeFloats(tensor, 0, values);
 }
 void write(HostTensor &tensor, ArrayRef<int64_t> values) {
   writeIntegers(tensor, values);
+}
+void write(HostTensor &tensor, ArrayRef<uint64_t> values) {
+  writeIntegers(tensor, std::vector<int64_t>(values.begin(), values.end()));
 }
 
 /// An operand repeated to the result's shape.
@@ -88,9 +95,9 @@ template <typename T> void reduce(ReduceOp op, const Scope &scope, HostTensor &r
     T count = 1;
     for (int64_t axis : op.getAxes())
       count *= input.shape[axis];
-    if constexpr (std::is_same_v<T, int64_t>) { // the sum of the type itself, wrapped
+    if constexpr (!std::is_same_v<T, double>) { // the sum of the type itself, wrapped
       write(result, totals);
-      totals = readIntegers(result);
+      totals = read(TensorView(result), T());
     }
     for (T &total : totals)
       total = binary(Kind::div, total, count);
@@ -128,6 +135,8 @@ template <typename T> void multiply(MatmulOp op, const Scope &scope, HostTensor 
 llvm::Error tamis::reference::evaluateOp(ElementwiseOp op, const Scope &scope, HostTensor &result) {
   if (scope.view(op.getOperands().back()).isFloat())
     elementwise<double>(op, scope, result);
+  else if (scope.view(op.getOperands().back()).element.isUnsignedInteger(64))
+    elementwise<uint64_t>(op, scope, result);
   else
     elementwise<int64_t>(op, scope, result);
   return llvm::Error::success();
@@ -144,6 +153,8 @@ llvm::Error tamis::reference::evaluateOp(ActivationOp op, const Scope &scope, Ho
 llvm::Error tamis::reference::evaluateOp(ReduceOp op, const Scope &scope, HostTensor &result) {
   if (scope.view(op.getInput()).isFloat())
     reduce<double>(op, scope, result);
+  else if (scope.view(op.getInput()).element.isUnsignedInteger(64))
+    reduce<uint64_t>(op, scope, result);
   else
     reduce<int64_t>(op, scope, result);
   return llvm::Error::success();

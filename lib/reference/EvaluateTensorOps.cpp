@@ -205,6 +205,6 @@ llvm::Error tamis::reference::evaluateOp(CastOp op, const Scope &scope, HostTens
   if (input.isFloat())
     writeFloats(result, 0, readFloats(input));
   else
-    writeIntegers(result, readIntegers(input));
+    writeIntegers(result, readIntegers(input), input.element.isUnsignedInteger(64));
   return llvm::Error::success();
 }

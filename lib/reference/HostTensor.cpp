@@ -63,7 +63,11 @@ template <typename Use> void withReader(Type element, const char *data, Use use)
     use([=](int64_t i) { return halfToDouble(load<uint16_t>(data + i * 2)); });
   else if (element.isBF16())
     use([=](int64_t i) { return double(llvm::bit_cast<float>(uint32_t(load<uint16_t>(data + i * 2)) << 16)); });
-  else if (element.isInteger(64))
+  else if (element.isUnsignedInteger(32))
+    use([=](int64_t i) { return int64_t(load<uint32_t>(data + i * 4)); });
+  else if (element.isUnsignedInteger(16))
+    use([=](int64_t i) { return int64_t(load<uint16_t>(data + i * 2)); });
+  else if (element.isInteger(64)) // without a sign, its bits
     use([=](int64_t i) { return load<int64_t>(data + i * 8); });
   else if (element.isInteger(32))
     use([=](int64_t i) { return int64_t(load<int32_t>(data + i * 4)); });
@@ -101,6 +105,8 @@ int64_t saturate(double value, Type element) {
     return static_cast<int64_t>(low);
   if (value >= above)
     return isUnsigned ? int64_t(llvm::maxUIntN(bits)) : llvm::maxIntN(bits);
+  if (isUnsigned)
+    return int64_t(uint64_t(value));
   return static_cast<int64_t>(value);
 }
 
@@ -136,7 +142,8 @@ void writeInteger(Type element, char *at, int64_t value) {
 bool tamis::reference::isSupported(Type element) {
   return element.isF16() || element.isBF16() || element.isF32() || element.isF64() || element.isSignlessInteger(1) ||
          element.isSignlessInteger(8) || element.isSignlessInteger(16) || element.isSignlessInteger(32) ||
-         element.isSignlessInteger(64) || element.isUnsignedInteger(8) || element.isSignlessInteger(4) ||
+         element.isSignlessInteger(64) || element.isUnsignedInteger(8) || element.isUnsignedInteger(16) ||
+         element.isUnsignedInteger(32) || element.isUnsignedInteger(64) || element.isSignlessInteger(4) ||
          element.isUnsignedInteger(4) || isa<Float8E4M3FNType, Float8E5M2Type>(element);
 }
 
@@ -178,9 +185,10 @@ std::vector<double> HostTensor::numbers() const {
 
 std::vector<double> tamis::reference::readFloats(const TensorView &tensor, int64_t begin, int64_t count) {
   std::vector<double> values(count);
+  bool wide = tensor.element.isUnsignedInteger(64);
   withReader(tensor.element, tensor.bytes.data() + begin * elementBytes(tensor.element), [&](auto read) {
     for (int64_t i = 0; i < count; ++i)
-      values[i] = static_cast<double>(read(i));
+      values[i] = wide ? static_cast<double>(static_cast<uint64_t>(read(i))) : static_cast<double>(read(i));
   });
   return values;
 }
@@ -217,21 +225,21 @@ void tamis::reference::writeFloats(HostTensor &tensor, int64_t begin, ArrayRef<d
 }
 
 /// An integer to the nearest float of `element`. Through double f32 would round twice, so it goes straight there.
-static void writeIntegerAsFloat(Type element, char *at, int64_t value) {
+static void writeIntegerAsFloat(Type element, char *at, int64_t value, bool isUnsigned) {
   llvm::APFloat number(llvm::cast<FloatType>(element).getFloatSemantics());
-  number.convertFromAPInt(llvm::APInt(64, value, /*isSigned=*/true), /*IsSigned=*/true,
+  number.convertFromAPInt(llvm::APInt(64, uint64_t(value)), /*IsSigned=*/!isUnsigned,
                           llvm::APFloat::rmNearestTiesToEven);
   uint64_t bits = number.bitcastToAPInt().getZExtValue();
   std::memcpy(at, &bits, tamis::elementBytes(element));
 }
 
-void tamis::reference::writeIntegers(HostTensor &tensor, ArrayRef<int64_t> values) {
+void tamis::reference::writeIntegers(HostTensor &tensor, ArrayRef<int64_t> values, bool isUnsigned) {
   int64_t width = elementBytes(tensor.element);
   char *at = tensor.bytes.data();
   bool toFloat = isa<FloatType>(tensor.element);
   for (int64_t value : values) {
     if (toFloat)
-      writeIntegerAsFloat(tensor.element, at, value);
+      writeIntegerAsFloat(tensor.element, at, value, isUnsigned);
     else
       writeInteger(tensor.element, at, value);
     at += width;

@@ -72,7 +72,8 @@ std::vector<int64_t> readIntegers(const TensorView &tensor);
 /// Writes elements [begin, begin + values.size()): to nearest, ties to even; integers saturate and NaN becomes 0; bool:
 /// is not zero.
 void writeFloats(HostTensor &tensor, int64_t begin, llvm::ArrayRef<double> values);
-/// Writes all elements: floats to nearest; integers keep the low bits; bool: is not zero.
-void writeIntegers(HostTensor &tensor, llvm::ArrayRef<int64_t> values);
+/// Writes all elements: floats to nearest, of bits of u64 where `isUnsigned`; integers keep the low bits; bool: is not
+/// zero.
+void writeIntegers(HostTensor &tensor, llvm::ArrayRef<int64_t> values, bool isUnsigned = false);
 
 } // namespace tamis::reference

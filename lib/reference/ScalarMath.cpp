@@ -178,6 +178,42 @@ int64_t tamis::reference::binary(Kind kind, int64_t a, int64_t b) {
   }
 }
 
+uint64_t tamis::reference::unary(Kind kind, uint64_t x) {
+  if (kind == Kind::abs)
+    return x;
+  return kind == Kind::sign ? x != 0 : uint64_t(unary(kind, int64_t(x)));
+}
+
+uint64_t tamis::reference::binary(Kind kind, uint64_t a, uint64_t b) {
+  switch (kind) {
+  case Kind::div:
+    return b == 0 ? 0 : a / b;
+  case Kind::fmod:
+  case Kind::mod:
+    return b == 0 ? 0 : a % b;
+  case Kind::pow: {
+    uint64_t result = 1;
+    for (; b != 0; b >>= 1, a *= a)
+      result *= b & 1 ? a : 1;
+    return result;
+  }
+  case Kind::minimum:
+    return std::min(a, b);
+  case Kind::maximum:
+    return std::max(a, b);
+  case Kind::less:
+    return a < b;
+  case Kind::less_equal:
+    return a <= b;
+  case Kind::greater:
+    return a > b;
+  case Kind::greater_equal:
+    return a >= b;
+  default:
+    return uint64_t(binary(kind, int64_t(a), int64_t(b)));
+  }
+}
+
 double tamis::reference::activate(ActivationKind kind, double x) {
   switch (kind) {
   case ActivationKind::relu:

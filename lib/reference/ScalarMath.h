@@ -14,6 +14,8 @@ double unary(model::ElementwiseKind kind, double x);
 int64_t unary(model::ElementwiseKind kind, int64_t x);
 double binary(model::ElementwiseKind kind, double a, double b);
 int64_t binary(model::ElementwiseKind kind, int64_t a, int64_t b);
+uint64_t unary(model::ElementwiseKind kind, uint64_t x); ///< of u64; the others without a sign fit int64_t
+uint64_t binary(model::ElementwiseKind kind, uint64_t a, uint64_t b);
 
 double activate(model::ActivationKind kind, double x);
 

@@ -193,12 +193,12 @@ private:
       return checked(std::move(result), type);
     };
     Type element = type.getElementType();
-    return element.isInteger(1)    ? read(uint8_t())
-           : element.isF32()       ? read(float())
-           : element.isF64()       ? read(double())
-           : element.isInteger(32) ? read(int32_t())
-           : element.isInteger(64) ? read(int64_t())
-                                   : Result();
+    return element.isInteger(1)            ? read(uint8_t())
+           : element.isF32()               ? read(float())
+           : element.isF64()               ? read(double())
+           : element.isSignlessInteger(32) ? read(int32_t())
+           : element.isSignlessInteger(64) ? read(int64_t())
+                                           : Result();
   }
 
   static Result ofIota(IotaOp op, RankedTensorType type) {

@@ -60,10 +60,10 @@ private:
 };
 } // namespace
 
-static constexpr Element kElements[] = {{"<f4", TAMIS_F32},  {"<f8", TAMIS_F64},  {"<f2", TAMIS_F16},
-                                        {"<V2", TAMIS_BF16}, {"|V2", TAMIS_BF16}, {"|i1", TAMIS_I8},
-                                        {"<i2", TAMIS_I16},  {"<i4", TAMIS_I32},  {"<i8", TAMIS_I64},
-                                        {"|u1", TAMIS_U8},   {"|b1", TAMIS_BOOL}};
+static constexpr Element kElements[] = {
+    {"<f4", TAMIS_F32}, {"<f8", TAMIS_F64}, {"<f2", TAMIS_F16}, {"<V2", TAMIS_BF16}, {"|V2", TAMIS_BF16},
+    {"|i1", TAMIS_I8},  {"<i2", TAMIS_I16}, {"<i4", TAMIS_I32}, {"<i8", TAMIS_I64},  {"|u1", TAMIS_U8},
+    {"<u2", TAMIS_U16}, {"<u4", TAMIS_U32}, {"<u8", TAMIS_U64}, {"|b1", TAMIS_BOOL}};
 
 std::string HeaderParser::string() {
   skipSpace();

@@ -52,6 +52,12 @@ static std::pair<int64_t, int64_t> rangeOf(tamis_element_type type) {
     return {INT32_MIN, INT32_MAX};
   case TAMIS_U8:
     return {0, UINT8_MAX};
+  case TAMIS_U16:
+    return {0, UINT16_MAX};
+  case TAMIS_U32:
+    return {0, UINT32_MAX};
+  case TAMIS_U64:
+    return {0, INT64_MAX}; // larger ones come from files
   case TAMIS_BOOL:
     return {0, 1};
   default:
@@ -163,10 +169,11 @@ static Result<RandomFill> parseRandom(const std::string &text) {
 }
 
 static Result<tamis_element_type> parseElement(const std::string &text) {
-  for (int type = TAMIS_F32; type <= TAMIS_BOOL; ++type)
+  for (int type = TAMIS_F32; type <= TAMIS_U64; ++type)
     if (text == tamis_element_name(tamis_element_type(type)))
       return tamis_element_type(type);
-  return refuse("'" + text + "' is no element type; known are f32, f64, f16, bf16, i8, i16, i32, i64, u8, bool");
+  return refuse("'" + text +
+                "' is no element type; known are f32, f64, f16, bf16, i8, i16, i32, i64, u8, u16, u32, u64, bool");
 }
 
 static Result<void> parseValue(Array &array, size_t index, const std::string &text) {
@@ -273,6 +280,12 @@ std::string elementText(const Tensor &tensor, int64_t index) {
     return std::to_string(get<int64_t>(tensor, index));
   case TAMIS_U8:
     return std::to_string(get<uint8_t>(tensor, index));
+  case TAMIS_U16:
+    return std::to_string(get<uint16_t>(tensor, index));
+  case TAMIS_U32:
+    return std::to_string(get<uint32_t>(tensor, index));
+  case TAMIS_U64:
+    return std::to_string(get<uint64_t>(tensor, index));
   case TAMIS_BOOL:
     return get<uint8_t>(tensor, index) ? "true" : "false";
   }
@@ -300,6 +313,12 @@ double elementNumber(const Tensor &tensor, int64_t index) {
   case TAMIS_U8:
   case TAMIS_BOOL:
     return get<uint8_t>(tensor, index);
+  case TAMIS_U16:
+    return get<uint16_t>(tensor, index);
+  case TAMIS_U32:
+    return get<uint32_t>(tensor, index);
+  case TAMIS_U64:
+    return double(get<uint64_t>(tensor, index));
   }
   return 0;
 }

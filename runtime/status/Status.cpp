@@ -59,13 +59,16 @@ size_t tamis_element_size(tamis_element_type type) {
   switch (type) {
   case TAMIS_F64:
   case TAMIS_I64:
+  case TAMIS_U64:
     return 8;
   case TAMIS_F32:
   case TAMIS_I32:
+  case TAMIS_U32:
     return 4;
   case TAMIS_F16:
   case TAMIS_BF16:
   case TAMIS_I16:
+  case TAMIS_U16:
     return 2;
   case TAMIS_I8:
   case TAMIS_U8:
@@ -95,6 +98,12 @@ const char *tamis_element_name(tamis_element_type type) {
     return "i64";
   case TAMIS_U8:
     return "u8";
+  case TAMIS_U16:
+    return "u16";
+  case TAMIS_U32:
+    return "u32";
+  case TAMIS_U64:
+    return "u64";
   case TAMIS_BOOL:
     return "bool";
   }

@@ -83,10 +83,11 @@ TEST_F(OnnxFileTest, TypedFieldsOfEveryKind) {
     int type;
     const char *name;
   };
-  const Case cases[] = {{onnx::TensorProto::INT32, "i32"},    {onnx::TensorProto::INT64, "i64"},
-                        {onnx::TensorProto::INT8, "i8"},      {onnx::TensorProto::UINT8, "ui8"},
-                        {onnx::TensorProto::DOUBLE, "f64"},   {onnx::TensorProto::FLOAT16, "f16"},
-                        {onnx::TensorProto::BFLOAT16, "bf16"}};
+  const Case cases[] = {{onnx::TensorProto::INT32, "i32"},     {onnx::TensorProto::INT64, "i64"},
+                        {onnx::TensorProto::INT8, "i8"},       {onnx::TensorProto::UINT8, "ui8"},
+                        {onnx::TensorProto::DOUBLE, "f64"},    {onnx::TensorProto::FLOAT16, "f16"},
+                        {onnx::TensorProto::BFLOAT16, "bf16"}, {onnx::TensorProto::UINT16, "ui16"},
+                        {onnx::TensorProto::UINT32, "ui32"},   {onnx::TensorProto::UINT64, "ui64"}};
   for (const Case &c : cases) {
     SCOPED_TRACE(c.name);
     model = parseOnnx("g (float[3] x) => (float[3] y) { f = Cast<to = 1>(w) y = Add(x, f) }");
@@ -95,7 +96,9 @@ TEST_F(OnnxFileTest, TypedFieldsOfEveryKind) {
     tensor->set_data_type(c.type);
     tensor->add_dims(3);
     for (int value : {1, 2, 100}) {
-      if (c.type == onnx::TensorProto::INT64)
+      if (c.type == onnx::TensorProto::UINT32 || c.type == onnx::TensorProto::UINT64)
+        tensor->add_uint64_data(value);
+      else if (c.type == onnx::TensorProto::INT64)
         tensor->add_int64_data(value);
       else if (c.type == onnx::TensorProto::DOUBLE)
         tensor->add_double_data(value);

@@ -104,6 +104,15 @@ TEST_F(MathOps, IntegersOfTwoOperands) {
   expectNumbers(map("pow", {vector("i32", {3, -2, 0, 2, 1, -1, 0, 2}), vector("i32", {4, 3, 0, -1, -5, -3, -1, 40})}),
                 {81, -8, 1, 0, 1, -1, 0, 0});
   expectNumbers(map("div", {vector("ui8", {200}), vector("ui8", {3})}), {66});
+  // Without a sign the lowest bits below zero are the highest numbers.
+  expectNumbers(map("sub", {vector("ui32", {0}), vector("ui32", {1})}), {4294967295.0});
+  HostTensor wide = i64s({-2, 7}), two = i64s({2, 2});
+  wide.element = two.element = type("ui64");
+  HostTensor half = map("div", {wide, two});
+  EXPECT_EQ(half.values<int64_t>()[0], INT64_MAX);
+  expectNumbers(map("less", {wide, two}, "i1"), {0, 0});
+  expectNumbers(map("minimum", {wide, two}), {2, 2});
+  expectNumbers(map("mod", {wide, vector("ui64", {10, 10})}), {4, 7});
 }
 
 TEST_F(MathOps, Comparisons) {

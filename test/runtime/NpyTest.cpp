@@ -107,8 +107,8 @@ TEST(Npy, survivesDamage) {
 }
 
 TEST(Npy, roundTripsEveryType) {
-  const tamis_element_type types[] = {TAMIS_F32, TAMIS_F64, TAMIS_F16, TAMIS_BF16, TAMIS_I8,
-                                      TAMIS_I16, TAMIS_I32, TAMIS_I64, TAMIS_U8,   TAMIS_BOOL};
+  const tamis_element_type types[] = {TAMIS_F32, TAMIS_F64, TAMIS_F16, TAMIS_BF16, TAMIS_I8,  TAMIS_I16, TAMIS_I32,
+                                      TAMIS_I64, TAMIS_U8,  TAMIS_U16, TAMIS_U32,  TAMIS_U64, TAMIS_BOOL};
   for (tamis_element_type type : types)
     for (const std::vector<int64_t> &dims : {std::vector<int64_t>{}, {5}, {2, 3}, {0, 4}, {1, 1, 1, 1, 1, 1, 1}}) {
       Result<Array> array = makeRandom({7, {}, {}}, type, dims);
@@ -191,8 +191,9 @@ TEST(TensorText, refusesWhatItCannotRead) {
   EXPECT_EQ(message("=1xf32=1"), "'=1xf32=1' is no NAME=VALUE");
   EXPECT_EQ(message("x=abc"), "input 'x': 'abc' is no @FILE, random(SEED) or SHAPExTYPE=VALUES");
   EXPECT_EQ(message("x="), "input 'x': '' is no @FILE, random(SEED) or SHAPExTYPE=VALUES");
-  EXPECT_EQ(message("x=2x3xq8=1"),
-            "input 'x': 'q8' is no element type; known are f32, f64, f16, bf16, i8, i16, i32, i64, u8, bool");
+  EXPECT_EQ(
+      message("x=2x3xq8=1"),
+      "input 'x': 'q8' is no element type; known are f32, f64, f16, bf16, i8, i16, i32, i64, u8, u16, u32, u64, bool");
   EXPECT_EQ(message("x=2x-3xf32=1"), "input 'x': '-3' is no dimension");
   EXPECT_EQ(message("x=2xf32=1,2,3"), "input 'x': a tensor f32 [2] has 2 values, 3 are given");
   EXPECT_EQ(message("x=2xf32=1,z"), "input 'x': 'z' is no number");

@@ -39,6 +39,12 @@ static double number(const Tensor &tensor, int64_t i) {
     return double(load<int64_t>(tensor, i));
   case TAMIS_U8:
     return load<uint8_t>(tensor, i);
+  case TAMIS_U16:
+    return load<uint16_t>(tensor, i);
+  case TAMIS_U32:
+    return load<uint32_t>(tensor, i);
+  case TAMIS_U64:
+    return double(load<uint64_t>(tensor, i));
   case TAMIS_BOOL:
     return load<uint8_t>(tensor, i) != 0;
   }

@@ -10,7 +10,7 @@ using namespace tamis::test;
 
 namespace {
 const std::vector<std::string> kFloats = {"f16", "bf16", "f32", "f64"};
-const std::vector<std::string> kIntegers = {"i8", "ui8", "i16", "i32", "i64"};
+const std::vector<std::string> kIntegers = {"i8", "ui8", "i16", "ui16", "i32", "ui32", "i64", "ui64"};
 const std::vector<std::string> kComparisons = {"equal", "not_equal", "less", "less_equal", "greater", "greater_equal"};
 
 bool givesBool(const std::string &kind) {

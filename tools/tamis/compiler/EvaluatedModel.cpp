@@ -29,6 +29,12 @@ static std::optional<tamis_element_type> elementTypeOf(Type type) {
     return TAMIS_BOOL;
   if (type.isUnsignedInteger(8))
     return TAMIS_U8;
+  if (type.isUnsignedInteger(16))
+    return TAMIS_U16;
+  if (type.isUnsignedInteger(32))
+    return TAMIS_U32;
+  if (type.isUnsignedInteger(64))
+    return TAMIS_U64;
   if (type.isSignlessInteger(8))
     return TAMIS_I8;
   if (type.isSignlessInteger(16))
@@ -55,6 +61,12 @@ static Type typeOf(tamis_element_type type, MLIRContext *context) {
     return builder.getI1Type();
   case TAMIS_U8:
     return builder.getIntegerType(8, /*isSigned=*/false);
+  case TAMIS_U16:
+    return builder.getIntegerType(16, /*isSigned=*/false);
+  case TAMIS_U32:
+    return builder.getIntegerType(32, /*isSigned=*/false);
+  case TAMIS_U64:
+    return builder.getIntegerType(64, /*isSigned=*/false);
   case TAMIS_I8:
     return builder.getIntegerType(8);
   case TAMIS_I16:

@@ -31,6 +31,12 @@ static StringRef nameOf(Type type) {
     return "BOOL";
   if (type.isUnsignedInteger(8))
     return "U8";
+  if (type.isUnsignedInteger(16))
+    return "U16";
+  if (type.isUnsignedInteger(32))
+    return "U32";
+  if (type.isUnsignedInteger(64))
+    return "U64";
   if (type.isSignlessInteger(8))
     return "I8";
   if (type.isSignlessInteger(16))
