@@ -188,9 +188,10 @@ private:
     OwningOpRef<ModuleOp> copy(module.clone());
     PassManager rest(module.getContext());
     addSelectionPasses(rest);
+    addPackPass(rest);
     auto quiet = [](const std::string &) {};
     if (failed(quantizeLayers(*copy, trial, policyOf(assignment), calibration, quiet)) || failed(rest.run(*copy)) ||
-        failed(dequantizeWeights(*copy, trial)))
+        failed(dequantizeWeights(*copy, trial, /*staysPacked=*/true)))
       return failure();
     return measureError(*copy, trial, on, right);
   }
