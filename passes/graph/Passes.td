@@ -76,6 +76,25 @@ def RaiseLinear : Pass<"tamis-raise-linear", "::mlir::func::FuncOp"> {
                     Statistic<"numBiases", "biases", "additions that became biases">];
 }
 
+def RaiseIntegerLinear : Pass<"tamis-raise-integer-linear", "::mlir::func::FuncOp"> {
+  let summary = "recognise dense layers of integers";
+  let description = [{
+    A `model.linear` of f32 whose input is `model.dequantize` of bytes with one scale, also behind a reshape, and whose
+    weight is that of known integers of 4 or 8 bits with one scale or one a column, becomes `model.integer_linear`, a
+    cast and products with both scales. The sums are exact, where those of f32 are rounded.
+    ```mlir
+    %0 = model.dequantize %q scale %s zero_point %z : tensor<4x8xui8>, tensor<f32>, tensor<ui8> -> tensor<4x8xf32>
+    %1 = model.dequantize %w scale %t : tensor<8x2xi8>, tensor<2xf32> -> tensor<8x2xf32>
+    %y = model.linear %0, %1 : tensor<4x8xf32>, tensor<8x2xf32> -> tensor<4x2xf32>
+    // becomes model.integer_linear %q, %w input_zero_point %z, its cast, times %s, times %t
+    ```
+    Requires: tamis-raise-linear, and that reshapes have moved. Leaves: other quantized layers, whose integers become
+    numbers before they are multiplied.
+  }];
+  let dependentDialects = ["::tamis::model::ModelDialect"];
+  let statistics = [Statistic<"numRaised", "raised", "dense layers that multiply integers">];
+}
+
 def RaiseNorms : Pass<"tamis-raise-norms", "::mlir::func::FuncOp"> {
   let summary = "recognise layer and RMS normalisation";
   let description = [{

@@ -41,6 +41,8 @@ void buildGraphPipeline(OpPassManager &manager) {
   // Splitting and merging heads cancels here.
   clean();
   functions.addPass(createSimplifyMasks());
+  // Before layers of integers could be merged as those of floats, and after reshapes have left them.
+  functions.addPass(createRaiseIntegerLinear());
   // Last: it hides projections behind slices, and only attention tells which of them belong together.
   functions.addPass(createMergeLinears());
   clean();

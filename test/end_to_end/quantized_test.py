@@ -138,6 +138,20 @@ def ops(tamis):
     Op("MatMulIntegerToFloat", [node("MatMulIntegerToFloat", "a b sa sb za zb c", "y", MICROSOFT)], {"a": unsigned(9, 70)},
        {"b": signed(70, 50), "sa": np.array(scale), "sb": channel[0] * np.ones(50, np.float32), "za": np.array(byte),
         "zb": np.zeros(50, np.int8), "c": floats(50)}, real, tolerance=1e-3).check(tamis)
+    # Integers stand between float ops: what is multiplied is the integers.
+    around = [node("QuantizeLinear", "x sx zx", "q"), node("DequantizeLinear", "q sx zx", "d")]
+    for name, words, columns in [("", {"axis": 1}, 50), ("of one scale", {}, 50)]:
+        Op(f"QDQ MatMul {name}", [*around, node("DequantizeLinear", "w sw zw", "wd", **words), node("MatMul", "d wd", "m"),
+           node("Add", "m b", "y")], {"x": floats(9, 3, 70)},
+           {"sx": np.array(scale), "zx": np.array(byte), "w": signed(70, columns), "b": floats(columns),
+            "sw": random.uniform(0.01, 0.1, columns).astype(np.float32) if words else np.array(scale),
+            "zw": np.zeros(columns, np.int8) if words else np.array(sbyte)}, real, tolerance=5e-3).check(tamis)
+    units = random.uniform(0.01, 0.1, 50).astype(np.float32)
+    Op("QDQ Gemm", [*around, node("DequantizeLinear", "w sw zw", "wd", axis=0), node("DequantizeLinear", "b sb", "bd", axis=0),
+       node("Gemm", "d wd bd", "y", transB=1)], {"x": floats(9, 64)},
+       {"sx": np.array(scale), "zx": np.array(byte), "w": unsigned(50, 64), "sw": units, "zw": unsigned(50),
+        "b": random.integers(-1000, 1000, 50).astype(np.int32), "sb": units * scale}, real,
+       tolerance=5e-3).check(tamis)
     for bits in (4, 8):
         for block in (16, 32):
             packed, scales, zeros = bits_matrix(random, 72, 50, bits, block)
