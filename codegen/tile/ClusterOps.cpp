@@ -3,6 +3,7 @@
 #include "codegen/tile/ClusterOps.h"
 
 #include "codegen/tile/ConstantExpression.h"
+#include "codegen/tile/IntegerLinear.h"
 #include "codegen/tile/Linear.h"
 #include "codegen/tile/PackedWeight.h"
 #include "codegen/tile/Rows.h"
@@ -177,10 +178,23 @@ private:
       add(cluster, packed);
     for (Operation *last = linear; last->hasOneUse(); last = *last->user_begin()) {
       Operation *user = *last->user_begin();
-      if (!isFree(user) || !canFuseIntoLinear(user, last->getResult(0), linear))
+      if (!isFree(user) || !canFuseIntoLinear(user, last->getResult(0), linear)) {
+        addByteRows(cluster, last, user);
         break;
+      }
       add(cluster, user);
     }
+  }
+
+  /// Adds the quantization of what a linear of integers gives, its only user.
+  void addByteRows(unsigned cluster, Operation *last, Operation *user) {
+    auto quantize = dyn_cast<model::QuantizeRowsOp>(user);
+    auto linear = dyn_cast<model::IntegerLinearOp>(clusters[cluster].ops.front());
+    if (!quantize || !linear || !isFree(quantize) || last == linear.getOperation())
+      return;
+    auto type = cast<RankedTensorType>(last->getResult(0).getType());
+    if (model::dimsOf(type) == model::dimsOf(linear.getType()) && canQuantizeRows(type.getShape().back()))
+      add(cluster, quantize);
   }
 
   /// Adds the column ranges that `op` alone reads.

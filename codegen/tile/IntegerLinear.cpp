@@ -37,7 +37,9 @@ FailureOr<ByteKernel> analyse(func::FuncOp kernel) {
   for (Value operand : linear->getOperands())
     if (!isa<BlockArgument>(operand))
       return linear.emitOpError("has an operand that is no argument of its kernel");
-  auto epilogue = epilogueOf(kernel, linear);
+  for (auto quantize : kernel.getOps<QuantizeRowsOp>())
+    result.quantize = quantize;
+  auto epilogue = epilogueOf(kernel, linear, result.quantize);
   if (failed(epilogue))
     return failure();
   result.epilogue = std::move(*epilogue);
@@ -45,6 +47,8 @@ FailureOr<ByteKernel> analyse(func::FuncOp kernel) {
   result.K = weight.getDimSize(0);
   result.N = weight.getDimSize(1);
   result.rows = rowsOf(linear);
+  if (result.quantize && !wholeRows(result.N))
+    return result.quantize.emitOpError() << "takes rows of " << result.N << " numbers, which no work group computes";
   return result;
 }
 
@@ -53,7 +57,8 @@ FailureOr<ByteKernel> analyse(func::FuncOp kernel) {
 ByteTiler::ByteTiler(KernelBuilder &builder, const ByteKernel &kernel, const CpuTarget &target)
     : b(builder), kernel(kernel), tile(linearTile(target)), lanes(target.lanes),
       groups(llvm::divideCeil(kernel.K, kByteGroup)), panelBytes(packedBytePanelBytes(kernel.K, 1)),
-      epilogue(builder, kernel.linear.getResult(), kernel.epilogue) {
+      epilogue(builder, kernel.linear.getResult(), kernel.epilogue),
+      waiting(fitsTiles(kernel.K) ? kTileScratch / int64_t(sizeof(float)) : 0), target(target) {
   auto has = [&](StringRef feature) { return llvm::is_contained(target.features, feature); };
   hasDot = lanes >= 8 && has(lanes == 16 ? "avx512vnni" : "avxvnni");
   hasTiles = lanes == 16 && has("amx-int8") && has("amx-tile") && fitsTiles(kernel.K);
@@ -72,12 +77,69 @@ Value ByteTiler::number(int64_t value, Type type) {
   return arith::ConstantOp::create(b, attribute);
 }
 
+/// Work groups of whole rows, which become bytes once all of their columns are there.
+void ByteTiler::emitWholeRows() {
+  int64_t whole = kernel.N / kPanelColumns, narrow = kernel.N % kPanelColumns, groupRows = wholeRows(kernel.N);
+  Value rows = b.size(kernel.rows);
+  b.loop(b.begin(), b.end(), 1, [&](Value group) {
+    firstRow = b.mul(group, groupRows);
+    Value high = b.minimum(rows, b.add(firstRow, groupRows));
+    b.loop(b.index(0), b.index(whole), 1, [&](Value panel) { panelColumns(panel, firstRow, high, kPanelColumns); });
+    if (narrow)
+      panelColumns(b.index(whole), firstRow, high, narrow);
+    b.loop(firstRow, high, 1, [&](Value row) { quantizeRow(row); });
+  });
+}
+
+void ByteTiler::quantizeRow(Value row) {
+  int64_t vectors = kernel.N / lanes, chains = vectors % 4 == 0 ? 4 : vectors % 2 == 0 ? 2 : 1;
+  RowBytes bytes(b, target, kernel.quantize);
+  Value from = b.add(b.mul(b.sub(row, firstRow), kernel.N), waiting), zero = b.splat(0, lanes);
+  auto number = [&](Value column, int64_t chain) {
+    return b.loadVector(b.scratch(), b.add(b.add(from, column), chain * lanes), lanes);
+  };
+  SmallVector<Value> extremes(2 * chains, zero); // highest and, with its sign changed, lowest
+  extremes = b.loop(b.index(0), b.index(kernel.N), chains * lanes, extremes, [&](Value column, ValueRange before) {
+    SmallVector<Value> after(before);
+    for (int64_t chain = 0; chain < chains; ++chain) {
+      Value x = number(column, chain);
+      after[2 * chain] = bytes.larger(after[2 * chain], x);
+      after[2 * chain + 1] = bytes.larger(after[2 * chain + 1], arith::NegFOp::create(b, x));
+    }
+    return after;
+  });
+  for (int64_t chain = 1; chain < chains; ++chain)
+    for (int64_t i = 0; i < 2; ++i)
+      extremes[i] = bytes.larger(extremes[i], extremes[2 * chain + i]);
+  auto most = [&](Value vector) -> Value {
+    return vector::ReductionOp::create(b, vector::CombiningKind::MAXIMUMF, vector, arith::FastMathFlags::nsz);
+  };
+  bytes.setUnit(most(extremes[0]), most(extremes[1]), row);
+  bytes.write([&](function_ref<Value(Value)> bytesOf) {
+    Value to = b.mul(row, kernel.N), buffer = b.bufferOf(kernel.quantize.getResult());
+    b.loop(b.index(0), b.index(kernel.N), chains * lanes, [&](Value column) {
+      for (int64_t chain = 0; chain < chains; ++chain)
+        b.storeVector(bytesOf(number(column, chain)), buffer, b.add(b.add(to, column), chain * lanes));
+    });
+  });
+}
+
 void ByteTiler::emit() {
+  if (hasTiles)
+    configureTiles();
+  if (kernel.quantize)
+    emitWholeRows();
+  else
+    emitPanels();
+  if (hasTiles)
+    tileCall("tilerelease", {});
+}
+
+/// Work groups of some rows of one panel.
+void ByteTiler::emitPanels() {
   int64_t panels = llvm::divideCeil(kernel.N, kPanelColumns), narrow = kernel.N % kPanelColumns;
   int64_t blockRows = linearRows(kernel.K);
   Value rows = b.size(kernel.rows);
-  if (hasTiles)
-    configureTiles();
   b.loop(b.begin(), b.end(), 1, [&](Value group) {
     Value panel = b.rem(group, b.index(panels));
     Value low = b.mul(b.divFloor(group, b.index(panels)), blockRows);
@@ -91,8 +153,6 @@ void ByteTiler::emit() {
         isLast, [&] { panelColumns(panel, low, high, narrow); },
         [&] { panelColumns(panel, low, high, kPanelColumns); });
   });
-  if (hasTiles)
-    tileCall("tilerelease", {});
 }
 
 void ByteTiler::panelColumns(Value panel, Value low, Value high, int64_t columns) {
@@ -225,7 +285,7 @@ void ByteTiler::registerTile(unsigned rows, Value row, Value panel, int64_t firs
   SmallVector<Value> sums(rows * vectors, number(0, vectorOf(lanes, i32)));
   Value inputBase = b.mul(row, kernel.K), panelBase = b.mul(panel, panelBytes);
   Value weightBase = b.add(panelBase, firstColumn * kByteGroup);
-  for (unsigned i = 0; i < rows; ++i)
+  for (unsigned i = 0; i < rows && !kernel.quantize; ++i)
     for (unsigned j = 0; j < vectors; ++j)
       b.prefetchForWrite(output, place(b.add(row, i), panel, firstColumn, columns, j).offset);
   auto step = [&](Value group, int64_t count) {
@@ -300,7 +360,11 @@ void ByteTiler::writeRow(Value row, Value panel, int64_t firstColumn, int64_t co
       take(zero, less.columnSums[j]);
     if (rest)
       take(rest, less.columnZeros[j]);
-    epilogue.store(epilogue.apply(sum, at(j)), output, at(j));
+    EpiloguePlace to = at(j);
+    Value result = epilogue.apply(sum, to);
+    if (kernel.quantize)
+      to.offset = b.add(b.add(b.mul(b.sub(row, firstRow), kernel.N), waiting), to.column);
+    epilogue.store(result, kernel.quantize ? b.scratch() : output, to);
   }
 }
 
@@ -314,13 +378,20 @@ LogicalResult tamis::tileIntegerLinear(func::FuncOp function, const CpuTarget &t
   return success();
 }
 
+bool tamis::canQuantizeRows(int64_t N) {
+  return wholeRows(N) > 0;
+}
+
 Launch tamis::integerLinearLaunch(func::FuncOp function) {
   IntegerLinearOp linear = findLinear(function);
   if (!linear)
     return {0, 0};
   int64_t N = cast<RankedTensorType>(linear.getType()).getShape().back();
+  bool usesTiles = fitsTiles(cast<RankedTensorType>(linear.getInput().getType()).getShape().back());
+  int64_t scratch = usesTiles ? kTileScratch : 0, whole = wholeRows(N);
+  if (whole && !function.getOps<QuantizeRowsOp>().empty())
+    return {DimExpr::floorDiv(rowsOf(linear) + (whole - 1), whole), scratch + whole * N * int64_t(sizeof(float))};
   int64_t blockRows = linearRows(cast<RankedTensorType>(linear.getInput().getType()).getShape().back());
   DimExpr blocks = DimExpr::floorDiv(rowsOf(linear) + (blockRows - 1), blockRows);
-  bool usesTiles = fitsTiles(cast<RankedTensorType>(linear.getInput().getType()).getShape().back());
-  return {blocks * int64_t(llvm::divideCeil(N, kPanelColumns)), usesTiles ? kTileScratch : 0};
+  return {blocks * int64_t(llvm::divideCeil(N, kPanelColumns)), scratch};
 }

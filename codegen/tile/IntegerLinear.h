@@ -20,12 +20,19 @@ namespace tamis {
 ///   return %2 : ...
 /// }
 /// ```
+/// Behind the last of these ops there may be a `model.quantize_rows` where canQuantizeRows says so; the kernel then
+/// returns its results, those that are used.
+///
 /// The buffer of the weight holds its packed form (packBytePanels). Work groups are those of tileLinear. The integers
 /// are the same on every target: in tile registers where it has them (amx-int8, with 16 lanes) and K is a multiple of
 /// 64; four products at a time where it has VNNI (avx512vnni with 16 lanes, avxvnni with 8); else two and two of them
 /// widened to 16 bits. None of it saturates. Errors, as diagnostics: an op or operand that cannot be fused, a
 /// transposed weight.
 llvm::LogicalResult tileIntegerLinear(mlir::func::FuncOp kernel, const CpuTarget &target);
+
+/// Whether a quantization of the rows that such a kernel computes, of N numbers, can be a part of it: a work group then
+/// computes whole rows, which wait for their extremes in scratch, and never reach memory as numbers.
+bool canQuantizeRows(int64_t N);
 
 /// Grid and scratch of such a kernel, the same for every target.
 Launch integerLinearLaunch(mlir::func::FuncOp kernel);

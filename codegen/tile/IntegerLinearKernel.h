@@ -5,6 +5,8 @@
 #include "codegen/schedule/Schedule.h"
 #include "codegen/tile/LinearEpilogue.h"
 #include "codegen/tile/PackPanels.h"
+#include "codegen/tile/RowBytes.h"
+#include <algorithm>
 
 namespace tamis {
 
@@ -12,7 +14,8 @@ namespace tamis {
 struct ByteKernel {
   mutable model::IntegerLinearOp linear;
   llvm::SmallVector<mlir::Operation *> epilogue;
-  DimExpr rows; ///< product of all sizes but the last
+  mutable model::QuantizeRowsOp quantize; ///< what makes bytes of the rows; null where they are written as they are
+  DimExpr rows;                           ///< product of all sizes but the last
   int64_t K = 0, N = 0;
 };
 
@@ -30,6 +33,14 @@ inline bool fitsTiles(int64_t K) {
   return K > 0 && K % kTileBytes == 0;
 }
 
+/// Rows of a work group that computes all N columns of them, so that they can become bytes: they wait in scratch, in
+/// half a megabyte of the second-level cache. 0 where N is too large for that, or no whole vectors.
+inline int64_t wholeRows(int64_t N) {
+  constexpr int64_t bytes = 512 << 10, most = 64, lanes = 16;
+  int64_t rows = std::min(bytes / (std::max<int64_t>(N, 1) * 4), most) / kTileRows * kTileRows;
+  return N % lanes == 0 && N > 0 ? rows : 0;
+}
+
 /// Emits the loops of one kernel. The bytes of the input are taken as unsigned, x' = x + 128 where they are signed,
 /// those of the weight lie packed as signed, w' = w - 128 where they were not. With a = zx + (x' - x) and c = zw - (w -
 /// w'):
@@ -45,6 +56,9 @@ public:
 private:
   using Value = mlir::Value;
 
+  void emitPanels();
+  void emitWholeRows();
+  void quantizeRow(Value row);
   void panelColumns(Value panel, Value low, Value high, int64_t columns);
   void rowTiles(Value panel, Value low, Value high, int64_t firstColumn, int64_t columns);
   void registerTile(unsigned rows, Value row, Value panel, int64_t firstColumn, int64_t columns);
@@ -85,6 +99,9 @@ private:
   LinearEpilogue epilogue;
   mlir::Type i32;
   Value input, weight, output;
+  Value firstRow;   ///< of the work group, where rows wait in scratch
+  int64_t waiting;  ///< where they do, in elements
+  CpuTarget target; ///< what the kernel is for
   bool isSigned, fromUnsigned;
 };
 

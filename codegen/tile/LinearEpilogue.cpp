@@ -61,11 +61,11 @@ bool tamis::canFuseIntoLinear(Operation *op, Value previous, Operation *product)
                       [&](Value value) { return value == previous || classifyEpilogueOperand(value, product); });
 }
 
-FailureOr<SmallVector<Operation *>> tamis::epilogueOf(func::FuncOp kernel, Operation *product) {
+FailureOr<SmallVector<Operation *>> tamis::epilogueOf(func::FuncOp kernel, Operation *product, Operation *behind) {
   SmallVector<Operation *> epilogue;
   Value last = product->getResult(0);
   for (Operation &op : kernel.front().without_terminator()) {
-    if (&op == product || isa<model::ConstantOp>(op) ||
+    if (&op == product || &op == behind || isa<model::ConstantOp>(op) ||
         op.getResult(0) == product->getOperand(1)) // its weight, unpacked
       continue;
     if (!isa<ActivationOp, ElementwiseOp>(op) && !isCastOfSums(&op, last, product))
@@ -83,7 +83,7 @@ FailureOr<SmallVector<Operation *>> tamis::epilogueOf(func::FuncOp kernel, Opera
     last = op.getResult(0);
   }
   Operation *terminator = kernel.front().getTerminator();
-  if (terminator->getNumOperands() != 1 || terminator->getOperand(0) != last)
+  if (behind ? behind->getOperand(0) != last : terminator->getNumOperands() != 1 || terminator->getOperand(0) != last)
     return kernel.emitOpError("returns something else than its last op's result");
   return epilogue;
 }

@@ -22,8 +22,10 @@ enum class EpilogueOperand {
 std::optional<EpilogueOperand> classifyEpilogueOperand(mlir::Value operand, mlir::Operation *product);
 
 /// The ops behind `product`, the linear of a kernel, in order. Errors, as diagnostics: an op that is none of
-/// canFuseIntoLinear's, a kernel that returns something else than the last.
-llvm::FailureOr<llvm::SmallVector<mlir::Operation *>> epilogueOf(mlir::func::FuncOp kernel, mlir::Operation *product);
+/// canFuseIntoLinear's, a kernel that returns something else than the last. `behind`: an op that is none of them and
+/// takes the last one's value in place of the kernel's result.
+llvm::FailureOr<llvm::SmallVector<mlir::Operation *>> epilogueOf(mlir::func::FuncOp kernel, mlir::Operation *product,
+                                                                 mlir::Operation *behind = nullptr);
 
 /// The place of one vector of the result.
 struct EpiloguePlace {

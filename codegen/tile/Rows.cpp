@@ -5,6 +5,7 @@
 #include "codegen/tile/ElementMath.h"
 #include "codegen/tile/KernelBuilder.h"
 #include "codegen/tile/Map.h"
+#include "codegen/tile/RowBytes.h"
 #include "codegen/tile/RowsForm.h"
 #include "codegen/tile/VectorMath.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -35,8 +36,8 @@ Type elementOf(Value value) {
 class RowsNest {
 public:
   RowsNest(KernelBuilder &builder, const CpuTarget &target, const RowsForm &form)
-      : b(builder), math(builder, target), form(form), lanes(target.lanes),
-        hasMultiplyAdd(llvm::is_contained(target.features, "fma")), length(builder.size(form.length())) {}
+      : b(builder), math(builder, target), target(target), form(form), lanes(target.lanes),
+        length(builder.size(form.length())) {}
 
   void run() {
     Value groupRows = b.index(form.groupRows()), first = b.mul(b.begin(), groupRows);
@@ -197,10 +198,8 @@ private:
   void quantizeRow(function_ref<void(Step &)> writeRows) {
     Value numbers = form.quantize.getInput(), zero = b.splat(0, lanes);
     bool inScratch = !isa<BlockArgument>(numbers);
-    // NaN where either is; of zeros any.
-    auto larger = [&](Value a, Value c) -> Value {
-      return arith::MaximumFOp::create(b, a, c, arith::FastMathFlags::nsz);
-    };
+    RowBytes bytes(b, target, form.quantize);
+    auto larger = [&](Value a, Value c) { return bytes.larger(a, c); };
     Partials extremes = sweep(Partials{zero, zero}, kChains, larger, [&](Step &step, Partials partials) {
       writeRows(step);
       Value x = at(step, numbers);
@@ -208,62 +207,14 @@ private:
         b.storeVector(x, b.scratch(), step.column);
       return Partials{larger(partials[0], x), larger(partials[1], arith::NegFOp::create(b, x))};
     });
-    Type f32 = b.getF32Type(), byte = elementOf(form.quantize.getResult());
-    Value high = anyLane(extremes[0]), below = anyLane(extremes[1]); // `below` is the lowest, its sign changed
-    Value scale = math.div(math.add(high, below), math.constant(f32, 255));
-    using K = ElementwiseKind;
-    auto rounded = [&](Value x, Value scale) { return math.elementwise(K::round, {math.div(x, scale)}, f32); };
-    Value zeroPoint = math.cast(rounded(below, scale), f32, byte);
-    for (Value result : results())
-      if (result == form.quantize.getScale() || result == form.quantize.getZeroPoint())
-        b.store(result == form.quantize.getScale() ? scale : zeroPoint, b.bufferOf(result), row);
-    if (!llvm::is_contained(results(), form.quantize.getResult()))
-      return;
-    Value scales = b.broadcast(scale, lanes);
-    auto writeBytes = [&](function_ref<Value(Value)> bytesOf) {
+    bytes.setUnit(anyLane(extremes[0]), anyLane(extremes[1]), row);
+    bytes.write([&](function_ref<Value(Value)> bytesOf) {
       forEachVector(SmallVector<Partials>(kChains), [&](Step &step, Partials) {
         Value x = inScratch ? b.loadVector(b.scratch(), step.column, lanes) : at(step, numbers);
         store(step, bytesOf(x), form.quantize.getResult());
         return Partials();
       });
-    };
-    Value zeros = b.broadcast(math.cast(zeroPoint, byte, f32), lanes);
-    auto byDivision = [&] {
-      writeBytes([&](Value x) { return math.cast(math.add(rounded(x, scales), zeros), f32, byte); });
-    };
-    if (!hasMultiplyAdd)
-      return byDivision();
-    // Between these bounds, nothing of what follows overflows or loses digits; NaN is not.
-    auto compare = [&](arith::CmpFPredicate predicate, double bound) -> Value {
-      return arith::CmpFOp::create(b, predicate, scale, math.constant(f32, bound));
-    };
-    Value isUsual = arith::AndIOp::create(b, compare(arith::CmpFPredicate::OGE, 0x1p-100),
-                                          compare(arith::CmpFPredicate::OLE, 0x1p100));
-    b.branch(isUsual, [&] { writeBytes(quotientBytes(scale, zeroPoint)); }, byDivision);
-  }
-
-  /// Bytes of vectors by the exact quotient, without dividing: from the reciprocal, which is rounded to nearest, one
-  /// step gives one of the two floats beside the quotient, and a step more the nearer one (Markstein, IBM J. Res. Dev.
-  /// 34, 1990). Adding 3 * 2^22 rounds it to an integer, ties to even, in the low bits.
-  std::function<Value(Value)> quotientBytes(Value scale, Value zeroPoint) {
-    constexpr double kRounder = 0x1.8p23;
-    constexpr int64_t kRounderBits = 0x4b400000;
-    Type i32 = b.getI32Type();
-    Value inverse = reciprocal(scale), scales = b.broadcast(scale, lanes);
-    Value shift = arith::SubIOp::create(b, arith::ExtUIOp::create(b, i32, zeroPoint), math.integer(i32, kRounderBits));
-    Value shifts = b.broadcast(shift, lanes);
-    return [=, this](Value x) -> Value {
-      Value quotient = math.mul(x, inverse);
-      for (int step = 0; step < 2; ++step) {
-        Value negated = arith::NegFOp::create(b, quotient);
-        Value rest = vector::FMAOp::create(b, negated, scales, x);
-        quotient = vector::FMAOp::create(b, rest, inverse, quotient);
-      }
-      Value bits = arith::BitcastOp::create(b, b.vectorType(lanes, i32), math.add(quotient, b.splat(kRounder, lanes)));
-      Value sum = arith::AddIOp::create(b, bits, shifts);
-      sum = arith::MinUIOp::create(b, sum, math.integer(sum.getType(), 255));
-      return arith::TruncIOp::create(b, b.vectorType(lanes, b.getI8Type()), sum);
-    };
+    });
   }
 
   /// Calls `body` for vectors of the row: as many a step as there are chains, then single ones, then the rest under a
@@ -416,9 +367,9 @@ private:
 
   KernelBuilder &b;
   ElementMath math;
+  const CpuTarget &target;
   const RowsForm &form;
   int64_t lanes;
-  bool hasMultiplyAdd; ///< with one rounding
   Value length, row, rowStart;
   DenseMap<Value, Value> offsets;
 };

@@ -188,6 +188,38 @@ TEST_P(IntegerLinearTest, TileRegisters) {
       }
 }
 
+// Rows become bytes in the kernel that computes them: the numbers are those of the layer up to rounding, a byte may be
+// the next one.
+TEST_P(IntegerLinearTest, BytesOfRows) {
+  for (auto [K, N] : {std::pair(40, 16), {64, 48}, {128, 112}, {384, 1536}}) {
+    std::string n = std::to_string(N), f = Text::rows(n, "f32"), i = Text::rows(n, "i32"), row = Text::rows("1", "f32"),
+                bytes = Text::rows(n, "ui8"), zero = Text::rows("1", "ui8"), in = Text::rows(std::to_string(K), "ui8"),
+                column = "tensor<" + n + "xf32>", w = "tensor<" + std::to_string(K) + "x" + n + "xi8>";
+    std::string types = bytes + ", " + row + ", " + zero;
+    std::string kernel =
+        "func.func @linear(%x: " + in + ", %w: " + w + ", %zx: " + zero + ", %s: " + row + ", %c: " + column +
+        ") -> (" + types + ") attributes {model.symbols = [#model.symbol<\"n\", 0, 4096>]} {\n" +
+        "%0 = model.integer_linear %x, %w input_zero_point %zx : " + in + ", " + w + ", " + zero + " -> " + i +
+        "\n%1 = model.cast %0 : " + i + " -> " + f + "\n%2 = model.elementwise mul %1, %s : (" + f + ", " + row +
+        ") -> " + f + "\n%3 = model.elementwise mul %2, %c : (" + f + ", " + column + ") -> " + f +
+        "\n%4 = model.activation gelu %3 : " + f + "\n%q, %u, %z = model.quantize_rows %4 : " + f + " -> " + types +
+        "\nreturn %q, %u, %z : " + types + "\n}";
+    SCOPED_TRACE(kernel);
+    harness = KernelHarness::create(kernel, target(), maker());
+    ASSERT_TRUE(harness);
+    for (int64_t rows : {0, 1, 7, 16, 33, 63, 64, 65, 130}) {
+      SCOPED_TRACE(rows);
+      std::vector<HostTensor> inputs{any({rows, K}, "ui8"), any({K, N}, "i8"), any({rows, 1}, "ui8"),
+                                     uniform(harness->context(), {rows, 1}, random, 1e-4f, 1e-3f),
+                                     uniform(harness->context(), {N}, random, 1e-2f, 1e-1f)};
+      auto found = harness->run(inputs), wanted = harness->evaluate(inputs);
+      expectNear(found[0], wanted[0], 1, 0);
+      expectNear(found[1], wanted[1], 0, 1e-5);
+      expectNear(found[2], wanted[2], 1, 0);
+    }
+  }
+}
+
 TEST_P(IntegerLinearTest, RandomKernels) {
   const char *types[] = {"i8", "ui8"}, *zeros[] = {"", "one", "each"};
   std::uniform_int_distribution<int> depth(0, 200), width(1, 130), rows(0, 120), kind(0, 5);

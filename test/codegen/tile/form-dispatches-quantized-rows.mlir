@@ -46,3 +46,23 @@ func.func @main(%x: tensor<?x64xf32, #model.dims<"n", "64">> {model.name = "x"})
       tensor<?x1xf32, #model.dims<"n", "1">>, tensor<?x1xui8, #model.dims<"n", "1">>
   return %q : tensor<?x64xui8, #model.dims<"n", "64">>
 }
+
+// -----
+
+// A layer of integers whose rows are read as bytes alone writes them so.
+// CHECK-LABEL: func.func @integer_linear_cast_gelu_quantize_rows_64x32
+// CHECK-LABEL: func.func @main
+// CHECK: %[[ALL:.*]]:2 = plan.dispatch @integer_linear_cast_gelu_quantize_rows_64x32
+// CHECK-SAME: grid "floordiv(n + 63, 64)"
+// TILED: func.func @integer_linear_cast_gelu_quantize_rows_64x32
+func.func @main(%q: tensor<?x64xui8, #model.dims<"n", "64">> {model.name = "q"})
+    -> (tensor<?x32xui8, #model.dims<"n", "32">> {model.name = "y"}, tensor<?x1xf32, #model.dims<"n", "1">> {model.name = "s"})
+    attributes {model.symbols = [#model.symbol<"n", 1, 64>]} {
+  %w = model.weight "w" : tensor<64x32xi8>
+  %sums = model.integer_linear %q, %w : tensor<?x64xui8, #model.dims<"n", "64">>, tensor<64x32xi8> -> tensor<?x32xi32, #model.dims<"n", "32">>
+  %0 = model.cast %sums : tensor<?x32xi32, #model.dims<"n", "32">> -> tensor<?x32xf32, #model.dims<"n", "32">>
+  %1 = model.activation gelu %0 : tensor<?x32xf32, #model.dims<"n", "32">>
+  %y, %s, %z = model.quantize_rows %1 : tensor<?x32xf32, #model.dims<"n", "32">> -> tensor<?x32xui8, #model.dims<"n", "32">>,
+      tensor<?x1xf32, #model.dims<"n", "1">>, tensor<?x1xui8, #model.dims<"n", "1">>
+  return %y, %s : tensor<?x32xui8, #model.dims<"n", "32">>, tensor<?x1xf32, #model.dims<"n", "1">>
+}
