@@ -31,8 +31,8 @@ ELEMENT_TYPES = {
     13: np.uint64,
 }
 
-# dims: -1 where a size depends on the run; dim_names: "384", "batch", "2*sequence".
-TensorInfo = collections.namedtuple("TensorInfo", "name element_type dims dim_names")
+# code: the number of the element type, since bf16 is of np.uint16 too. dims: -1 where a size depends on the run; dim_names: "384", "batch", "2*sequence".
+TensorInfo = collections.namedtuple("TensorInfo", "name element_type dims dim_names code")
 
 
 class TamisError(RuntimeError):
@@ -132,6 +132,7 @@ class Plan:
                     ELEMENT_TYPES[info.element_type],
                     tuple(info.dims[i] for i in range(info.rank)),
                     tuple(info.dim_names[i].decode() for i in range(info.rank)),
+                    info.element_type,
                 )
             )
         return described
@@ -163,7 +164,7 @@ class Context:
             dims = (c.c_int64 * array.ndim)(*array.shape)
             arrays.append((array, dims))
             tensor.data, tensor.dims, tensor.rank = array.ctypes.data, dims, array.ndim
-            tensor.element_type = next(k for k, v in ELEMENT_TYPES.items() if v == info.element_type)
+            tensor.element_type = info.code
         run, handle, count, error = self._library.tamis_run, self._handle, len(tensors), _Error()
         error_reference = c.byref(error)
 

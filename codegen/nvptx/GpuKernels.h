@@ -32,6 +32,7 @@ llvm::FailureOr<GpuLaunch> tileForGpu(mlir::func::FuncOp kernel, const GpuTarget
 // One function a kind; what each takes is what the CPU's tile function of the same name takes.
 llvm::FailureOr<GpuLaunch> tileGpuMap(mlir::func::FuncOp kernel, const GpuTarget &target);
 llvm::FailureOr<GpuLaunch> tileGpuRows(mlir::func::FuncOp kernel, const GpuTarget &target);
+llvm::FailureOr<GpuLaunch> tileGpuLines(mlir::func::FuncOp kernel, const GpuTarget &target);
 llvm::FailureOr<GpuLaunch> tileGpuLinear(mlir::func::FuncOp kernel, const GpuTarget &target);
 llvm::FailureOr<GpuLaunch> tileGpuAttention(mlir::func::FuncOp kernel, const GpuTarget &target);
 llvm::FailureOr<GpuLaunch> tileGpuLinearAttention(mlir::func::FuncOp kernel, const GpuTarget &target);

@@ -100,6 +100,8 @@ public:
         startReader(KernelKind::linear_attention, &op);
       else if (isa<sattn::CompactOp, sattn::ExpandOp>(op))
         startReader(KernelKind::compaction, &op);
+      else if (isa<model::CumulativeOp, model::TopKOp, model::ScatterOp>(op))
+        start(KernelKind::lines, &op);
       else if (isa<sattn::MergeOp>(op))
         startMerge(&op);
       else if (auto stored = dyn_cast<sattn::StoreIndexOp>(op))
@@ -433,6 +435,7 @@ DimExpr flopsOf(Operation *op) {
       .Case([](model::QuantizeRowsOp quantize) { return elements(quantize.getInput()) * 4; })
       .Case([](model::SoftmaxOp softmax) { return elements(softmax) * 4; })
       .Case([](model::ReduceOp reduce) { return elements(reduce.getInput()); })
+      .Case([](model::CumulativeOp cumulative) { return elements(cumulative); })
       .Case<model::ElementwiseOp, model::ActivationOp>([](Operation *op) { return elements(op->getResult(0)); })
       .Default([](Operation *) { return DimExpr(0); });
 }

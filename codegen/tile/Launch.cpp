@@ -9,6 +9,7 @@
 #include "codegen/tile/KernelBuilder.h"
 #include "codegen/tile/Linear.h"
 #include "codegen/tile/LinearAttention.h"
+#include "codegen/tile/Lines.h"
 #include "codegen/tile/Map.h"
 #include "codegen/tile/Merge.h"
 #include "codegen/tile/PackedLinear.h"
@@ -51,6 +52,8 @@ FailureOr<Launch> tamis::launchOf(func::FuncOp kernel, plan::KernelKind kind) {
     return compactLaunch(kernel);
   case plan::KernelKind::index:
     return indexLaunch(kernel);
+  case plan::KernelKind::lines:
+    return linesLaunch(kernel);
   case plan::KernelKind::rows:
     return rowsLaunch(kernel);
   case plan::KernelKind::map:
@@ -96,6 +99,8 @@ LogicalResult tamis::tileKernel(func::FuncOp kernel, const CpuTarget &target) {
     return tileCompact(kernel, target);
   case plan::KernelKind::index:
     return tileIndex(kernel);
+  case plan::KernelKind::lines:
+    return tileLines(kernel, target);
   case plan::KernelKind::rows:
     return tileRows(kernel, target);
   case plan::KernelKind::map:

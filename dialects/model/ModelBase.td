@@ -99,6 +99,9 @@ def Model_NormKindAttr : Model_EnumAttr<Model_NormKind, "norm_kind">;
 def Model_ReduceKind : Model_Enum<"ReduceKind", "a reduction", ["sum", "mean", "max", "min", "prod"]>;
 def Model_ReduceKindAttr : Model_EnumAttr<Model_ReduceKind, "reduce_kind">;
 
+def Model_ScatterKind : Model_Enum<"ScatterKind", "how updates join what is there", ["write", "sum", "prod", "max", "min"]>;
+def Model_ScatterKindAttr : Model_EnumAttr<Model_ScatterKind, "scatter_kind">;
+
 // The element types that the compiler, the plan file and the reference evaluator all know.
 defvar Model_Floats = [F16, BF16, F32, F64];
 defvar Model_Integers = [I8, I16, I32, I64, UI8, UI16, UI32, UI64];

@@ -127,6 +127,8 @@ static Value passedOperand(ElementwiseOp op) {
   case K::logical_and:
     if (operands[0] == operands[1])
       return operands[0];
+    if (!elementOf(op.getType()).isInteger(1))
+      return {};
     return is(1, 1) ? operands[0] : is(0, 1) ? operands[1] : Value();
   case K::div:
   case K::pow:
@@ -159,7 +161,8 @@ static std::optional<double> knownResult(ElementwiseOp op) {
     if (auto number = dyn_cast_or_null<IntegerAttr>(value); number && number.getType().isInteger(1))
       return number.getValue().getZExtValue();
   }
-  if (kind == K::logical_and || kind == K::logical_or)
+  bool isBool = elementOf(op.getType()).isInteger(1);
+  if (kind == K::logical_and || (kind == K::logical_or && isBool))
     for (Value operand : operands)
       if (uniformNumber(operand) == (kind == K::logical_or ? 1.0 : 0.0))
         return kind == K::logical_or;

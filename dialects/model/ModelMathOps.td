@@ -15,13 +15,14 @@ def Model_ElementwiseOp : Model_Op<"elementwise", [Pure]> {
       less_equal greater greater_equal`. Integers wrap; their `div` drops the fraction, and `div`, `mod` and `fmod` by
       zero give 0; their `pow` with a negative exponent is 1 over the power without its fraction, 0 for base 0. `mod`
       has the sign of the divisor, `fmod` that of the dividend; `minimum` and `maximum` give NaN when an operand is
-      NaN, and -0 is below +0; comparisons give bool, false with NaN but for `not_equal`.
+      NaN, and -0 is below +0; comparisons give bool, false with NaN but for `not_equal`. `logical_and`, `_or` and
+      `_xor` of integers work bit by bit.
     - three: `select`: the second where the first (bool) holds, else the third.
     - (C1) the number of operands is the function's. - (C2) operands have one element type, but the condition of
       `select`.
     - (C3) the result has the broadcast sizes, and bool or the operands' element type as the function says.
     - (C4) the function exists for the element type: floats only for `exp` to `cos`, `isnan`, `isinf`; bool for
-      `logical_*`.
+      `logical_not`, bool and integers for the other `logical_*`.
     ```mlir
     %y = model.elementwise add %x, %bias : (tensor<2x3xf32>, tensor<3xf32>) -> tensor<2x3xf32>
     ```

@@ -171,6 +171,52 @@ LogicalResult GatherNdOp::verify() {
   return expectDims(*this, getResult(), wanted);
 }
 
+LogicalResult ScatterOp::verify() {
+  Dims data = dimsOf(getData().getType()), indices = dimsOf(getIndices().getType());
+  size_t batch = getBatchDims();
+  auto width = indices.empty() ? std::nullopt : indices.back().constant();
+  if (!width || *width < 1 || batch + 1 > indices.size() || batch + *width > data.size()) // C1
+    return emitOpError() << "cannot index " << str(data) << " by tuples of " << str(indices) << " after " << batch
+                         << " shared axes";
+  for (size_t i = 0; i < batch; ++i)
+    if (data[i] != indices[i])
+      return emitOpError() << "shares axis " << i << " of sizes " << data[i].str() << " and " << indices[i].str();
+  Dims wanted(indices.begin(), indices.end() - 1);
+  wanted.append(data.begin() + batch + *width, data.end());
+  if (Dims found = dimsOf(getUpdates().getType()); found != wanted)
+    return emitOpError() << "has updates of sizes " << str(found) << " but " << str(wanted) << " is wanted";
+  Type element = elementOf(getData());
+  if (elementOf(getUpdates()) != element) // C2
+    return emitOpError() << "has updates of " << elementOf(getUpdates()) << " but data of " << element;
+  bool isNumber = isa<FloatType>(element) || element.getIntOrFloatBitWidth() >= 8;
+  if (getKind() != ScatterKind::write && !isNumber)
+    return emitOpError() << "joins elements of " << element << " but numbers are wanted";
+  return success();
+}
+
+LogicalResult CumulativeOp::verify() {
+  int64_t rank = cast<RankedTensorType>(getType()).getRank();
+  if (int64_t(getAxis()) >= rank) // C1
+    return emitOpError() << "works along axis " << getAxis() << " but the operand has " << rank;
+  if (getKind() != ReduceKind::sum && getKind() != ReduceKind::prod) // C2
+    return emitOpError() << "gives " << stringifyReduceKind(getKind()) << " but sum or prod is wanted";
+  return success();
+}
+
+LogicalResult TopKOp::verify() {
+  Dims dims = dimsOf(getInput().getType()), found = dimsOf(getType());
+  size_t axis = getAxis();
+  if (axis >= dims.size()) // C1
+    return emitOpError() << "works along axis " << axis << " but the operand has " << dims.size();
+  if (axis < found.size()) {
+    auto wanted = found[axis].constant(), there = dims[axis].constant();
+    if (wanted && there && *wanted > *there) // C2
+      return emitOpError() << "takes " << *wanted << " of " << *there << " elements";
+    dims[axis] = found[axis];
+  }
+  return expectDims(*this, getResult(), dims);
+}
+
 LogicalResult CastOp::verify() {
   return expectDims(*this, getResult(), dimsOf(getInput().getType()));
 } // C1
@@ -201,9 +247,10 @@ LogicalResult ElementwiseOp::verify() {
   bool isBool = element.isInteger(1), isFloat = isa<FloatType>(element);
   bool floatOnly =
       (kind >= K::exp && kind <= K::cos && kind != K::sqrt) || kind == K::sqrt || kind == K::isnan || kind == K::isinf;
-  bool boolOnly = kind == K::logical_not || (kind >= K::logical_and && kind <= K::logical_xor);
-  bool anyType = select || kind == K::equal || kind == K::not_equal;
-  if ((floatOnly && !isFloat) || (boolOnly && !isBool) || (isBool && !boolOnly && !anyType)) // C4
+  bool bitwise = kind >= K::logical_and && kind <= K::logical_xor;
+  bool anyType = select || kind == K::equal || kind == K::not_equal || (bitwise && isBool);
+  if ((floatOnly && !isFloat) || (bitwise && isFloat) || (kind == K::logical_not && !isBool) ||
+      (isBool && kind != K::logical_not && !anyType)) // C4
     return emitOpError() << name << " is not defined for " << element;
   bool givesBool = kind == K::isnan || kind == K::isinf || (kind >= K::equal && kind <= K::greater_equal);
   if (failed(expectElement(*this, elementOf(getResult()), givesBool ? IntegerType::get(getContext(), 1) : element)))

@@ -29,7 +29,7 @@ class Plan_Enum<string name, string summary, list<string> words>
   let genSpecializedAttr = 0;
 }
 def Plan_KernelKind : Plan_Enum<"KernelKind", "how a kernel is generated", [
-  "linear", "attention", "sparse_attention", "linear_attention", "merge", "select", "index", "compaction", "rows", "map",
+  "linear", "attention", "sparse_attention", "linear_attention", "merge", "select", "index", "compaction", "lines", "rows", "map",
   "lookup"]>;
 def Plan_Layout : Plan_Enum<"Layout", "how a constant lies in memory", ["rows", "panels", "words", "units"]>;
 def Plan_LayoutAttr : EnumAttr<Plan_Dialect, Plan_Layout, "layout"> { let assemblyFormat = "`<` $value `>`"; }

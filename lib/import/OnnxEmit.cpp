@@ -157,6 +157,23 @@ Value tamis::emitRotary(OnnxNode &node, Value value, Value cosine, Value sine, b
   return emitConcat(node, {result, emitSlice(node, value, 3, DimExpr(rotated), DimExpr(width - rotated))}, 3);
 }
 
+Value tamis::emitElementTuples(OnnxNode &node, Value indices, int64_t axis, int64_t first) {
+  model::Dims dims = dimsOf(indices);
+  int64_t rank = dims.size();
+  SmallVector<Value> parts;
+  for (int64_t i = first; i < rank; ++i) {
+    Value part = i == axis ? emitCast(node, indices, node.i64())
+                           : node.broadcast(emitIota(node, node.i64(), dims[i], i, rank), dims);
+    parts.push_back(emitUnsqueeze(node, part, rank));
+  }
+  return emitConcat(node, parts, rank);
+}
+
+Value tamis::emitGatherElements(OnnxNode &node, Value data, Value indices, int64_t axis) {
+  return node.create<model::GatherNdOp>(model::tensorType(elementOf(data), dimsOf(indices)), data,
+                                        emitElementTuples(node, indices, axis), uint64_t(0));
+}
+
 SmallVector<int64_t> tamis::moveAxis(int64_t rank, int64_t from, int64_t to) {
   SmallVector<int64_t> order;
   for (int64_t axis = 0; axis < rank; ++axis)

@@ -38,6 +38,11 @@ mlir::Value emitPad(OnnxNode &node, mlir::Value value, int64_t axis, const DimEx
 /// becomes (x cos - y sin, y cos + x sin). Pairs are neighbours where `interleaved`, else channels `half` apart; cosine
 /// and sine are of `half` channels and any sizes that are broadcast.
 mlir::Value emitRotary(OnnxNode &node, mlir::Value value, mlir::Value cosine, mlir::Value sine, bool interleaved);
+/// Index tuples, i64 `[indices.., rank - first]`, of the elements at `indices` of `axis` and at the same place of other
+/// axes, from axis `first` on.
+mlir::Value emitElementTuples(OnnxNode &node, mlir::Value indices, int64_t axis, int64_t first = 0);
+/// The elements of `data` at these indices.
+mlir::Value emitGatherElements(OnnxNode &node, mlir::Value data, mlir::Value indices, int64_t axis);
 /// The permutation that moves `from` to `to` and leaves the order of the others.
 llvm::SmallVector<int64_t> moveAxis(int64_t rank, int64_t from, int64_t to);
 llvm::SmallVector<int64_t> inverse(llvm::ArrayRef<int64_t> permutation);

@@ -113,6 +113,47 @@ LogicalResult giveOperand(OnnxNode &node, size_t i, ArrayRef<DimExpr> dims) {
                                                     : node.give(node.emitBroadcast(i, dims));
 }
 
+/// Of integers, bit by bit.
+template <K kind> LogicalResult importBitwise(OnnxNode &node) {
+  auto dims = node.broadcastDims(node.in(0).dims, node.in(1).dims);
+  if (failed(dims))
+    return failure();
+  if (!isa<IntegerType>(node.in(0).element) || node.in(1).element != node.in(0).element)
+    return node.fail("operands are not integers of one type");
+  return node.give(node.elementwise(kind, {node.emit(0), node.emit(1)}, *dims));
+}
+
+LogicalResult importBitwiseNot(OnnxNode &node) {
+  if (!isa<IntegerType>(node.in(0).element) || node.in(0).isBool())
+    return node.fail("operand is of no integers");
+  Value all = node.splat(node.in(0).element, -1); // bits
+  return node.give(node.elementwise(K::sub, {all, node.emit(0)}, node.in(0).dims));
+}
+
+/// By as many bits as the second operand says: times or divided by a power of two, which wraps to 0.
+LogicalResult importBitShift(OnnxNode &node) {
+  auto dims = node.broadcastDims(node.in(0).dims, node.in(1).dims);
+  if (failed(dims))
+    return failure();
+  Type element = node.in(0).element;
+  if (!element.isUnsignedInteger() || node.in(1).element != element)
+    return node.fail("operands are not of one type of integers without a sign");
+  Value factor = node.elementwise(K::pow, {node.splat(element, 2), node.emit(1)}, node.in(1).dims);
+  K kind = node.text("direction", "") == "RIGHT" ? K::div : K::mul;
+  return node.give(node.elementwise(kind, {node.emit(0), factor}, *dims));
+}
+
+LogicalResult importBitCast(OnnxNode &node) {
+  int64_t wanted = node.integer("to", 0);
+  Type from = node.in(0).element, to = onnxElementType(wanted, node.context());
+  if (!to)
+    return node.fail("its result " + unsupportedElement(wanted));
+  bool isInteger = isa<IntegerType>(from) && isa<IntegerType>(to) && !from.isInteger(1) && !to.isInteger(1);
+  if (from != to && (!isInteger || from.getIntOrFloatBitWidth() != to.getIntOrFloatBitWidth()))
+    return node.fail("is not between integers of one width, which is supported");
+  return node.give(emitCast(node, node.emit(0), to));
+}
+
 template <K kind> LogicalResult importUnary(OnnxNode &node) {
   return giveElementwise(node, kind, {0});
 }
@@ -387,6 +428,12 @@ void tamis::addOnnxMathOps(OnnxOpTable &table) {
   table["And"] = importLogical<K::logical_and>;
   table["Or"] = importLogical<K::logical_or>;
   table["Xor"] = importBinary<K::logical_xor>;
+  table["BitwiseAnd"] = importBitwise<K::logical_and>;
+  table["BitwiseOr"] = importBitwise<K::logical_or>;
+  table["BitwiseXor"] = importBitwise<K::logical_xor>;
+  table["BitwiseNot"] = importBitwiseNot;
+  table["BitShift"] = importBitShift;
+  table["BitCast"] = importBitCast;
   table["Equal"] = importBinary<K::equal>;
   table["Less"] = importBinary<K::less>;
   table["LessOrEqual"] = importBinary<K::less_equal>;

@@ -98,7 +98,7 @@ LogicalResult importEyeLike(OnnxNode &node) {
   return node.give(emitCast(node, emitElementwise(node, K::equal, {rows, columns}), element));
 }
 
-/// Sum or product of all elements up to each: a reduction for every one, so for axes of some thousand elements at most.
+/// Sum or product of all elements up to each.
 template <model::ReduceKind kind> LogicalResult importCumulative(OnnxNode &node) {
   const OnnxValue &input = node.in(0);
   auto number = node.numbers(1, "axis");
@@ -107,17 +107,11 @@ template <model::ReduceKind kind> LogicalResult importCumulative(OnnxNode &node)
   auto axis = node.axis(number->size() == 1 ? (*number)[0] : input.rank(), input.rank());
   if (failed(axis))
     return failure();
-  bool exclusive = node.integer("exclusive", 0), reverse = node.integer("reverse", 0);
-  // Axis `axis` counts the results, the one after it the elements.
-  Value elements = emitUnsqueeze(node, node.emit(0), *axis);
-  int64_t rank = input.rank() + 1;
-  Value result = emitIota(node, node.i64(), input.dims[*axis], *axis, rank);
-  Value element = emitIota(node, node.i64(), input.dims[*axis], *axis + 1, rank);
-  K order = reverse ? (exclusive ? K::greater : K::greater_equal) : (exclusive ? K::less : K::less_equal);
-  Value counts = emitElementwise(node, order, {element, result});
-  Value neutral = node.splat(input.element, kind == model::ReduceKind::sum ? 0 : 1);
-  Value kept = emitElementwise(node, K::select, {counts, elements, neutral});
-  return node.give(emitSqueeze(node, emitReduce(node, kind, kept, *axis + 1), *axis + 1));
+  if (input.isBool())
+    return node.fail("operand is of bool; supported for numbers");
+  Value x = node.emit(0);
+  return node.give(node.create<model::CumulativeOp>(
+      x.getType(), kind, x, uint64_t(*axis), node.integer("exclusive", 0) != 0, node.integer("reverse", 0) != 0));
 }
 
 /// For each element of the padded axis, which one of the operand it repeats.
@@ -193,44 +187,29 @@ LogicalResult importPad(OnnxNode &node) {
   return node.give(value);
 }
 
-/// The k largest or smallest along an axis, in order: every element is compared with every other, which is as long as
-/// sorting takes for some hundreds.
+/// The k largest or smallest along an axis, in order.
 LogicalResult importTopK(OnnxNode &node) {
-  constexpr int64_t most = 4096;
   const OnnxValue &input = node.in(0);
-  auto wanted = node.numbers(1, "K");
+  auto wanted = node.sizes(1, "K");
   if (failed(wanted))
     return failure();
   auto axis = node.axis(node.integer("axis", -1), input.rank());
   if (failed(axis))
     return failure();
   const DimExpr &size = input.dims[*axis];
-  if (wanted->size() != 1 || !node.rules().atLeast(size, (*wanted)[0]) || (*wanted)[0] < 0)
-    return node.fail("takes the best " + Twine(wanted->empty() ? 0 : (*wanted)[0]) + " of '" + size.str() + "'");
-  if (!node.rules().atMost(size, most))
-    return node.fail("sorts '" + size.str() + "' elements; supported up to " + Twine(most));
-  Value x = emitSigned(node, node.emit(0));
-  // Axis `axis` holds the element whose rank is counted, the one after it those it is compared with.
-  int64_t rank = input.rank() + 1;
-  Value mine = emitUnsqueeze(node, x, *axis + 1), other = emitUnsqueeze(node, x, *axis);
-  Value myPlace = emitIota(node, node.i64(), size, *axis, rank),
-        place = emitIota(node, node.i64(), size, *axis + 1, rank);
-  bool largest = node.integer("largest", 1);
-  Value isBefore = emitElementwise(node, largest ? K::greater : K::less, {other, mine});
-  Value isEqual = emitElementwise(node, K::equal, {other, mine});
-  Value isEarlier = emitElementwise(node, K::less, {place, myPlace});
-  isBefore =
-      emitElementwise(node, K::logical_or, {isBefore, emitElementwise(node, K::logical_and, {isEqual, isEarlier})});
-  Value ranks = emitReduce(node, model::ReduceKind::sum, emitCast(node, isBefore, node.i64()), *axis + 1);
-  // Then axis `axis` counts the results, and each takes the element of its rank.
-  Value rankOf = node.transpose(ranks, moveAxis(rank, *axis + 1, *axis));
-  Value number = emitIota(node, node.i64(), DimExpr((*wanted)[0]), *axis, rank);
-  Value isMine = emitElementwise(node, K::equal, {rankOf, number});
-  Value found = emitElementwise(node, K::select, {isMine, place, node.splat(node.i64(), 0)});
-  Value index = emitSqueeze(node, emitReduce(node, model::ReduceKind::sum, found, *axis + 1), *axis + 1);
-  Value all = emitElementwise(node, K::select, {isMine, other, node.splat(elementOf(x), 0)});
-  Value value = emitSqueeze(node, emitReduce(node, model::ReduceKind::sum, all, *axis + 1), *axis + 1);
-  return failure(failed(node.give(emitUnsigned(node, value, input.element))) || failed(node.give(index, 1)));
+  if (wanted->size() != 1 || !node.rules().atLeast(size - (*wanted)[0], 0) || !node.rules().atLeast((*wanted)[0], 0))
+    return node.fail("takes the best '" + (wanted->empty() ? "" : (*wanted)[0].str()) + "' of '" + size.str() +
+                     "'; supported where there are always as many");
+  if (input.isBool())
+    return node.fail("operand is of bool; supported for numbers");
+  model::Dims dims = input.dims;
+  dims[*axis] = (*wanted)[0];
+  Value x = node.emit(0);
+  Value places = node.create<model::TopKOp>(model::tensorType(node.i64(), dims), x, uint64_t(*axis),
+                                            node.integer("largest", 1) == 0);
+  if (failed(node.give(places, 1)))
+    return failure();
+  return node.give(emitGatherElements(node, x, places, *axis));
 }
 } // namespace
 

@@ -1,23 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// ONNX ops that gather single elements, and those that write some elements of a tensor. The latter ask for every
-// element whether, and by which update, it is written: the work is elements times updates of an axis.
+// ONNX ops that gather single elements, and those that write some elements of a tensor.
 #include "lib/import/OnnxEmit.h"
 
-#include <limits>
+#include "llvm/ADT/StringSwitch.h"
 
 using namespace mlir;
 using namespace tamis;
 using K = model::ElementwiseKind;
 
 namespace {
-/// Indices from -size to size - 1 as ones from 0.
-Value fromZero(OnnxNode &node, Value indices, const DimExpr &size) {
-  indices = emitCast(node, indices, node.i64());
-  Value isNegative = emitElementwise(node, K::less, {indices, node.splat(node.i64(), 0)});
-  Value moved = emitElementwise(node, K::add, {indices, emitNumber(node, node.i64(), size)});
-  return emitElementwise(node, K::select, {isNegative, moved, indices});
-}
-
 LogicalResult importGatherElements(OnnxNode &node) {
   const OnnxValue &data = node.in(0), &indices = node.in(1);
   if (data.rank() != indices.rank())
@@ -25,140 +16,65 @@ LogicalResult importGatherElements(OnnxNode &node) {
   auto axis = node.axis(node.integer("axis", 0), data.rank());
   if (failed(axis))
     return failure();
-  int64_t rank = data.rank();
-  SmallVector<Value> parts;
-  for (int64_t i = 0; i < rank; ++i) {
+  for (int64_t i = 0; i < data.rank(); ++i)
     if (i != *axis && !node.rules().atLeast(data.dims[i] - indices.dims[i], 0))
       return node.fail("indices " + model::str(indices.dims) + " reach beyond data " + model::str(data.dims));
-    Value part = i == *axis ? emitCast(node, node.emit(1), node.i64())
-                            : node.broadcast(emitIota(node, node.i64(), indices.dims[i], i, rank), indices.dims);
-    parts.push_back(emitUnsqueeze(node, part, rank));
-  }
-  return node.give(node.create<model::GatherNdOp>(model::tensorType(data.element, indices.dims), node.emit(0),
-                                                  emitConcat(node, parts, rank), uint64_t(0)));
+  return node.give(emitGatherElements(node, node.emit(0), node.emit(1), *axis));
 }
 
 /// How updates of one place join.
-struct Reduction {
-  std::optional<model::ReduceKind> kind; ///< nothing: the last one counts
-  std::optional<K> join;
-};
-
-FailureOr<Reduction> reductionOf(OnnxNode &node) {
+FailureOr<model::ScatterKind> reductionOf(OnnxNode &node) {
   StringRef text = node.text("reduction", "none");
-  if (text == "none")
-    return Reduction{};
-  if (text == "add")
-    return Reduction{model::ReduceKind::sum, K::add};
-  if (text == "mul")
-    return Reduction{model::ReduceKind::prod, K::mul};
-  if (text == "max")
-    return Reduction{model::ReduceKind::max, K::maximum};
-  if (text == "min")
-    return Reduction{model::ReduceKind::min, K::minimum};
-  return node.fail("reduction '" + text + "' is not known");
-}
-
-/// `data` [places, ..] with updates [places or 1, updates, ..] written where `isMine` [places, updates, 1..] holds.
-Value writeUpdates(OnnxNode &node, Value data, Value updates, Value isMine, const Reduction &reduction, int64_t axis) {
-  Type element = elementOf(data);
-  auto any = [&](Value which) {
-    Value counted = emitReduce(node, model::ReduceKind::max, emitCast(node, which, node.i64()), axis);
-    return emitSqueeze(node, emitElementwise(node, K::greater, {counted, node.splat(node.i64(), 0)}), axis);
-  };
-  Value written = any(isMine);
-  if (!reduction.kind) {
-    DimExpr count = dimsOf(isMine)[axis];
-    Value places = emitIota(node, node.i64(), count, axis, dimsOf(isMine).size());
-    Value found = emitElementwise(node, K::select, {isMine, places, node.splat(node.i64(), -1)});
-    Value last = emitReduce(node, model::ReduceKind::max, found, axis);
-    isMine = emitElementwise(node, K::logical_and, {isMine, emitElementwise(node, K::equal, {places, last})});
-  }
-  model::ReduceKind kind = reduction.kind.value_or(model::ReduceKind::sum);
-  Value neutral;
-  if (kind == model::ReduceKind::max || kind == model::ReduceKind::min) // the element itself takes part
-    neutral = emitUnsqueeze(node, data, axis);
-  else
-    neutral = node.splat(element, kind == model::ReduceKind::prod ? 1 : 0);
-  Value kept = emitElementwise(node, K::select, {isMine, updates, neutral});
-  Value joined = emitSqueeze(node, emitReduce(node, kind, kept, axis), axis);
-  if (reduction.join)
-    joined = emitElementwise(node, *reduction.join, {data, joined});
-  return emitElementwise(node, K::select, {written, joined, data});
+  auto kind = llvm::StringSwitch<std::optional<model::ScatterKind>>(text)
+                  .Case("none", model::ScatterKind::write)
+                  .Case("add", model::ScatterKind::sum)
+                  .Case("mul", model::ScatterKind::prod)
+                  .Case("max", model::ScatterKind::max)
+                  .Case("min", model::ScatterKind::min)
+                  .Default(std::nullopt);
+  if (!kind)
+    return node.fail("reduction '" + text + "' is not known");
+  if (*kind != model::ScatterKind::write && node.in(0).isBool())
+    return node.fail("data are of bool; supported with reduction 'none'");
+  if (node.in(0).element != node.in(2).element)
+    return node.fail("data and updates differ in element type");
+  return *kind;
 }
 
 LogicalResult importScatterElements(OnnxNode &node) {
   const OnnxValue &data = node.in(0), &indices = node.in(1), &updates = node.in(2);
-  auto reduction = reductionOf(node);
+  auto kind = reductionOf(node);
   auto axis = node.axis(node.integer("axis", 0), data.rank());
-  if (failed(reduction) || failed(axis))
+  if (failed(kind) || failed(axis))
     return failure();
-  if (data.rank() != indices.rank() || updates.dims != indices.dims || data.isBool() ||
-      data.element.isUnsignedInteger())
+  if (data.rank() != indices.rank() || updates.dims != indices.dims)
     return node.fail("data " + model::str(data.dims) + ", indices " + model::str(indices.dims) + " and updates " +
-                     model::str(updates.dims) + " do not fit, or are of bool or unsigned");
-  // Indices may cover a corner of the data: what lies beside it stays.
-  Value corner = node.emit(0);
-  for (int64_t i = 0; i < data.rank(); ++i) {
-    if (i == *axis)
-      continue;
-    if (!node.rules().atLeast(data.dims[i] - indices.dims[i], 0))
+                     model::str(updates.dims) + " do not fit");
+  // Axes before, that are as long, are walked side by side.
+  int64_t shared = 0;
+  while (shared < *axis && data.dims[shared] == indices.dims[shared])
+    ++shared;
+  for (int64_t i = shared; i < data.rank(); ++i)
+    if (i != *axis && !node.rules().atLeast(data.dims[i] - indices.dims[i], 0))
       return node.fail("indices " + model::str(indices.dims) + " reach beyond data " + model::str(data.dims));
-    corner = emitSlice(node, corner, i, DimExpr(0), indices.dims[i]);
-  }
-  Value at = emitUnsqueeze(node, fromZero(node, node.emit(1), data.dims[*axis]), *axis);
-  Value place = emitIota(node, node.i64(), data.dims[*axis], *axis, data.rank() + 1);
-  Value isMine = emitElementwise(node, K::equal, {at, place});
-  Value written = writeUpdates(node, corner, emitUnsqueeze(node, node.emit(2), *axis), isMine, *reduction, *axis + 1);
-  for (int64_t i = data.rank(); i-- > 0;) {
-    if (i == *axis || data.dims[i] == indices.dims[i])
-      continue;
-    Value beside = node.emit(0);
-    for (int64_t k = 0; k < i; ++k)
-      if (k != *axis)
-        beside = emitSlice(node, beside, k, DimExpr(0), indices.dims[k]);
-    beside = emitSlice(node, beside, i, indices.dims[i], data.dims[i] - indices.dims[i]);
-    written = emitConcat(node, {written, beside}, i);
-  }
-  return node.give(written);
+  Value to = node.emit(0), tuples = emitElementTuples(node, node.emit(1), *axis, shared);
+  return node.give(node.create<model::ScatterOp>(to.getType(), *kind, to, tuples, node.emit(2), uint64_t(shared)));
 }
 
 LogicalResult importScatterNd(OnnxNode &node) {
   const OnnxValue &data = node.in(0), &indices = node.in(1), &updates = node.in(2);
-  auto reduction = reductionOf(node);
-  if (failed(reduction))
+  auto kind = reductionOf(node);
+  if (failed(kind))
     return failure();
   auto width = indices.rank() ? indices.dims.back().constant() : std::nullopt;
-  if (!width || *width < 1 || *width > data.rank() || data.isBool() || data.element.isUnsignedInteger())
-    return node.fail("indices " + model::str(indices.dims) + " do not fit data " + model::str(data.dims) +
-                     ", or data are of bool or unsigned");
-  ArrayRef<DimExpr> dims(data.dims);
+  if (!width || *width < 1 || *width > data.rank())
+    return node.fail("indices " + model::str(indices.dims) + " do not fit data " + model::str(data.dims));
   model::Dims wanted(indices.dims.begin(), indices.dims.end() - 1);
-  wanted.append(dims.begin() + *width, dims.end());
+  wanted.append(data.dims.begin() + *width, data.dims.end());
   if (wanted != updates.dims)
     return node.fail("updates are " + model::str(updates.dims) + " but " + model::str(wanted) + " are wanted");
-  // Places in one row, updates in one row, what follows as it is.
-  DimExpr places = product(dims.take_front(*width)), count = product(ArrayRef(indices.dims).drop_back());
-  auto flat = [&](const DimExpr &first, Value value) {
-    model::Dims to{first};
-    to.append(dims.begin() + *width, dims.end());
-    return node.reshape(value, to);
-  };
-  Value tuples = node.reshape(emitCast(node, node.emit(1), node.i64()), {count, DimExpr(*width)}), at;
-  for (int64_t i = 0; i < *width; ++i) {
-    Value part = fromZero(node, emitSlice(node, tuples, 1, DimExpr(i), DimExpr(1)), dims[i]);
-    at = at ? emitElementwise(node, K::add,
-                              {emitElementwise(node, K::mul, {at, emitNumber(node, node.i64(), dims[i])}), part})
-            : part;
-  }
-  int64_t slices = data.rank() - *width;
-  model::Dims atDims{DimExpr(1), count}, placeDims{places, DimExpr(1)};
-  atDims.append(slices, DimExpr(1));
-  Value place = emitIota(node, node.i64(), places, 0, 2 + slices);
-  Value isMine = emitElementwise(node, K::equal, {node.reshape(at, atDims), place});
-  Value given = emitUnsqueeze(node, flat(count, node.emit(2)), 0);
-  Value written = writeUpdates(node, flat(places, node.emit(0)), given, isMine, *reduction, 1);
-  return node.give(node.reshape(written, data.dims));
+  Value to = node.emit(0), at = node.emit(1);
+  return node.give(node.create<model::ScatterOp>(to.getType(), *kind, to, at, node.emit(2), uint64_t(0)));
 }
 
 /// A cache whose rows from `write_indices` on are replaced, each batch at its own place.

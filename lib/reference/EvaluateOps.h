@@ -49,6 +49,9 @@ llvm::Error evaluateOp(model::SliceOp op, const Scope &scope, HostTensor &result
 llvm::Error evaluateOp(model::ConcatOp op, const Scope &scope, HostTensor &result);
 llvm::Error evaluateOp(model::GatherOp op, const Scope &scope, HostTensor &result);
 llvm::Error evaluateOp(model::GatherNdOp op, const Scope &scope, HostTensor &result);
+llvm::Error evaluateOp(model::CumulativeOp op, const Scope &scope, HostTensor &result);
+llvm::Error evaluateOp(model::TopKOp op, const Scope &scope, HostTensor &result);
+llvm::Error evaluateOp(model::ScatterOp op, const Scope &scope, HostTensor &result);
 llvm::Error evaluateOp(model::CastOp op, const Scope &scope, HostTensor &result);
 
 llvm::Error evaluateOp(model::ElementwiseOp op, const Scope &scope, HostTensor &result);

@@ -132,14 +132,14 @@ llvm::Error evaluateAny(Operation *op, const Scope &scope, MutableArrayRef<HostT
   return llvm::TypeSwitch<Operation *, llvm::Error>(op)
       .Case([&](model::QuantizeRowsOp quantize) { return evaluateOp(quantize, scope, results); })
       .Case<model::ConstantOp, model::SizesOp, model::IotaOp, model::ReshapeOp, model::TransposeOp, model::BroadcastOp,
-            model::SliceOp, model::ConcatOp, model::GatherOp, model::GatherNdOp, model::CastOp, model::ElementwiseOp,
-            model::ActivationOp, model::ReduceOp, model::SoftmaxOp, model::MatmulOp, model::LinearOp, model::NormOp,
-            model::EmbeddingOp, model::QuantizeOp, model::DequantizeOp, model::IntegerLinearOp, model::AttentionOp,
-            sattn::AttentionOp, sattn::SummarizeOp, sattn::ScoreOp, sattn::WeighOp, sattn::SelectOp, sattn::BandsOp,
-            sattn::CoarsenOp, sattn::DiagonalsOp, sattn::UnionOp, sattn::IntersectOp, sattn::RefineOp,
-            sattn::TransposeOp, sattn::ShareOp, sattn::AttendOp, sattn::LinearAttendOp, sattn::MergeOp,
-            sattn::CompactOp, sattn::ExpandOp, sattn::AttendAtOp, sattn::StoreIndexOp, sattn::LoadIndexOp,
-            sattn::StorePartialOp, sattn::LoadPartialOp>(
+            model::SliceOp, model::ConcatOp, model::GatherOp, model::GatherNdOp, model::CumulativeOp, model::TopKOp,
+            model::ScatterOp, model::CastOp, model::ElementwiseOp, model::ActivationOp, model::ReduceOp,
+            model::SoftmaxOp, model::MatmulOp, model::LinearOp, model::NormOp, model::EmbeddingOp, model::QuantizeOp,
+            model::DequantizeOp, model::IntegerLinearOp, model::AttentionOp, sattn::AttentionOp, sattn::SummarizeOp,
+            sattn::ScoreOp, sattn::WeighOp, sattn::SelectOp, sattn::BandsOp, sattn::CoarsenOp, sattn::DiagonalsOp,
+            sattn::UnionOp, sattn::IntersectOp, sattn::RefineOp, sattn::TransposeOp, sattn::ShareOp, sattn::AttendOp,
+            sattn::LinearAttendOp, sattn::MergeOp, sattn::CompactOp, sattn::ExpandOp, sattn::AttendAtOp,
+            sattn::StoreIndexOp, sattn::LoadIndexOp, sattn::StorePartialOp, sattn::LoadPartialOp>(
           [&](auto concrete) { return evaluateOp(concrete, scope, results.front()); })
       .Default([](Operation *other) { return fail(other, "the reference evaluator does not know this op"); });
 }

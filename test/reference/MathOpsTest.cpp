@@ -132,6 +132,8 @@ TEST_F(MathOps, Comparisons) {
 TEST_F(MathOps, Logic) {
   HostTensor a = vector("i1", {0, 0, 1, 1}), b = vector("i1", {0, 1, 0, 1});
   expectNumbers(map("logical_and", {a, b}), {0, 0, 0, 1});
+  expectNumbers(map("logical_and", {vector("i32", {6, -1}), vector("i32", {3, 9})}), {2, 9});
+  expectNumbers(map("logical_xor", {vector("ui8", {255, 6}), vector("ui8", {1, 3})}), {254, 5});
   expectNumbers(map("logical_or", {a, b}), {0, 1, 1, 1});
   expectNumbers(map("logical_xor", {a, b}), {0, 1, 1, 0});
   expectNumbers(map("equal", {a, b}), {1, 0, 0, 1});

@@ -36,6 +36,8 @@ static std::optional<plan::KernelKind> kindOf(func::FuncOp kernel) {
       kind = plan::KernelKind::select;
     else if (isa<sattn::CompactOp, sattn::ExpandOp>(op))
       kind = plan::KernelKind::compaction;
+    else if (isa<model::CumulativeOp, model::TopKOp, model::ScatterOp>(op))
+      kind = plan::KernelKind::lines;
     else if (isa<sattn::StoreIndexOp>(op) && !kind)
       kind = plan::KernelKind::index;
   }

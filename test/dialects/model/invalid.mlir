@@ -314,9 +314,9 @@ func.func @elementwise_c4(%x: tensor<2xi32>) {
 
 // -----
 
-func.func @elementwise_c4_logical(%x: tensor<2xi32>) {
-  // expected-error@+1 {{logical_and is not defined for 'i32'}}
-  %y = model.elementwise logical_and %x, %x : (tensor<2xi32>, tensor<2xi32>) -> tensor<2xi32>
+func.func @elementwise_c4_logical(%x: tensor<2xf32>) {
+  // expected-error@+1 {{logical_and is not defined for 'f32'}}
+  %y = model.elementwise logical_and %x, %x : (tensor<2xf32>, tensor<2xf32>) -> tensor<2xf32>
   return
 }
 

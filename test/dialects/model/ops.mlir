@@ -121,6 +121,28 @@ func.func @gather_nd(%data: tensor<4x5xi1>, %at: tensor<7x2xi64>) {
   return
 }
 
+// CHECK-LABEL: func.func @cumulative
+// CHECK: model.cumulative sum %{{.*}} axis 1 exclusive : tensor<2x16xi64>
+func.func @cumulative(%x: tensor<2x16xi64>) {
+  %c = model.cumulative sum %x axis 1 exclusive : tensor<2x16xi64>
+  return
+}
+
+// CHECK-LABEL: func.func @top_k
+// CHECK: model.top_k %{{.*}} axis 1 : tensor<2x4096xf32> -> tensor<2x8xi64>
+func.func @top_k(%x: tensor<2x4096xf32>) {
+  %places = model.top_k %x axis 1 : tensor<2x4096xf32> -> tensor<2x8xi64>
+  return
+}
+
+// CHECK-LABEL: func.func @scatter
+// CHECK: model.scatter write %{{.*}}, %{{.*}}, %{{.*}} batch_dims 0 : tensor<4x5xf32>, tensor<7x2xi64>, tensor<7xf32>
+func.func @scatter(%data: tensor<4x5xf32>, %at: tensor<7x2xi64>, %updates: tensor<7xf32>) {
+  %s = model.scatter write %data, %at, %updates batch_dims 0
+      : tensor<4x5xf32>, tensor<7x2xi64>, tensor<7xf32>
+  return
+}
+
 // CHECK-LABEL: func.func @cast
 // CHECK: model.cast %{{.*}} : tensor<2x4xi64> -> tensor<2x4xf32>
 func.func @cast(%mask: tensor<2x4xi64>) {
