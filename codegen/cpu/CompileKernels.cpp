@@ -41,7 +41,7 @@ llvm::Error findKernels(KernelImage &image) {
 } // namespace
 
 llvm::Expected<KernelImage> tamis::compileKernels(ModuleOp tiledKernels, const CpuTarget &target,
-                                                   llvm::function_ref<LogicalResult(PassManager &)> configure) {
+                                                  llvm::function_ref<LogicalResult(PassManager &)> configure) {
   KernelImage image;
   for (auto function : tiledKernels.getOps<func::FuncOp>())
     if (function.isPublic() && !function.isExternal())
@@ -57,7 +57,7 @@ llvm::Expected<KernelImage> tamis::compileKernels(ModuleOp tiledKernels, const C
   auto object = emitObject(tiledKernels, target);
   if (!object)
     return object.takeError();
-  auto bytes = linkImage(*object);
+  auto bytes = linkImage(*object, target.isArm() ? 65536 : 4096); // systems on AArch64 choose pages of up to 64 KiB
   if (!bytes)
     return bytes.takeError();
   image.bytes = std::move(*bytes);

@@ -19,7 +19,7 @@ struct KernelImage {
     uint64_t entry; ///< bytes from the image's base
     uint64_t size;  ///< bytes of code
   };
-  llvm::SmallVector<char, 0> bytes; ///< ELF, pages of 4 KiB
+  llvm::SmallVector<char, 0> bytes; ///< ELF, pages of 4 KiB, of AArch64 of 64 KiB
   std::vector<Kernel> kernels;      ///< in the module's order
 };
 

@@ -20,7 +20,9 @@ using namespace tamis;
 namespace {
 /// The level itself is only tuned for: code uses the features a plan lists and no others, whatever the CPU's name
 /// would allow.
-constexpr const char *kBaseCpu = "x86-64";
+const char *baseCpu(const CpuTarget &target) {
+  return target.isArm() ? "generic" : "x86-64";
+}
 
 std::string featureText(const CpuTarget &target) {
   return llvm::join(llvm::map_range(target.features, [](const std::string &feature) { return "+" + feature; }), ",");
@@ -33,21 +35,25 @@ llvm::Expected<std::unique_ptr<llvm::TargetMachine>> createMachine(const CpuTarg
     LLVMInitializeX86Target();
     LLVMInitializeX86TargetMC();
     LLVMInitializeX86AsmPrinter();
+    LLVMInitializeAArch64TargetInfo();
+    LLVMInitializeAArch64Target();
+    LLVMInitializeAArch64TargetMC();
+    LLVMInitializeAArch64AsmPrinter();
   });
   std::string message;
   llvm::Triple triple(target.triple);
   const llvm::Target *found = llvm::TargetRegistry::lookupTarget(triple, message);
   if (!found)
     return llvm::createStringError("no code generator for '%s': %s", target.triple.c_str(), message.c_str());
-  std::unique_ptr<llvm::TargetMachine> machine(
-      found->createTargetMachine(triple, kBaseCpu, featureText(target), llvm::TargetOptions(), llvm::Reloc::PIC_));
+  std::unique_ptr<llvm::TargetMachine> machine(found->createTargetMachine(triple, baseCpu(target), featureText(target),
+                                                                          llvm::TargetOptions(), llvm::Reloc::PIC_));
   if (!machine)
     return llvm::createStringError("no code generator for '%s'", target.name.c_str());
   return machine;
 }
 
 void setAttributes(llvm::Function &function, const CpuTarget &target) {
-  function.addFnAttr("target-cpu", kBaseCpu);
+  function.addFnAttr("target-cpu", baseCpu(target));
   function.addFnAttr("tune-cpu", target.cpu);
   function.addFnAttr("target-features", featureText(target));
   // Loops must not become calls of memset or memcpy: the image is linked against nothing.

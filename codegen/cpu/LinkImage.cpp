@@ -40,7 +40,7 @@ llvm::Error runLinker(llvm::ArrayRef<const char *> arguments, llvm::StringRef fo
 }
 } // namespace
 
-llvm::Expected<llvm::SmallVector<char, 0>> tamis::linkImage(llvm::ArrayRef<char> object) {
+llvm::Expected<llvm::SmallVector<char, 0>> tamis::linkImage(llvm::ArrayRef<char> object, unsigned pageBytes) {
   llvm::SmallString<128> folder;
   if (std::error_code error = llvm::sys::fs::createUniqueDirectory("tamis", folder))
     return llvm::createStringError(error, "no temporary folder can be made: %s", error.message().c_str());
@@ -60,12 +60,35 @@ llvm::Expected<llvm::SmallVector<char, 0>> tamis::linkImage(llvm::ArrayRef<char>
     if (error)
       return llvm::createStringError(error, "the object file cannot be written: %s", error.message().c_str());
   }
+  std::string most = "max-page-size=" + std::to_string(pageBytes),
+              usual = "common-page-size=" + std::to_string(pageBytes);
   // -z rodynamic leaves no writable segment; --no-undefined and -z text refuse whatever would need the dynamic linker.
-  const char *arguments[] = {"ld.lld", "-shared", "-Bsymbolic", "--no-undefined", "-z", "text",
-                             "-z", "separate-code", "-z", "rodynamic", "-z", "norelro", "-z", "noexecstack",
-                             "-z", "max-page-size=4096", "-z", "common-page-size=4096", "--hash-style=gnu",
-                             "--build-id=none", "--gc-sections", "--strip-all", "--threads=1",
-                             "-o", output.c_str(), input.c_str()};
+  const char *arguments[] = {"ld.lld",
+                             "-shared",
+                             "-Bsymbolic",
+                             "--no-undefined",
+                             "-z",
+                             "text",
+                             "-z",
+                             "separate-code",
+                             "-z",
+                             "rodynamic",
+                             "-z",
+                             "norelro",
+                             "-z",
+                             "noexecstack",
+                             "-z",
+                             most.c_str(),
+                             "-z",
+                             usual.c_str(),
+                             "--hash-style=gnu",
+                             "--build-id=none",
+                             "--gc-sections",
+                             "--strip-all",
+                             "--threads=1",
+                             "-o",
+                             output.c_str(),
+                             input.c_str()};
   if (llvm::Error error = runLinker(arguments, folder))
     return error;
   auto image = llvm::MemoryBuffer::getFile(output, /*IsText=*/false, /*RequiresNullTerminator=*/false);

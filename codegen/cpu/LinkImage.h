@@ -11,6 +11,6 @@ namespace tamis {
 /// Links one object into an ELF image of one read-only and one executable segment, 4 KiB pages, with no relocation, no
 /// import and no writable data. The same object gives the same bytes. Errors: an undefined symbol or a pointer table,
 /// with the linker's words. Thread-safe; calls wait for each other.
-llvm::Expected<llvm::SmallVector<char, 0>> linkImage(llvm::ArrayRef<char> object);
+llvm::Expected<llvm::SmallVector<char, 0>> linkImage(llvm::ArrayRef<char> object, unsigned pageBytes);
 
 } // namespace tamis

@@ -22,11 +22,19 @@ const char *const kRelevant[] = {
 llvm::Expected<CpuTarget> CpuTarget::parse(llvm::StringRef name) {
   CpuTarget target;
   target.name = name.str();
+  if (name == "aarch64") { // what every one of them has
+    target.triple = "aarch64-unknown-linux-gnu";
+    target.cpu = "generic";
+    target.features = {"fp-armv8", "neon"};
+    target.lanes = 4;
+    target.registers = 32;
+    return target;
+  }
   target.triple = "x86_64-unknown-linux-gnu";
   target.cpu = name == "host" ? llvm::sys::getHostCPUName().str() : name.str();
   if (llvm::X86::parseArchX86(target.cpu, /*Only64Bit=*/true) == llvm::X86::CK_None)
-    return llvm::createStringError("unknown cpu target '%s'; known are host, x86-64-v2, x86-64-v3, x86-64-v4 and "
-                                   "LLVM's names of x86-64 processors such as znver4",
+    return llvm::createStringError("unknown cpu target '%s'; known are host, x86-64-v2, x86-64-v3, x86-64-v4, "
+                                   "aarch64 and LLVM's names of x86-64 processors such as znver4",
                                    target.name.c_str());
   llvm::SmallVector<llvm::StringRef> named;
   llvm::X86::getFeaturesForCPU(target.cpu, named);

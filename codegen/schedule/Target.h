@@ -9,7 +9,7 @@
 
 namespace tamis {
 
-/// A CPU that code is generated for: an x86-64 level, or a named CPU such as `znver4`.
+/// A CPU that code is generated for: an x86-64 level, a named CPU such as `znver4`, or AArch64 with NEON.
 struct CpuTarget {
   std::string name;                  ///< as given: "x86-64-v4"
   std::string triple;                ///< "x86_64-unknown-linux-gnu"
@@ -18,7 +18,9 @@ struct CpuTarget {
   unsigned lanes;                    ///< f32 elements of a vector register: 4, 8 or 16
   unsigned registers;                ///< vector registers: 16 or 32
 
-  /// `x86-64-v2`, `x86-64-v3`, `x86-64-v4`, `host`, or an LLVM CPU name of this architecture.
+  bool isArm() const { return llvm::StringRef(triple).starts_with("aarch64"); }
+
+  /// `x86-64-v2`, `x86-64-v3`, `x86-64-v4`, `host`, LLVM's name of an x86-64 CPU, or `aarch64`.
   /// Errors: an unknown name; the message lists the levels.
   static llvm::Expected<CpuTarget> parse(llvm::StringRef name);
 };

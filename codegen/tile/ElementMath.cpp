@@ -26,7 +26,7 @@ static bool isUnsigned(Type element) {
 }
 
 ElementMath::ElementMath(ImplicitLocOpBuilder &builder, const CpuTarget &target)
-    : builder(builder), hasHalfConversion(llvm::is_contained(target.features, "f16c")) {}
+    : builder(builder), hasHalfConversion(target.isArm() || llvm::is_contained(target.features, "f16c")) {}
 
 bool ElementMath::isSupported(Type element) {
   return isHalf(element) || element.isF32() || element.isF64() || element.isInteger(4) ||

@@ -217,6 +217,18 @@ Value ByteTiler::dot(Value sum, Value x, Value w) {
 Value ByteTiler::pairs(Value sum, Value x, Value w) {
   auto words = vectorOf(lanes * 2, b.getI16Type());
   Value xs = vector::BitCastOp::create(b, words, x), ws = vector::BitCastOp::create(b, words, w);
+  if (target.isArm()) { // byte by byte, in 32 bits
+    Type quads = sum.getType();
+    Value left = vector::BitCastOp::create(b, cast<VectorType>(quads), x);
+    Value right = vector::BitCastOp::create(b, cast<VectorType>(quads), w);
+    for (int64_t i = 0; i < kGroup; ++i) {
+      Value up = number(8 * (kGroup - 1 - i), quads), down = number(8 * (kGroup - 1), quads);
+      Value byte = arith::ShRUIOp::create(b, arith::ShLIOp::create(b, left, up), down);
+      Value factor = arith::ShRSIOp::create(b, arith::ShLIOp::create(b, right, up), down);
+      sum = arith::AddIOp::create(b, sum, arith::MulIOp::create(b, byte, factor));
+    }
+    return sum;
+  }
   Value eight = number(8, words);
   Value xEven = arith::AndIOp::create(b, xs, number(0xff, words)), xOdd = arith::ShRUIOp::create(b, xs, eight);
   Value wEven = arith::ShRSIOp::create(b, arith::ShLIOp::create(b, ws, eight), eight);

@@ -89,7 +89,7 @@ LogicalResult tamis::runTargetPhase(ModuleOp module, llvm::ArrayRef<CpuTarget> t
       return module.emitError("cannot generate code for ") << target.name << ": " << llvm::toString(image.takeError());
     CodeSection &section = code.emplace_back();
     section.name = target.name;
-    section.machine = llvm::ELF::EM_X86_64;
+    section.machine = target.isArm() ? llvm::ELF::EM_AARCH64 : llvm::ELF::EM_X86_64;
     section.features = target.features;
     section.image.assign(image->bytes.begin(), image->bytes.end());
     for (const KernelImage::Kernel &kernel : image->kernels)

@@ -254,7 +254,7 @@ Command addCompileCommand(CLI::App &parent) {
   app->add_option(
          "--target", options->targets,
          "what to generate code for, separated by commas: cpu (x86-64-v4 and x86-64-v3 in one plan), host, "
-         "x86-64-v2, x86-64-v3, x86-64-v4, cpu:NAME such as cpu:znver4; cuda:sm_80 and other NVIDIA GPUs, as PTX")
+         "x86-64-v2, x86-64-v3, x86-64-v4, cpu:NAME such as cpu:znver4, aarch64; cuda:sm_80 and other NVIDIA GPUs, as PTX")
       ->option_text("LIST [cpu]");
   addList(*app, "--dim", options->dims, "range of a named size, or the size itself; may be repeated")
       ->option_text("NAME=LOW..HIGH | NAME=NUMBER");
