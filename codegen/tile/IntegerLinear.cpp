@@ -221,8 +221,8 @@ Value ByteTiler::pairs(Value sum, Value x, Value w) {
     Type quads = sum.getType();
     Value left = vector::BitCastOp::create(b, cast<VectorType>(quads), x);
     Value right = vector::BitCastOp::create(b, cast<VectorType>(quads), w);
-    for (int64_t i = 0; i < kGroup; ++i) {
-      Value up = number(8 * (kGroup - 1 - i), quads), down = number(8 * (kGroup - 1), quads);
+    for (int64_t i = 0; i < kByteGroup; ++i) {
+      Value up = number(8 * (kByteGroup - 1 - i), quads), down = number(8 * (kByteGroup - 1), quads);
       Value byte = arith::ShRUIOp::create(b, arith::ShLIOp::create(b, left, up), down);
       Value factor = arith::ShRSIOp::create(b, arith::ShLIOp::create(b, right, up), down);
       sum = arith::AddIOp::create(b, sum, arith::MulIOp::create(b, byte, factor));
