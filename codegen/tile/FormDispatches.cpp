@@ -38,8 +38,8 @@ bool isInlineConstant(Value value) {
 bool readsInPlace(Operation *op) {
   if (auto embedding = dyn_cast<model::EmbeddingOp>(op))
     return embedding.getTable().getDefiningOp<model::DequantizeOp>() != nullptr;
-  return isa<model::AttentionOp, model::IntegerLinearOp, model::DequantizeOp, model::CumulativeOp, model::TopKOp,
-             model::ScatterOp>(op) ||
+  return isa<model::AttentionOp, model::IntegerLinearOp, model::DequantizeOp, model::QuantizeRowsOp,
+             model::CumulativeOp, model::TopKOp, model::ScatterOp>(op) ||
          isa<sattn::SattnDialect>(op->getDialect());
 }
 

@@ -66,3 +66,20 @@ func.func @main(%q: tensor<?x64xui8, #model.dims<"n", "64">> {model.name = "q"})
       tensor<?x1xf32, #model.dims<"n", "1">>, tensor<?x1xui8, #model.dims<"n", "1">>
   return %y, %s : tensor<?x32xui8, #model.dims<"n", "32">>, tensor<?x1xf32, #model.dims<"n", "1">>
 }
+
+// -----
+
+// Rows that are known and few are read from memory, as there is no map for them.
+// CHECK-LABEL: func.func @quantize_rows(%arg0: tensor<2x4xf32>)
+// CHECK-LABEL: func.func @main
+// CHECK: %[[ROWS:.*]] = plan.constant
+// CHECK: plan.dispatch @quantize_rows(%[[ROWS]])
+// TILED: func.func @quantize_rows(%arg0: memref
+func.func @main(%x: tensor<?x4xf32, #model.dims<"n", "4">> {model.name = "x"})
+    -> (tensor<2x4xui8> {model.name = "y"}, tensor<?x4xf32, #model.dims<"n", "4">> {model.name = "z"})
+    attributes {model.symbols = [#model.symbol<"n", 1, 64>]} {
+  %c = model.constant dense<[[1.0, 2.0, -3.0, 4.0], [0.5, 6.0, 7.0, -8.0]]> : tensor<2x4xf32>
+  %q, %s, %p = model.quantize_rows %c : tensor<2x4xf32> -> tensor<2x4xui8>, tensor<2x1xf32>, tensor<2x1xui8>
+  %z = model.activation relu %x : tensor<?x4xf32, #model.dims<"n", "4">>
+  return %q, %z : tensor<2x4xui8>, tensor<?x4xf32, #model.dims<"n", "4">>
+}
