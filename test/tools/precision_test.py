@@ -80,6 +80,9 @@ class Precision(CommandTest):
         self.assertNotEqual(chosen["plain"], "f32", said)
         self.assertLessEqual(report["error"]["cosine"], 0.005)
         self.assertGreater(report["layers"][1]["errors"]["int8(algorithm=rtn)"], 0.005)
+        inspected = self.tamis("inspect", "auto.plan").stdout
+        self.assertRegex(inspected, r"plain +64 +64 +int8\(algorithm=rtn\) +\d")
+        self.assertRegex(inspected, r"wild +64 +64 +f32 *\n")
         # The same again from the policy, which is the report's.
         self.assertEqual(json.loads((self.folder / "policy.json").read_text()), report["policy"])
         self.compile("again.plan", "--precision=@policy.json", "--calibrate=passages.npz")

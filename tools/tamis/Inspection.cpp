@@ -5,6 +5,7 @@
 #include "tools/tamis/Inspection.h"
 #include "tools/tamis/AttentionReport.h"
 #include "tools/tamis/GpuReport.h"
+#include "tools/tamis/PrecisionReport.h"
 #include "tools/tamis/Sizes.h"
 #include "tools/tamis/Table.h"
 #include <cstring>
@@ -134,6 +135,8 @@ std::string Inspection::reportsText() const {
     try {
       if (!strcmp(section.name, "attention"))
         text += "\n" + attentionText(reportOf(section));
+      else if (!strcmp(section.name, "precision"))
+        text += "\n" + precisionText(reportOf(section));
       else if (!strcmp(section.name, "gpu"))
         text += "\n" + gpuText(reportOf(section));
     } catch (const nlohmann::json::exception &error) {
