@@ -104,7 +104,7 @@ private:
   LogicalResult replace(plan::DispatchOp dispatch) {
     auto kernel = kernels ? kernels.lookupSymbol<func::FuncOp>(dispatch.getKernel()) : func::FuncOp();
     if (!kernel || !kernel.getBody().hasOneBlock() || kernel.getNumArguments() != dispatch.getInputs().size() ||
-        dispatch.getNumResults() != 1)
+        kernel.getNumResults() != dispatch.getNumResults() || dispatch.getNumResults() == 0)
       return dispatch.emitError("the kernel '") << dispatch.getKernel() << "' has no form of model ops";
     IRMapping map;
     for (auto [argument, input] : llvm::zip_equal(kernel.getArguments(), dispatch.getInputs()))
@@ -112,7 +112,8 @@ private:
     Block &body = kernel.getBody().front();
     for (Operation &op : body.without_terminator())
       builder.clone(op, map);
-    Value result = map.lookup(body.getTerminator()->getOperand(0));
+    OperandRange returned = body.getTerminator()->getOperands();
+    Value result = map.lookup(returned[0]);
     // An op of its own gives the result, also where a kernel only hands its operand on.
     if (!result.getDefiningOp() || result.getDefiningOp()->getBlock() != &main.front())
       return dispatch.emitError("the kernel '") << dispatch.getKernel() << "' computes nothing";
@@ -120,6 +121,8 @@ private:
     for (Attribute source : dispatch.getSources())
       inlined.sources.push_back(cast<StringAttr>(source).getValue().str());
     dispatches.push_back(std::move(inlined));
+    for (auto [value, old] : llvm::zip_equal(returned.drop_front(), dispatch.getResults().drop_front()))
+      old.replaceAllUsesWith(reshape(dispatch.getLoc(), map.lookup(value), old.getType()));
     replace(dispatch, reshape(dispatch.getLoc(), result, dispatch.getResult(0).getType()));
     return success();
   }

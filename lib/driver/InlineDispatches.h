@@ -13,7 +13,7 @@ namespace tamis {
 struct InlinedDispatch {
   std::string name;                 ///< of its kernel
   std::vector<std::string> sources; ///< nodes of the model
-  mlir::Operation *op;              ///< gives its result
+  mlir::Operation *op;              ///< gives its result, the first of several
 };
 
 /// Undoes tamis-form-dispatches: `main` of `program` gets the ops of each kernel in the place of its dispatches, model

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Quantized models: what the plans compute against ONNX Runtime.
 
-    quantized_test.py --tamis FILE ops|weights|activations|calibration
+    quantized_test.py --tamis FILE ops|weights|activations|rows|calibration
 
 ops: models of single quantized ops, integers to one unit in the last place. weights: `tamis compile --weights` against the
-float model. activations: what rounding them costs. calibration: what
-the algorithms gain that know what layers are given.
+float model. activations: what rounding them costs. rows: bytes that
+leave kernels which compute more. calibration: what the algorithms gain that know what layers are given.
 """
 
 import argparse
@@ -18,6 +18,8 @@ import numpy as np
 import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
+
+from safetensors.numpy import save_file
 
 import encoders
 from encoder_test import random_inputs, run
@@ -268,6 +270,47 @@ def activations(tamis):
                 raise SystemExit(f"inputs from {low} to {high}: the error is {found}, expected {expected}")
 
 
+BYTE_ROWS = """
+!x = tensor<?x64xf32, #model.dims<"n", "64">>
+!q = tensor<?x64xui8, #model.dims<"n", "64">>
+!s = tensor<?x1xf32, #model.dims<"n", "1">>
+!z = tensor<?x1xui8, #model.dims<"n", "1">>
+!i = tensor<?x64xi32, #model.dims<"n", "64">>
+func.func @main(%x: !x {model.name = "x"}) -> (!x {model.name = "y"}) attributes {model.symbols = [#model.symbol<"n", 1, 64>]} {
+  %g = model.weight "g" : tensor<64xf32>
+  %w = model.weight "w" : tensor<64x64xi8>
+  %r = model.norm rms %x scale %g axis 1 epsilon 1.0e-5 : !x, tensor<64xf32> -> !x
+  %q, %s, %z = model.quantize_rows %r : !x -> !q, !s, !z
+  %sums = model.integer_linear %q, %w input_zero_point %z : !q, tensor<64x64xi8>, !z -> !i
+  %0 = model.cast %sums : !i -> !x
+  %1 = model.elementwise mul %0, %s : (!x, !s) -> !x
+  %2 = model.activation gelu %1 : !x
+  %q2, %s2, %z2 = model.quantize_rows %2 : !x -> !q, !s, !z
+  %sums2 = model.integer_linear %q2, %w input_zero_point %z2 : !q, tensor<64x64xi8>, !z -> !i
+  %3 = model.cast %sums2 : !i -> !x
+  %4 = model.elementwise mul %3, %s2 : (!x, !s) -> !x
+  %y = model.elementwise add %4, %r : (!x, !x) -> !x
+  return %y : !x
+}
+"""
+
+
+def rows(tamis):
+    """Bytes that leave the kernels which compute the rows: those give several results, each of which is followed."""
+    random = np.random.default_rng(8)
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        (folder / "model.mlir").write_text(BYTE_ROWS)
+        save_file({"g": random.random(64, dtype=np.float32), "w": random.integers(-3, 4, (64, 64)).astype(np.int8)},
+                  folder / "model.safetensors")
+        run(tamis, "compile", folder / "model.mlir", "-o", folder / "model.plan")
+        told = subprocess.run([tamis, "verify", folder / "model.plan", folder / "model.mlir", "--layers"],
+                              capture_output=True, text=True)
+        print(told.stdout)
+        if told.returncode or told.stdout.count("quantize_rows") != 2:
+            raise SystemExit(f"two kernels that write bytes are not followed: {told.stderr}")
+
+
 def calibration(tamis):
     """Inputs that depend on each other, one of them far larger than the rest: what the algorithms gain over rounding."""
     random = np.random.default_rng(7)
@@ -322,9 +365,9 @@ def calibration(tamis):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--tamis", required=True)
-    parser.add_argument("part", choices=["ops", "weights", "activations", "calibration"])
+    parser.add_argument("part", choices=["ops", "weights", "activations", "rows", "calibration"])
     arguments = parser.parse_args()
-    parts = {"ops": ops, "weights": weights, "activations": activations, "calibration": calibration}
+    parts = {"ops": ops, "weights": weights, "activations": activations, "rows": rows, "calibration": calibration}
     parts[arguments.part](arguments.tamis)
 
 

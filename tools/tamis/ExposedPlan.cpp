@@ -4,6 +4,7 @@
 
 #include "tools/tamis/ExposedPlan.h"
 #include "runtime/session/LoadedPlan.h"
+#include <set>
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
@@ -16,17 +17,22 @@ public:
   Exposer(plan::PlanT &data, plan::ProgramT &program)
       : data(data), program(program), outputOfBuffer(program.arena.size(), kNone) {}
 
-  /// The output of each dispatch's result; empty when the plan does not say where a value lies.
+  /// The output of each dispatch's first result; empty when the plan does not say where a value lies.
   std::vector<size_t> run() {
     std::vector<size_t> results;
+    std::set<uint32_t> written; // outputs of the plan: the first dispatch that names one writes it
     for (uint32_t i = 0; i < program.dispatches.size(); ++i) {
-      std::vector<plan::BufferRef> &references = program.dispatches[i]->buffers;
-      for (size_t j = 0; j < references.size(); ++j)
-        if (references[j].kind() == plan::BufferKind_Arena && !expose(references[j], i, j + 1 == references.size()))
+      for (plan::BufferRef &reference : program.dispatches[i]->buffers) {
+        bool isResult = false;
+        if (reference.kind() == plan::BufferKind_Output)
+          isResult = written.insert(reference.index()).second;
+        else if (reference.kind() == plan::BufferKind_Arena && !expose(reference, i, isResult))
           return {};
-      if (references.empty() || references.back().kind() != plan::BufferKind_Output)
+        if (isResult && results.size() == i)
+          results.push_back(reference.index());
+      }
+      if (results.size() == i)
         return {};
-      results.push_back(references.back().index());
     }
     return results;
   }
@@ -34,13 +40,13 @@ public:
 private:
   static constexpr uint32_t kNone = ~0u;
 
-  /// `reference` is of dispatch `now`, which writes it (`isResult`) or reads it.
-  bool expose(plan::BufferRef &reference, uint32_t now, bool isResult) {
+  /// `reference` is of dispatch `now`, which writes it (`isResult`) or reads it: no two values share a place then.
+  bool expose(plan::BufferRef &reference, uint32_t now, bool &isResult) {
     for (size_t i = 0; i < program.arena.size(); ++i) {
       const plan::ArenaBufferT &buffer = *program.arena[i];
-      bool alive = isResult ? buffer.first == now : buffer.first < now && now <= buffer.last;
-      if (buffer.offset != reference.index() || !alive)
+      if (buffer.offset != reference.index() || now < buffer.first || buffer.last < now)
         continue;
+      isResult = buffer.first == now;
       uint32_t &output = outputOfBuffer[i];
       if (output == kNone) {
         output = uint32_t(data.outputs.size());

@@ -19,8 +19,8 @@ public:
   static Result<ExposedPlan> make(const Plan &plan, const LoadOptions &options);
 
   const Plan &plan() const { return loaded; }
-  /// The output that holds the result of dispatch `index`. Of intermediate values only the bytes are known: such an
-  /// output has elements u8 and one dim.
+  /// The output that holds the result of dispatch `index`, the first of several. Of intermediate values only the bytes
+  /// are known: such an output has elements u8 and one dim.
   size_t outputOf(size_t index) const { return outputs[index]; }
 
 private:
