@@ -14,6 +14,11 @@ RegisterTile tamis::linearTile(const CpuTarget &target) {
   return {target.registers == 32 ? 8u : 4u, 3};
 }
 
+int64_t tamis::packedLinearRows(int64_t K) {
+  constexpr int64_t least = 256;
+  return std::max(linearRows(K), least);
+}
+
 int64_t tamis::linearRows(int64_t K) {
   constexpr int64_t inputBytes = 512 << 10, least = 96, most = 512, unit = 8; // a multiple of all tiles' rows
   int64_t rows = inputBytes / (std::max<int64_t>(K, 1) * int64_t(sizeof(float)));

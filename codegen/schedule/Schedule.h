@@ -17,6 +17,9 @@ inline constexpr int64_t kPanelColumns = 48;
 /// the second-level cache while all panels pass by, so that weights are read from further away once a block.
 int64_t linearRows(int64_t K);
 
+/// The same where a work group unpacks its panel of weights first: enough to make little of that.
+int64_t packedLinearRows(int64_t K);
+
 /// Rows up to which a linear unpacks its weights in registers, where they stay packed in the plan; for more, a work
 /// group unpacks its panel first.
 inline constexpr unsigned kUnpackedRows = 8;

@@ -54,8 +54,8 @@ FailureOr<LinearKernel> LinearKernel::analyse(func::FuncOp kernel) {
   return result;
 }
 
-LinearTiler::LinearTiler(KernelBuilder &builder, const LinearKernel &kernel, const CpuTarget &target)
-    : b(builder), kernel(kernel), tile(linearTile(target)), lanes(target.lanes),
+LinearTiler::LinearTiler(KernelBuilder &builder, const LinearKernel &kernel, const CpuTarget &target, int64_t blockRows)
+    : b(builder), kernel(kernel), tile(linearTile(target)), lanes(target.lanes), blockRows(blockRows),
       epilogue(builder, LinearOp(kernel.linear).getResult(), kernel.epilogue) {
   LinearOp linear = kernel.linear;
   input = b.bufferOf(linear.getInput());
@@ -65,7 +65,6 @@ LinearTiler::LinearTiler(KernelBuilder &builder, const LinearKernel &kernel, con
 
 void LinearTiler::forGroups(function_ref<void(Value panel, Value low, Value high, int64_t columns)> body) {
   int64_t panels = panelsOf(kernel.N), narrow = kernel.N % kPanelColumns;
-  int64_t blockRows = linearRows(kernel.K);
   Value rows = b.size(kernel.rows);
   b.loop(b.begin(), b.end(), 1, [&](Value group) {
     Value panel = b.rem(group, b.index(panels));
@@ -176,7 +175,7 @@ LogicalResult tamis::tileLinear(func::FuncOp function, const CpuTarget &target) 
   if (failed(kernel))
     return failure();
   KernelBuilder builder(function);
-  LinearTiler tiler(builder, *kernel, target);
+  LinearTiler tiler(builder, *kernel, target, linearRows(kernel->K));
   Value weights = builder.bufferOf(kernel->linear.getWeight());
   int64_t elements = kernel->K * kPanelColumns;
   tiler.forGroups([&](Value panel, Value low, Value high, int64_t columns) {
@@ -192,7 +191,9 @@ Launch tamis::linearLaunch(func::FuncOp function) {
   if (!linear)
     return {0, 0};
   int64_t N = cast<RankedTensorType>(linear.getType()).getShape().back();
-  int64_t blockRows = linearRows(cast<RankedTensorType>(linear.getInput().getType()).getShape().back());
+  int64_t K = cast<RankedTensorType>(linear.getInput().getType()).getShape().back();
+  bool isPacked = linear.getWeight().getDefiningOp<DequantizeOp>() != nullptr;
+  int64_t blockRows = isPacked ? packedLinearRows(K) : linearRows(K);
   DimExpr blocks = DimExpr::floorDiv(rowsOf(linear) + (blockRows - 1), blockRows);
   return {blocks * panelsOf(N), 0};
 }

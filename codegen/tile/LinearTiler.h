@@ -21,7 +21,8 @@ struct LinearKernel {
 
 class LinearTiler {
 public:
-  LinearTiler(KernelBuilder &builder, const LinearKernel &kernel, const CpuTarget &target);
+  /// `blockRows`: of a work group.
+  LinearTiler(KernelBuilder &builder, const LinearKernel &kernel, const CpuTarget &target, int64_t blockRows);
 
   /// A panel of weights of f32, [K][kPanelColumns].
   struct Panel {
@@ -54,6 +55,7 @@ private:
   const LinearKernel &kernel;
   RegisterTile tile;
   unsigned lanes;
+  int64_t blockRows;
   LinearEpilogue epilogue;
   mlir::Value bias;
 };

@@ -19,7 +19,7 @@ namespace tamis {
 /// }
 /// ```
 /// The buffer of the integers holds words, those of scales, zero points and minima units (PackWords.h); a zero point
-/// that is a constant of the kernel has none. Work groups are those of tileLinear.
+/// that is a constant of the kernel has none. Work groups are those of tileLinear, of packedLinearRows(K) rows.
 ///
 /// Up to kUnpackedRows rows, weights become f32 in registers, once for all rows: a masked word converts to the integer
 /// times a power of two, which the input was divided by before. Sums are of f32: of a group's inputs times integers,

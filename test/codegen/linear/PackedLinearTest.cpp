@@ -151,7 +151,7 @@ class PackedLookupTest : public PackedLinearTest {};
 TEST_P(PackedLinearTest, RowCounts) {
   for (const char *integer : {"ui4", "i8"}) {
     compile({96, 64, 32, integer, "f16"});
-    for (int64_t rows : {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 16, 17, 95, 96, 97, 129})
+    for (int64_t rows : {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 16, 17, 95, 96, 97, 129, 513, 1100})
       check(rows);
   }
 }
