@@ -27,11 +27,11 @@ double tamis::bytesOf(const LayerPrecision &layer, llvm::StringRef precision) {
   if (precision == precision::kUnchanged)
     return numbers * sizeof(float);
   QuantizeOptions options = llvm::cantFail(parseQuantizeOptions(precision));
-  int64_t shared = layer.isTable ? layer.outputs : layer.inputs; // tables have a scale a row, of 8 bits
-  int64_t group = layer.isTable || options.group == 0 ? shared : options.group;
-  int64_t bits = layer.isTable ? 8 : options.bits;
-  double units = numbers / double(std::max<int64_t>(1, std::min(group, shared)));
-  return numbers * double(bits) / 8 + units * (sizeof(float) + (options.symmetric || layer.isTable ? 0 : 1));
+  int64_t shared = layer.isTable ? layer.outputs : layer.inputs; // a row of either has scales of its own
+  bool hasGroups = options.group != 0 && options.group < shared;
+  double units = numbers / double(std::max<int64_t>(1, hasGroups ? options.group : shared));
+  double scaleBytes = hasGroups ? 2 : sizeof(float); // groups have scales of f16
+  return numbers * double(options.bits) / 8 + units * (scaleBytes + (options.symmetric ? 0 : 1));
 }
 
 double tamis::secondsOf(const LayerPrecision &layer, llvm::StringRef precision, int64_t rows) {

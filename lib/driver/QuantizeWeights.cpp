@@ -192,21 +192,49 @@ private:
 
   /// `matrix`: rows of `columns` numbers; `moments` of what multiplies them, empty for rounding to nearest.
   FailureOr<Integers> round(Location loc, const std::string &key, ArrayRef<float> matrix, int64_t columns,
-                            int64_t group, int64_t bits, bool symmetric, ArrayRef<float> moments = {}) {
-    auto rounded = roundToNearest(matrix, columns, group, bits, symmetric);
+                            const RoundOptions &how, ArrayRef<float> moments = {}) {
+    std::vector<float> importance;
+    for (int64_t i = 0; !moments.empty() && i < columns; ++i)
+      importance.push_back(moments[i * columns + i]);
+    auto rounded = roundToNearest(matrix, columns, how, importance);
     if (!rounded)
       return emitError(loc) << "weight '" << key << "' " << llvm::toString(rounded.takeError());
     if (!moments.empty())
       roundByMoments(*rounded, matrix, moments);
-    Type element = symmetric ? builder.getIntegerType(bits) : builder.getIntegerType(bits, /*isSigned=*/false);
-    std::string name = key + ".int" + std::to_string(bits);
+    Type element =
+        how.symmetric ? builder.getIntegerType(how.bits) : builder.getIntegerType(how.bits, /*isSigned=*/false);
+    std::string name = key + ".int" + std::to_string(how.bits);
     int64_t rows = rounded->rows, groups = rounded->groups();
     Integers result;
     result.q = weight(name, element, {rows, columns}, rounded->integers);
-    result.scale = floats(name + ".scale", {rows, groups}, rounded->scales);
-    if (!symmetric)
+    if (how.halfScales && hasHalfScales(*rounded)) {
+      std::vector<uint16_t> halves(rounded->scales.size());
+      llvm::transform(rounded->scales, halves.begin(), halfBits);
+      result.scale = weight(name + ".scale", builder.getF16Type(), {rows, groups},
+                            {reinterpret_cast<const char *>(halves.data()), halves.size() * sizeof(uint16_t)});
+    } else {
+      result.scale = floats(name + ".scale", {rows, groups}, rounded->scales);
+    }
+    if (!how.symmetric)
       result.zeroPoint = weight(name + ".zero_point", element, {rows, groups}, rounded->zeroPoints);
     return result;
+  }
+
+  /// How rows of so many columns are rounded that stay packed.
+  RoundOptions packedOptions(int64_t columns) const {
+    RoundOptions how{options.group == 0 ? columns : std::min(options.group, columns), options.bits, options.symmetric};
+    how.group = std::max<int64_t>(how.group, 1);
+    how.halfScales = true;
+    how.searches = options.bits < 8; // of 256 integers hardly one is lost
+    return how;
+  }
+
+  /// Their numbers.
+  Value dense(Location loc, const Integers &integers, int64_t group) {
+    auto shape = cast<RankedTensorType>(integers.q.getType()).getShape();
+    return DequantizeOp::create(builder, loc, RankedTensorType::get(shape, builder.getF32Type()), integers.q,
+                                integers.scale, integers.zeroPoint, builder.getI64IntegerAttr(group),
+                                builder.getI64IntegerAttr(1));
   }
 
   Value floats(std::string key, ArrayRef<int64_t> shape, ArrayRef<float> numbers) {
@@ -241,19 +269,15 @@ private:
         op.getInputMutable().assign(smooth(op, *input));
       }
     }
-    bool whole = options.group == 0 || options.group >= columns;
-    auto integers =
-        round(loc, keyOf(op.getWeight()), numbers, columns, whole ? std::max<int64_t>(columns, 1) : options.group,
-              options.bits, options.symmetric, moments);
+    RoundOptions how = packedOptions(columns);
+    if (multipliesIntegers(columns))
+      how.halfScales = how.searches = false;
+    auto integers = round(loc, keyOf(op.getWeight()), numbers, columns, how, moments);
     if (failed(integers))
       return failure();
     if (multipliesIntegers(columns))
       return multiplyIntegers(op, *integers);
-    auto dense = DequantizeOp::create(builder, loc, RankedTensorType::get({rows, columns}, builder.getF32Type()),
-                                      integers->q, integers->scale, integers->zeroPoint,
-                                      whole ? IntegerAttr() : builder.getI64IntegerAttr(options.group),
-                                      whole ? IntegerAttr() : builder.getI64IntegerAttr(1));
-    op.getWeightMutable().assign(dense);
+    op.getWeightMutable().assign(dense(loc, *integers, how.group));
     op.setTransposed(true);
     return success();
   }
@@ -293,7 +317,7 @@ private:
     return success();
   }
 
-  /// Rows of bytes, each in its own unit: looked up first, then dequantized.
+  /// As the weights of layers; with bytes that have one unit a row, these are looked up first, then dequantized.
   LogicalResult quantize(EmbeddingOp op) {
     auto table = valueOf(op.getTable(), weights);
     if (failed(table))
@@ -301,10 +325,15 @@ private:
     Location loc = op.getLoc();
     builder.setInsertionPoint(op);
     int64_t width = table->shape[1];
-    auto integers = round(loc, keyOf(op.getTable()), table->values<float>(), width, std::max<int64_t>(width, 1), 8,
-                          /*symmetric=*/true);
+    bool ofRows = multipliesIntegers(width);
+    RoundOptions how = ofRows ? RoundOptions{std::max<int64_t>(width, 1), 8, /*symmetric=*/true} : packedOptions(width);
+    auto integers = round(loc, keyOf(op.getTable()), table->values<float>(), width, how);
     if (failed(integers))
       return failure();
+    if (!ofRows) {
+      op.getTableMutable().assign(dense(loc, *integers, how.group));
+      return success();
+    }
     Dims dims = dimsOf(op.getType()), rows = dims;
     rows.back() = 1;
     Type element = cast<RankedTensorType>(integers->q.getType()).getElementType();

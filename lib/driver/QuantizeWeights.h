@@ -32,12 +32,12 @@ llvm::Expected<QuantizeOptions> parseQuantizeOptions(llvm::StringRef text);
 
 /// Quantizes, in the function `main` of a module after the graph phase, the weights of every `model.linear` of f32 that
 /// are known, and the tables of embeddings, these to nearest. Linears of 8 bits without groups multiply integers:
-/// their input is quantized row by row, at run time, between its lowest and highest number. Tables hold 8 bits, a scale
-/// a row. Others become `model.dequantize` of the stored integers. New weights are kept in the store under the old keys
-/// with ".int8" or ".int4" behind.
-/// `passages`: what the algorithms other than nearest calibrate by. Errors, as diagnostics: a weight that holds NaN or
-/// an infinity, an algorithm without passages, those of observeInputs. A group need not divide K evenly: the last one
-/// is shorter.
+/// their input is quantized row by row, at run time, between its lowest and highest number; tables hold 8 bits, a scale
+/// a row. Others become `model.dequantize` of the stored integers, with scales of f16 where these hold them; scales of
+/// 4 bits are searched (RoundOptions). New weights are kept in the store under the old keys with ".int8" or ".int4"
+/// behind. `passages`: what the algorithms other than nearest calibrate by. Errors, as diagnostics: a weight that holds
+/// NaN or an infinity, an algorithm without passages, those of observeInputs. A group need not divide K evenly: the
+/// last one is shorter.
 mlir::LogicalResult quantizeWeights(mlir::ModuleOp module, WeightStore &weights, const QuantizeOptions &options,
                                     llvm::ArrayRef<Passage> passages, const Activity &activity);
 

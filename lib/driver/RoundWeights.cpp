@@ -2,12 +2,14 @@
 // Numbers of a matrix as integers of few bits.
 #include "lib/driver/RoundWeights.h"
 
+#include "llvm/ADT/APFloat.h"
 #include "llvm/ADT/STLExtras.h"
 #include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
 #include <numeric>
+#include <optional>
 
 using namespace tamis;
 using llvm::ArrayRef;
@@ -75,41 +77,148 @@ bool factorInverse(std::vector<float> &matrix, int64_t n) {
       matrix[i * n + j] = inverse[(n - 1 - j) * n + n - 1 - i];
   return llvm::all_of(matrix, [](float number) { return std::isfinite(number); });
 }
+
+float toHalf(float number) {
+  llvm::APFloat half(number);
+  bool loses;
+  half.convert(llvm::APFloat::IEEEhalf(), llvm::APFloat::rmNearestTiesToEven, &loses);
+  half.convert(llvm::APFloat::IEEEsingle(), llvm::APFloat::rmNearestTiesToEven, &loses);
+  return half.convertToFloat();
+}
+
+struct Unit {
+  float scale;
+  int64_t zero;
+};
+
+/// Rounds the numbers that share a scale.
+class GroupRounder {
+public:
+  GroupRounder(ArrayRef<float> numbers, ArrayRef<float> importance, const RoundedMatrix &matrix,
+               const RoundOptions &options)
+      : numbers(numbers), importance(importance), low(matrix.low), high(matrix.high), options(options) {
+    for (float number : numbers)
+      least = std::min(least, number), most = std::max(most, number);
+  }
+
+  /// Nothing for a range beyond f32.
+  std::optional<Unit> find() {
+    float range = options.symmetric ? std::max(-least, most) / float(high) : (most - least) / float(high);
+    if (!std::isfinite(range))
+      return std::nullopt;
+    if (range < std::numeric_limits<float>::min())
+      return Unit{1, 0};
+    Unit best = stored({range, options.symmetric ? 0 : zeroOf(least, range)});
+    if (!options.searches)
+      return best;
+    double error = errorOf(best);
+    auto consider = [&](Unit unit) {
+      for (Unit tried : {stored(unit), stored(fitted(unit))})
+        if (double found = errorOf(tried); found < error)
+          error = found, best = tried;
+    };
+    constexpr int64_t steps = 10;
+    for (int64_t step = -steps; step <= steps; ++step) {
+      if (options.symmetric) { // the furthest number becomes the lowest integer, about
+        float furthest = -least > most ? least : most;
+        consider({furthest / (float(low) - 0.1f * float(step)), 0});
+      } else if (step >= 0) {
+        float share = 1 - 0.03f * float(step);
+        for (auto [from, to] :
+             {std::pair(least * share, most * share), std::pair(least * share, most), std::pair(least, most * share)}) {
+          float scale = (to - from) / float(high);
+          if (scale >= std::numeric_limits<float>::min())
+            consider({scale, zeroOf(from, scale)});
+        }
+      }
+    }
+    return best;
+  }
+
+private:
+  int64_t zeroOf(float from, float scale) const {
+    return std::clamp<int64_t>(std::nearbyint(-from / scale), low, high);
+  }
+  /// As it will be read: a scale of f16 that would be 0 is the least one.
+  Unit stored(Unit unit) const {
+    if (!options.halfScales)
+      return unit;
+    float half = toHalf(unit.scale);
+    return {half != 0 ? half : std::copysign(0x1p-24f, unit.scale), unit.zero};
+  }
+  /// With the scale of least squares for the integers that it gives.
+  Unit fitted(Unit unit) const {
+    double product = 0, square = 0;
+    for (auto [i, number] : llvm::enumerate(numbers)) {
+      auto q = double(nearest(number, unit.scale, unit.zero, low, high) - unit.zero);
+      product += weightOf(i) * q * number, square += weightOf(i) * q * q;
+    }
+    auto scale = float(product / square);
+    return std::isfinite(scale) && std::abs(scale) >= std::numeric_limits<float>::min() ? Unit{scale, unit.zero} : unit;
+  }
+  double errorOf(Unit unit) const {
+    double error = 0;
+    for (auto [i, number] : llvm::enumerate(numbers)) {
+      double gap = number - float(nearest(number, unit.scale, unit.zero, low, high) - unit.zero) * unit.scale;
+      error += weightOf(i) * gap * gap;
+    }
+    return error;
+  }
+  double weightOf(size_t i) const { return importance.empty() ? 1 : importance[i]; }
+
+  ArrayRef<float> numbers, importance;
+  int64_t low, high;
+  const RoundOptions &options;
+  float least = 0, most = 0;
+};
 } // namespace
 
-llvm::Expected<RoundedMatrix> tamis::roundToNearest(ArrayRef<float> matrix, int64_t columns, int64_t group,
-                                                    int64_t bits, bool symmetric) {
+llvm::Expected<RoundedMatrix> tamis::roundToNearest(ArrayRef<float> matrix, int64_t columns,
+                                                    const RoundOptions &options, ArrayRef<float> importance) {
   RoundedMatrix result;
   result.columns = columns;
   result.rows = columns ? int64_t(matrix.size()) / columns : 0;
-  result.group = group;
-  result.high = symmetric ? (1 << (bits - 1)) - 1 : (1 << bits) - 1;
-  result.low = symmetric ? -result.high : 0;
+  result.group = options.group;
+  result.high = options.symmetric ? (1 << (options.bits - 1)) - 1 : (1 << options.bits) - 1;
+  result.low = !options.symmetric ? 0 : options.searches ? -result.high - 1 : -result.high;
   result.integers.resize(matrix.size());
   int64_t groups = result.groups();
   result.scales.resize(result.rows * groups);
   result.zeroPoints.resize(result.rows * groups);
+  RoundOptions own = options;
+  constexpr float maxHalf = 65504;
+  for (auto [i, number] : llvm::enumerate(matrix)) {
+    if (!std::isfinite(number))
+      return llvm::createStringError(llvm::Twine("holds ") + (std::isnan(number) ? "NaN" : "an infinity") + " in row " +
+                                     llvm::Twine(int64_t(i) / columns) + " but finite numbers are wanted");
+    own.halfScales &= std::abs(number) <= maxHalf;
+  }
   for (int64_t r = 0; r < result.rows; ++r)
     for (int64_t g = 0; g < groups; ++g) {
-      ArrayRef<float> numbers = matrix.slice(r * columns + g * group, std::min(group, columns - g * group));
-      float least = 0, most = 0;
-      for (float number : numbers) {
-        if (!std::isfinite(number))
-          return llvm::createStringError(llvm::Twine("holds ") + (std::isnan(number) ? "NaN" : "an infinity") +
-                                         " in row " + llvm::Twine(r) + " but finite numbers are wanted");
-        least = std::min(least, number), most = std::max(most, number);
-      }
-      float scale = symmetric ? std::max(-least, most) / float(result.high) : (most - least) / float(result.high);
-      if (!std::isfinite(scale))
+      int64_t first = g * own.group, count = std::min(own.group, columns - first);
+      ArrayRef<float> numbers = matrix.slice(r * columns + first, count);
+      auto unit =
+          GroupRounder(numbers, importance.empty() ? importance : importance.slice(first, count), result, own).find();
+      if (!unit)
         return llvm::createStringError("has a range in row " + llvm::Twine(r) + " that f32 cannot hold");
-      scale = scale < std::numeric_limits<float>::min() ? 1 : scale;
-      auto zero = symmetric ? 0 : std::clamp<int64_t>(std::nearbyint(-least / scale), result.low, result.high);
-      result.scales[r * groups + g] = scale;
-      result.zeroPoints[r * groups + g] = char(zero);
+      result.scales[r * groups + g] = unit->scale;
+      result.zeroPoints[r * groups + g] = char(unit->zero);
       for (auto [i, number] : llvm::enumerate(numbers))
-        result.integers[r * columns + g * group + i] = char(nearest(number, scale, zero, result.low, result.high));
+        result.integers[r * columns + first + i] =
+            char(nearest(number, unit->scale, unit->zero, result.low, result.high));
     }
   return result;
+}
+
+bool tamis::hasHalfScales(const RoundedMatrix &matrix) {
+  return llvm::all_of(matrix.scales, [](float scale) { return toHalf(scale) == scale; });
+}
+
+uint16_t tamis::halfBits(float number) {
+  llvm::APFloat half(number);
+  bool loses;
+  half.convert(llvm::APFloat::IEEEhalf(), llvm::APFloat::rmNearestTiesToEven, &loses);
+  return uint16_t(half.bitcastToAPInt().getZExtValue());
 }
 
 void tamis::roundByMoments(RoundedMatrix &rounded, ArrayRef<float> matrix, ArrayRef<float> moments) {

@@ -21,11 +21,28 @@ struct RoundedMatrix {
   int64_t groups() const { return group ? (columns + group - 1) / group : 0; }
 };
 
-/// Rounds to nearest integers of `bits` bits, 8 or fewer. Symmetric ones lie around zero, without the lowest of their
-/// type; others are unsigned and reach from the lowest to the highest number of a group, 0 among them. A group of zeros
-/// has the scale 1. `matrix`: rows of `columns` numbers. Errors: NaN, infinities, a range that f32 cannot hold.
-llvm::Expected<RoundedMatrix> roundToNearest(llvm::ArrayRef<float> matrix, int64_t columns, int64_t group, int64_t bits,
-                                             bool symmetric);
+/// How a matrix is rounded.
+struct RoundOptions {
+  int64_t group; ///< columns that share a scale
+  int64_t bits;  ///< 8 or fewer
+  bool symmetric;
+  bool halfScales = false; ///< scales are numbers of f16, where that holds all of them
+  bool searches = false;   ///< scales are those of least squared error instead of the group's whole range
+};
+
+/// Rounds to nearest integers. Symmetric ones lie around zero, without the lowest of their type unless scales are
+/// searched, which then may be negative so that the number furthest from 0 becomes the lowest integer; others are
+/// unsigned and reach from the lowest to the highest number of a group, 0 among them. A group of zeros has the scale 1.
+/// `matrix`: rows of `columns` numbers; `importance`: what each column's squared error counts in a search, empty for
+/// all alike. Errors: NaN, infinities, a range that f32 cannot hold. The search is that of the ggml project's
+/// quantizers, read to learn: integers by each of some scales, and for those the scale of least squares.
+llvm::Expected<RoundedMatrix> roundToNearest(llvm::ArrayRef<float> matrix, int64_t columns, const RoundOptions &options,
+                                             llvm::ArrayRef<float> importance = {});
+
+/// Whether all scales are numbers of f16.
+bool hasHalfScales(const RoundedMatrix &matrix);
+/// The bits of a number of f16.
+uint16_t halfBits(float number);
 
 /// Rounds again, with the same scales, so that products with the inputs that were seen change least: columns one after
 /// the other, the largest inputs first, and what a column's rounding does to the products is made up for by the columns

@@ -14,7 +14,7 @@ PEER = "ONNX Runtime int8"
 KINDS = {
     "int8": ("int8", True, {"cosine": 0.998, "worst": 0.99, "agreement": 0.99, "bytes": 0.27}),
     "int8, not calibrated": ("int8", False, {"cosine": 0.998, "worst": 0.99}),
-    "int4, groups of 32": ("int4(group=32)", True, {"cosine": 0.99, "bytes": 0.16}),
+    "int4, groups of 32": ("int4(group=32, asymmetric)", True, {"cosine": 0.99, "bytes": 0.16}),
 }
 WORDS = {"cosine": "cosine", "worst": "worst cosine", "agreement": "same nearest", "bytes": "bytes"}
 

@@ -3,6 +3,7 @@
 against numpy."""
 
 import argparse
+import json
 import pathlib
 import random
 import subprocess
@@ -91,8 +92,33 @@ class DecoderTest(unittest.TestCase):
         for name in packings:
             self.assertGreater(np.abs(kept[name]).max(), 0)
         ids = np.arange(9) * 31 % shape.vocabulary
-        logits = self.run_chunks(self.compile("model.gguf"), shape, ids, (9,))[0]
-        self.compare(logits, decoders.logits_of(shape, kept, ids))
+        plan, expected = self.compile("model.gguf"), decoders.logits_of(shape, kept, ids)
+        for chunks in ((9,), (1, 2, 6)):
+            self.compare(self.run_chunks(plan, shape, ids, chunks)[0], expected)
+
+    def test_packed(self):
+        """All matrices of one packing: layers are merged, the head shares the table, and nothing but norms is larger than in
+        the file."""
+        shape = decoders.Shape(layers=2)
+        weights = decoders.random_weights(shape, 9)
+        matrices = [name for name, value in weights.items() if value.ndim == 2]
+        elements = sum(weights[name].size for name in matrices)
+        rest = 4 * sum(value.size for value in weights.values()) - 4 * elements
+        tables = 2 * 4 * shape.positions * shape.head_width // 2  # cosines and sines
+        ids = np.arange(12) * 31 % shape.vocabulary
+        for packing, bits in ((Packing.Q4_0, 4.5), (Packing.Q4_1, 5), (Packing.Q8_0, 8.5), (Packing.Q4_K, 6)):
+            with self.subTest(packing):
+                kept = decoders.write_gguf(self.folder / "model.gguf", shape, weights, dict.fromkeys(matrices, packing))
+                plan, expected = self.compile("model.gguf"), decoders.logits_of(shape, kept, ids)
+                for chunks in ((12,), (1, 3, 8)):
+                    self.compare(self.run_chunks(plan, shape, ids, chunks)[0], expected)
+                found = json.loads(self.tamis("inspect", "--json", plan).stdout)
+                width = 8 if packing == Packing.Q8_0 else 4
+                named = [d["kernel"] for d in found["dispatches"] if "linear" in d["kernel"] or d["kernel"].startswith("int")]
+                self.assertTrue(all(name.startswith(f"int{width}_") for name in named), named)
+                # Panels of 48 columns are filled up.
+                padded = sum(-(-weights[name].shape[0] // 48) * 48 * weights[name].shape[1] for name in matrices)
+                self.assertLess(found["memory"]["weight_bytes"], padded * bits / 8 + rest + tables + 4096)
 
     def test_folder(self):
         """The same model, in one file and in three, in f32 and in f16."""

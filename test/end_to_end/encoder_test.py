@@ -31,6 +31,7 @@ def run(*words):
     done = subprocess.run([str(word) for word in words], capture_output=True, text=True)
     if done.returncode:
         raise SystemExit(f"failed with status {done.returncode}: {' '.join(map(str, words))}\n{done.stdout}{done.stderr}")
+    return done.stdout
 
 
 def random_inputs(random, shape, batch, length):

@@ -9,6 +9,7 @@ leave kernels which compute more. calibration: what the algorithms gain that kno
 """
 
 import argparse
+import json
 import pathlib
 import subprocess
 import sys
@@ -72,11 +73,16 @@ class Op:
             output.type.tensor_type.shape.SetInParent()
         self.model.graph.CopyFrom(graph)
 
-    def check(self, tamis):
+    def check(self, tamis, kernels=()):
+        """`kernels`: what the names of some must begin with."""
         with tempfile.TemporaryDirectory() as name:
             folder = pathlib.Path(name)
             onnx.save(self.model, folder / "model.onnx")
             found = compiled(tamis, folder, folder / "model.onnx", self.inputs, ["n=1..64"])
+            inspected = json.loads(run(tamis, "inspect", "--json", folder / "model.plan"))
+            for kernel in kernels:
+                if not any(dispatch["kernel"].startswith(kernel) for dispatch in inspected["dispatches"]):
+                    raise SystemExit(f"{self.name}: no kernel {kernel}")
             session = judge(self.model)
             names = [output.name for output in session.get_outputs()]
             for key, wanted in zip(names, session.run(None, self.inputs)):
@@ -183,10 +189,16 @@ def ops(tamis):
        epsilon=1e-5)], {"ids": random.integers(0, 50, (3, 7)).astype(np.int32), "types": random.integers(0, 2, (3, 7)).astype(np.int32),
        "mask": np.array([[1] * 7, [1] * 4 + [0] * 3, [1] * 6 + [0]], np.int32)}, {**embedding, **scales, **zeros},
        {**real, "n": TensorProto.INT32}, tolerance=1e-4).check(tamis)
+    for bits, block, rows, depth in [(4, 32, 1, 64), (4, 16, 4, 72), (8, 128, 7, 300), (4, 64, 12, 100)]: # in registers
+        packed, scales, zeros = bits_matrix(random, depth, 50, bits, block)
+        Op(f"MatMulNBits {bits} {block}, {rows} rows",
+           [node("MatMulNBits", "a b s z", "y", MICROSOFT, K=depth, N=50, bits=bits, block_size=block)],
+           {"a": floats(rows, depth)}, {"b": packed, "s": scales, "z": zeros}, real,
+           tolerance=4e-2 if bits == 8 else 4e-3).check(tamis, ["int%d_linear" % bits])
     table = random.integers(0, 256, (40, 16), np.uint8)
     Op("GatherBlockQuantized", [node("GatherBlockQuantized", "t i s", "y", MICROSOFT, block_size=16, quantize_axis=1)],
        {"i": random.integers(-40, 40, (6, 2))}, {"t": table, "s": random.uniform(0.01, 1, (40, 2)).astype(np.float32)},
-       real, tolerance=1e-6).check(tamis)
+       real, tolerance=1e-6).check(tamis, ["int4_embedding"])
 
 
 def cosine(a, b):
@@ -224,6 +236,16 @@ def weights(tamis):
                 if not alike >= least:
                     raise SystemExit(f"--weights={kind}: the cosine is {alike}")
         print(sizes)
+        # Packed weights are as large as their bits say: a scale of f16 a group, a zero point a byte.
+        wide = folder / "wide.onnx"
+        onnx.save(product(random.normal(0, 0.1, (256, 768)).astype(np.float32)), wide)
+        for kind, bits in [("int4(group=32)", 4.5), ("int4(group=64, asymmetric)", 4.375), ("int8(group=32)", 8.5),
+                           ("int4(group=12)", 32)]:
+            run(tamis, "compile", wide, "-o", folder / "wide.plan", f"--weights={kind}")
+            found = json.loads(run(tamis, "inspect", "--json", folder / "wide.plan"))["memory"]["weight_bytes"]
+            print(f"--weights={kind}: {8 * found / 256 / 768:.3f} bits a weight")
+            if not bits <= 8 * found / 256 / 768 < bits + 0.01:
+                raise SystemExit(f"--weights={kind}: {found} bytes, wanted {bits} bits a weight")
         bad = subprocess.run([tamis, "compile", path, "-o", folder / "bad.plan", "--weights=int7"], capture_output=True,
                              text=True)
         if bad.returncode == 0 or "no such type" not in bad.stderr:

@@ -213,7 +213,7 @@ TEST(Metadata, namesAndRangesMakeSense) {
   EXPECT_EQ(messageAfter([](PlanBuilder &b) { b.plan.symbols[0]->max = 0; }), "symbol 'batch' ranges from 1 to 0");
   EXPECT_EQ(messageAfter([](PlanBuilder &b) { b.symbol("loose", 0, 4); }),
             "symbol 'loose' is no dimension of an input");
-  EXPECT_EQ(messageAfter([](PlanBuilder &b) { b.plan.inputs[0]->element = tamis::plan::ElementType(11); }),
+  EXPECT_EQ(messageAfter([](PlanBuilder &b) { b.plan.inputs[0]->element = tamis::plan::ElementType(100); }),
             "input 'ids' has unknown element type 100");
   EXPECT_EQ(messageAfter([](PlanBuilder &b) { b.plan.inputs[0]->dim_names.pop_back(); }),
             "input 'ids' has 2 dims, 1 names of them, at most 64 are allowed");
