@@ -154,37 +154,35 @@ LogicalResult GatherOp::verify() {
   return expectDims(*this, getResult(), wanted); // C2
 }
 
-LogicalResult GatherNdOp::verify() {
-  Dims data = dimsOf(getData().getType()), indices = dimsOf(getIndices().getType());
-  size_t batch = getBatchDims();
+/// The sizes of what tuples, the last axis of `indices`, pick of `data` behind `batch` axes that both share. Fails with
+/// a diagnostic where they do not fit.
+static FailureOr<Dims> pickedDims(Operation *op, const Dims &data, const Dims &indices, size_t batch) {
   auto width = indices.empty() ? std::nullopt : indices.back().constant();
   if (!width || *width < 1 || batch + 1 > indices.size() || batch + *width > data.size()) // C1
-    return emitOpError() << "cannot index " << str(data) << " by tuples of " << str(indices) << " after " << batch
-                         << " shared axes";
+    return op->emitOpError() << "cannot index " << str(data) << " by tuples of " << str(indices) << " after " << batch
+                             << " shared axes";
   for (size_t i = 0; i < batch; ++i)
     if (data[i] != indices[i])
-      return emitOpError() << "shares axis " << i << " of sizes " << data[i].str() << " and " << indices[i].str();
-  Dims wanted(indices.begin(), indices.end() - 1);
-  wanted.append(data.begin() + batch + *width, data.end());
-  if (failed(expectElement(*this, elementOf(getResult()), elementOf(getData()))))
+      return op->emitOpError() << "shares axis " << i << " of sizes " << data[i].str() << " and " << indices[i].str();
+  Dims picked(indices.begin(), indices.end() - 1);
+  picked.append(data.begin() + batch + *width, data.end());
+  return picked;
+}
+
+LogicalResult GatherNdOp::verify() {
+  auto wanted = pickedDims(*this, dimsOf(getData().getType()), dimsOf(getIndices().getType()), getBatchDims());
+  if (failed(wanted) || failed(expectElement(*this, elementOf(getResult()), elementOf(getData()))))
     return failure();
-  return expectDims(*this, getResult(), wanted);
+  return expectDims(*this, getResult(), *wanted);
 }
 
 LogicalResult ScatterOp::verify() {
-  Dims data = dimsOf(getData().getType()), indices = dimsOf(getIndices().getType());
-  size_t batch = getBatchDims();
-  auto width = indices.empty() ? std::nullopt : indices.back().constant();
-  if (!width || *width < 1 || batch + 1 > indices.size() || batch + *width > data.size()) // C1
-    return emitOpError() << "cannot index " << str(data) << " by tuples of " << str(indices) << " after " << batch
-                         << " shared axes";
-  for (size_t i = 0; i < batch; ++i)
-    if (data[i] != indices[i])
-      return emitOpError() << "shares axis " << i << " of sizes " << data[i].str() << " and " << indices[i].str();
-  Dims wanted(indices.begin(), indices.end() - 1);
-  wanted.append(data.begin() + batch + *width, data.end());
-  if (Dims found = dimsOf(getUpdates().getType()); found != wanted)
-    return emitOpError() << "has updates of sizes " << str(found) << " but " << str(wanted) << " is wanted";
+  Dims data = dimsOf(getData().getType());
+  auto wanted = pickedDims(*this, data, dimsOf(getIndices().getType()), getBatchDims());
+  if (failed(wanted))
+    return failure();
+  if (Dims found = dimsOf(getUpdates().getType()); found != *wanted)
+    return emitOpError() << "has updates of sizes " << str(found) << " but " << str(*wanted) << " is wanted";
   Type element = elementOf(getData());
   if (elementOf(getUpdates()) != element) // C2
     return emitOpError() << "has updates of " << elementOf(getUpdates()) << " but data of " << element;

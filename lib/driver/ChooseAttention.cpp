@@ -50,14 +50,12 @@ public:
     auto runs = runModel(module, layers, weights, all, activity);
     if (failed(runs))
       return failure();
-    for (ModelRun &run : llvm::drop_begin(*runs, split.seen.size()))
-      wanted.push_back(std::move(run.outputs));
-    if (!options.right.empty()) {
-      wanted.clear();
-      for (auto [number, outputs] : llvm::enumerate(options.right))
-        if (SplitPassages::isHeldOut(number, options.right.size()))
-          wanted.push_back(outputs);
-    }
+    for (auto [number, outputs] : llvm::enumerate(options.right))
+      if (SplitPassages::isHeldOut(number, options.right.size()))
+        wanted.push_back(outputs);
+    if (options.right.empty())
+      for (ModelRun &run : llvm::drop_begin(*runs, split.seen.size()))
+        wanted.push_back(std::move(run.outputs));
     runs->resize(split.seen.size());
     int64_t keys = 0;
     for (const ModelRun &run : *runs)
