@@ -105,6 +105,8 @@ int64_t tamis::constantSize(plan::ConstantOp constant) {
     return packedUnitBytes(type.getDimSize(1), type.getDimSize(0), elementBytes(type.getElementType()));
   if (constant.getLayout() == plan::Layout::panels && type.getElementType().isInteger())
     return packedBytePanelBytes(type.getDimSize(0), type.getDimSize(1));
+  if (constant.getLayout() == plan::Layout::panels && type.getElementType().isBF16())
+    return packedPairPanelBytes(type.getDimSize(0), type.getDimSize(1));
   if (constant.getLayout() == plan::Layout::panels)
     return packedPanelBytes(type.getDimSize(0), type.getDimSize(1));
   return bytesOf(type);
@@ -155,7 +157,7 @@ llvm::Error tamis::writeConstant(plan::ConstantOp constant, const WeightStore &w
   if (pieces->size() > 1) {
     joined = joinMatrix(*pieces, type, constant.getAxis());
     bytes = joined;
-  } else if (type.getElementType().isF32() && reinterpret_cast<uintptr_t>(bytes.data()) % alignof(float)) {
+  } else if (isa<FloatType>(type.getElementType()) && reinterpret_cast<uintptr_t>(bytes.data()) % alignof(float)) {
     joined.assign(bytes.begin(), bytes.end()); // an ONNX file aligns nothing
     bytes = joined;
   }
@@ -174,6 +176,12 @@ llvm::Error tamis::writeConstant(plan::ConstantOp constant, const WeightStore &w
   }
   if (auto integer = dyn_cast<IntegerType>(type.getElementType())) {
     packBytePanels({bytes.data(), rowStride, columnStride, integer.isUnsigned()}, type.getDimSize(0),
+                   type.getDimSize(1), panels.data());
+    sink(panels);
+    return llvm::Error::success();
+  }
+  if (type.getElementType().isBF16()) {
+    packPairPanels({reinterpret_cast<const uint16_t *>(bytes.data()), rowStride, columnStride}, type.getDimSize(0),
                    type.getDimSize(1), panels.data());
     sink(panels);
     return llvm::Error::success();

@@ -13,10 +13,10 @@ namespace {
 // Of a CPU's features, those that the code generator may use for kernels; naming the rest (such as "64bit" or timers)
 // would only make plans refuse machines that can run them.
 const char *const kRelevant[] = {
-    "amx-int8",        "amx-tile", "avx",        "avx2",       "avx512bf16", "avx512bitalg", "avx512bw", "avx512cd",
-    "avx512dq",        "avx512f",  "avx512fp16", "avx512ifma", "avx512vbmi", "avx512vbmi2",  "avx512vl", "avx512vnni",
-    "avx512vpopcntdq", "avxvnni",  "bmi",        "bmi2",       "cmov",       "f16c",         "fma",      "lzcnt",
-    "movbe",           "popcnt",   "sse3",       "sse4.1",     "sse4.2",     "ssse3"};
+    "amx-bf16",   "amx-int8",        "amx-tile", "avx",        "avx2",       "avx512bf16", "avx512bitalg", "avx512bw",
+    "avx512cd",   "avx512dq",        "avx512f",  "avx512fp16", "avx512ifma", "avx512vbmi", "avx512vbmi2",  "avx512vl",
+    "avx512vnni", "avx512vpopcntdq", "avxvnni",  "bmi",        "bmi2",       "cmov",       "f16c",         "fma",
+    "lzcnt",      "movbe",           "popcnt",   "sse3",       "sse4.1",     "sse4.2",     "ssse3"};
 } // namespace
 
 llvm::Expected<CpuTarget> CpuTarget::parse(llvm::StringRef name) {

@@ -180,11 +180,13 @@ void AttentionTiler::plainBlocks(const Group &group, Value firstQuery, Value row
   });
 }
 
-/// result = output / sum of weights; zeros for rows that kept no key. Behind a row of a partial result, the logarithm
-/// of the sum of the exponentials.
+/// result = output / sum of weights, rounded to bf16 where the kernel gives that; zeros for rows that kept no key.
+/// Behind a row of a partial result, the logarithm of the sum of the exponentials.
 void AttentionTiler::writeResult(const Group &group, Value firstQuery, Value rows) {
   int64_t width = kernel.isPartial ? kernel.E + 1 : kernel.heads * kernel.E;
   Value base = resultOffset(group, firstQuery);
+  bool isRounded =
+      cast<MemRefType>(b.result(0).getType()).getElementType().isInteger(16); // to bf16, whose bits it holds
   b.loop(b.index(0), rows, 1, [&](Value row) {
     Value partial = load(scratch, at(place.sums, b.mul(row, lanes)));
     Value sum = vector::ReductionOp::create(b, vector::CombiningKind::ADD, partial, arith::FastMathFlags::reassoc);
@@ -197,6 +199,8 @@ void AttentionTiler::writeResult(const Group &group, Value firstQuery, Value row
     for (int64_t e = 0; e < kernel.E; e += lanes) {
       Value output = load(scratch, at(place.output, b.add(b.mul(row, paddedE), e)));
       Value result = arith::SelectOp::create(b, keptNone, b.splat(0, lanes), arith::MulFOp::create(b, output, factor));
+      if (isRounded)
+        result = math.toBFloat16(result);
       store(result, b.result(0), b.add(base, b.add(b.mul(row, width), e)), std::min<int64_t>(lanes, kernel.E - e));
     }
     if (kernel.isPartial) {

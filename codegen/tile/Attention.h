@@ -20,6 +20,7 @@ namespace tamis {
 ///   return %o : ...
 /// }
 /// ```
+/// Behind it there may be a cast of the result to bf16, which is what the kernel returns then.
 /// Or one `sattn.attend_at` of the same operands, and positions that it loads from an argument (`sattn.load_index`);
 /// queries in blocks that do not exist cost next to nothing. Then the kernel returns 1 when a row of positions has more
 /// items than there are queries, or an item that is no key; nothing is read beyond a buffer. Requires: positions

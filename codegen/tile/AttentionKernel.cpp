@@ -49,6 +49,12 @@ FailureOr<AttentionMask> maskOf(Operation *op, Value operand) {
   return mask;
 }
 
+/// Whether `op` rounds the result of an attention to bf16.
+bool isRounding(Operation *op, Value result) {
+  return isa<CastOp>(op) && op->getOperand(0) == result &&
+         cast<RankedTensorType>(op->getResult(0).getType()).getElementType().isBF16();
+}
+
 template <typename Op> FailureOr<AttentionKernel> kernelOf(Op op, bool allowsHalf = false) {
   auto query = columnRange(op, op.getQuery(), allowsHalf), key = columnRange(op, op.getKey(), allowsHalf),
        value = columnRange(op, op.getValue(), allowsHalf);
@@ -108,11 +114,15 @@ FailureOr<AttentionKernel> AttentionKernel::analyse(func::FuncOp function, bool 
       op = &each;
   if (!op || !llvm::hasSingleElement(function.getBody()))
     return function.emitOpError("has no model.attention to tile");
-  for (Operation &other : function.front().without_terminator())
-    if (&other != op && !isa<SliceOp, sattn::LoadIndexOp>(other))
+  Value last = op->getResult(0);
+  for (Operation &other : function.front().without_terminator()) {
+    if (isRounding(&other, last))
+      last = other.getResult(0);
+    else if (&other != op && !isa<SliceOp, sattn::LoadIndexOp>(other))
       return other.emitOpError("cannot be computed with a model.attention");
+  }
   Operation *terminator = function.front().getTerminator();
-  if (terminator->getNumOperands() != 1 || terminator->getOperand(0) != op->getResult(0))
+  if (terminator->getNumOperands() != 1 || terminator->getOperand(0) != last)
     return function.emitOpError("returns something else than the result of its model.attention");
   auto attention = dyn_cast<AttentionOp>(op);
   return attention ? of(attention, allowsHalf) : of(cast<sattn::AttendAtOp>(op));

@@ -62,6 +62,13 @@ bool isCheap(Operation *op) {
   }
 }
 
+/// Rounds numbers to bf16 for linears that multiply those.
+bool isRoundingForLinears(Operation *op) {
+  auto elementOf = [](Value value) { return cast<RankedTensorType>(value.getType()).getElementType(); };
+  return isa<model::CastOp>(op) && elementOf(op->getOperand(0)).isF32() && elementOf(op->getResult(0)).isBF16() &&
+         llvm::all_of(op->getUsers(), [](Operation *user) { return isa<model::LinearOp>(user); });
+}
+
 /// Columns of the last axis: a slice that attention reads in place.
 bool isColumnRange(Operation *op) {
   auto slice = dyn_cast_or_null<model::SliceOp>(op);
@@ -217,6 +224,8 @@ private:
       if (isa<sattn::KeyIndexType>(operand.getType()) && isFree(operand.getDefiningOp()))
         add(cluster, operand.getDefiningOp());
     addStore(cluster, op);
+    if (isa<model::AttentionOp>(op) && op->hasOneUse() && isRoundingForLinears(*op->user_begin()))
+      add(cluster, *op->user_begin());
   }
 
   /// Partial results are loaded where they are merged.
@@ -274,6 +283,7 @@ private:
         add(cluster, user);
       }
       addQuantization(cluster, last, op);
+      addRounding(cluster, last);
     }
     // Producers that nothing else reads, nearest first.
     SmallVector<Operation *> worklist{op};
@@ -320,6 +330,17 @@ private:
       for (Operation *op : path)
         add(cluster, op);
       return;
+    }
+  }
+
+  /// Adds the rounding of `last` beside it, where nothing that reads the row comes before.
+  void addRounding(unsigned cluster, Operation *last) {
+    for (Operation *user : last->getUsers()) {
+      bool isFirst = llvm::all_of(last->getUsers(), [&](Operation *other) {
+        return other == user || llvm::is_contained(clusters[cluster].ops, other) || user->isBeforeInBlock(other);
+      });
+      if (isRoundingForLinears(user) && isFree(user) && isFirst)
+        return add(cluster, user);
     }
   }
 

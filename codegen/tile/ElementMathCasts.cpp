@@ -99,6 +99,11 @@ Value ElementMath::fromStorage(Value stored, Type element) {
 Value ElementMath::toStorage(Value value, Type element) {
   if (element.isInteger(1))
     return arith::ExtUIOp::create(builder, like(value, builder.getI8Type()), value);
+  if (element.isBF16()) { // rounded already: the rest of its digits are 0
+    Value all = bits(value);
+    Value upper = arith::ShRUIOp::create(builder, all, integer(all.getType(), 16));
+    return arith::TruncIOp::create(builder, like(value, builder.getI16Type()), upper);
+  }
   return isHalf(element) ? toHalfBits(value, element) : value;
 }
 

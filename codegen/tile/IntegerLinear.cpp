@@ -57,7 +57,7 @@ FailureOr<ByteKernel> analyse(func::FuncOp kernel) {
 ByteTiler::ByteTiler(KernelBuilder &builder, const ByteKernel &kernel, const CpuTarget &target)
     : b(builder), kernel(kernel), tile(linearTile(target)), lanes(target.lanes),
       groups(llvm::divideCeil(kernel.K, kByteGroup)), panelBytes(packedBytePanelBytes(kernel.K, 1)),
-      epilogue(builder, kernel.linear.getResult(), kernel.epilogue),
+      epilogue(builder, kernel.linear.getResult(), kernel.epilogue), registers(builder),
       waiting(fitsTiles(kernel.K) ? kTileScratch / int64_t(sizeof(float)) : 0), target(target) {
   auto has = [&](StringRef feature) { return llvm::is_contained(target.features, feature); };
   hasDot = lanes >= 8 && has(lanes == 16 ? "avx512vnni" : "avxvnni");
@@ -126,13 +126,13 @@ void ByteTiler::quantizeRow(Value row) {
 
 void ByteTiler::emit() {
   if (hasTiles)
-    configureTiles();
+    registers.configure();
   if (kernel.quantize)
     emitWholeRows();
   else
     emitPanels();
   if (hasTiles)
-    tileCall("tilerelease", {});
+    registers.release();
 }
 
 /// Work groups of some rows of one panel.

@@ -6,6 +6,7 @@
 #include "codegen/tile/LinearEpilogue.h"
 #include "codegen/tile/PackPanels.h"
 #include "codegen/tile/RowBytes.h"
+#include "codegen/tile/TileRegisters.h"
 #include <algorithm>
 
 namespace tamis {
@@ -21,12 +22,12 @@ struct ByteKernel {
 
 /// Products of four that one instruction sums up.
 inline constexpr int64_t kByteGroup = 4;
-/// A tile register: as many rows, of as many bytes.
-inline constexpr int64_t kTileRows = 16, kTileBytes = 64;
+inline constexpr int64_t kTileRows = TileRegisters::kRows, kTileBytes = TileRegisters::kRowBytes;
 /// Tiles of rows whose sums are held in registers at a time.
 inline constexpr int64_t kTileBlocks = 2;
 /// Scratch of a kernel of tiles: their configuration, then the sums of kTileBlocks of kPanelColumns columns.
-inline constexpr int64_t kTileScratch = 64 + kTileBlocks * kTileRows * kPanelColumns * 4;
+inline constexpr int64_t kTileScratch =
+    TileRegisters::kConfigurationBytes + kTileBlocks * kTileRows * kPanelColumns * 4;
 
 /// Whether tile registers can multiply rows of K bytes; the target must have them.
 inline bool fitsTiles(int64_t K) {
@@ -69,9 +70,6 @@ private:
   /// The same rows by tile registers, as many as are whole tiles; gives the first that is left. IntegerLinearTiles.cpp.
   Value tileRows(Value panel, Value low, Value high, int64_t columns);
   void tileBlocks(unsigned blocks, Value row, Value panel, int64_t columns);
-  void configureTiles();
-  Value pointer(Value buffer, Value offset);
-  void tileCall(llvm::StringRef name, llvm::ArrayRef<int64_t> registers, mlir::ValueRange more = {});
 
   /// What the zero points and the changed signs add, for some columns of a panel.
   struct Corrections {
@@ -97,6 +95,7 @@ private:
   bool hasTiles; ///< it has tile registers, and rows fill them
   int64_t groups, panelBytes;
   LinearEpilogue epilogue;
+  TileRegisters registers;
   mlir::Type i32;
   Value input, weight, output;
   Value firstRow;   ///< of the work group, where rows wait in scratch

@@ -3,8 +3,6 @@
 #include "codegen/tile/IntegerLinearKernel.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
-#include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
 using namespace mlir;
@@ -12,47 +10,14 @@ using namespace tamis;
 using namespace tamis::model;
 
 namespace {
-constexpr int64_t kTileColumns = 16; ///< of i32
+constexpr int64_t kTileColumns = TileRegisters::kColumns;
 constexpr int64_t kPanelTiles = kPanelColumns / kTileColumns;
 /// Registers 0 to 5 hold sums, by blocks of rows; these the operands.
 constexpr int64_t kInputRegister = kTileBlocks * kPanelTiles, kWeightRegister = kInputRegister + 1;
 static_assert(kWeightRegister < 8);
 /// Bytes from one step of kByteGroup of a packed panel to the next, and from one row of sums in scratch to the next.
 constexpr int64_t kWeightStride = kPanelColumns * kByteGroup, kSumStride = kPanelColumns * int64_t(sizeof(int32_t));
-constexpr int64_t kConfigurationBytes = 64;
 } // namespace
-
-/// The address of an element of a buffer.
-Value ByteTiler::pointer(Value buffer, Value offset) {
-  int64_t bytes = cast<MemRefType>(buffer.getType()).getElementTypeBitWidth() / 8;
-  Value address = memref::ExtractAlignedPointerAsIndexOp::create(b, buffer);
-  address = arith::IndexCastOp::create(b, b.getI64Type(), b.add(address, b.mul(offset, bytes)));
-  return LLVM::IntToPtrOp::create(b, LLVM::LLVMPointerType::get(b.getContext()), address);
-}
-
-/// An instruction on tile registers, which are numbers in it.
-void ByteTiler::tileCall(StringRef name, ArrayRef<int64_t> registers, ValueRange more) {
-  SmallVector<Value> operands;
-  for (int64_t number : registers)
-    operands.push_back(LLVM::ConstantOp::create(b, b.getI8Type(), b.getI8IntegerAttr(int8_t(number))));
-  llvm::append_range(operands, more);
-  LLVM::CallIntrinsicOp::create(b, b.getStringAttr("llvm.x86." + name.str()), operands);
-}
-
-/// All registers whole: palette 1, then at byte 16 bytes a row and at byte 48 rows of each.
-void ByteTiler::configureTiles() {
-  SmallVector<int32_t> words(kConfigurationBytes / 4);
-  words[0] = 1;
-  for (int64_t number = 0; number < 8; ++number) {
-    words[4 + number / 2] |= int32_t(kTileBytes) << (16 * (number % 2));
-    words[12 + number / 4] |= int32_t(kTileRows) << (8 * (number % 4));
-  }
-  auto type = vectorOf(words.size(), i32);
-  Value configuration = arith::ConstantOp::create(b, type, DenseIntElementsAttr::get(type, words));
-  b.storeVector(vector::BitCastOp::create(b, vectorOf(words.size(), b.getF32Type()), configuration), b.scratch(),
-                b.index(0));
-  tileCall("ldtilecfg", {}, pointer(b.scratch(), b.index(0)));
-}
 
 Value ByteTiler::tileRows(Value panel, Value low, Value high, int64_t columns) {
   for (int64_t blocks = kTileBlocks; blocks > 0; --blocks) {
@@ -67,33 +32,30 @@ Value ByteTiler::tileRows(Value panel, Value low, Value high, int64_t columns) {
 void ByteTiler::tileBlocks(unsigned blocks, Value row, Value panel, int64_t columns) {
   int64_t tiles = llvm::divideCeil(columns, kTileColumns);
   auto sumRegister = [&](int64_t block, int64_t column) { return block * kPanelTiles + column; };
-  auto i64 = [&](int64_t value) -> Value {
-    return LLVM::ConstantOp::create(b, b.getI64Type(), b.getI64IntegerAttr(value));
-  };
   for (unsigned block = 0; block < blocks; ++block)
     for (int64_t column = 0; column < tiles; ++column)
-      tileCall("tilezero", {sumRegister(block, column)});
+      registers.zero(sumRegister(block, column));
   Value inputBase = b.mul(row, kernel.K), panelBase = b.mul(panel, panelBytes);
   b.loop(b.index(0), b.index(kernel.K / kTileBytes), 1, [&](Value step) {
     Value weights = b.add(panelBase, b.mul(step, kTileBytes / kByteGroup * kWeightStride));
     for (unsigned block = 0; block < blocks; ++block) {
       Value rows = b.add(b.add(inputBase, block * kTileRows * kernel.K), b.mul(step, kTileBytes));
-      tileCall("tileloadd64", {kInputRegister}, {pointer(input, rows), i64(kernel.K)});
+      registers.load(kInputRegister, input, rows, kernel.K);
       // To and fro, so that every block begins with the columns that are there.
       for (int64_t i = 0; i < tiles; ++i) {
         int64_t column = block % 2 ? tiles - 1 - i : i;
         if (block == 0 || i > 0)
-          tileCall("tileloadd64", {kWeightRegister},
-                   {pointer(weight, b.add(weights, column * kTileColumns * kByteGroup)), i64(kWeightStride)});
-        tileCall(isSigned ? "tdpbssd" : "tdpbusd", {sumRegister(block, column), kInputRegister, kWeightRegister});
+          registers.load(kWeightRegister, weight, b.add(weights, column * kTileColumns * kByteGroup), kWeightStride);
+        registers.multiply(isSigned ? "tdpbssd" : "tdpbusd", sumRegister(block, column), kInputRegister,
+                           kWeightRegister);
       }
     }
   });
-  int64_t first = kConfigurationBytes / int64_t(sizeof(float));
+  int64_t first = TileRegisters::kConfigurationBytes / int64_t(sizeof(float));
   for (unsigned block = 0; block < blocks; ++block)
     for (int64_t column = 0; column < tiles; ++column) {
       Value place = b.index(first + block * kTileRows * kPanelColumns + column * kTileColumns);
-      tileCall("tilestored64", {sumRegister(block, column)}, {pointer(b.scratch(), place), i64(kSumStride)});
+      registers.store(sumRegister(block, column), b.scratch(), place, kSumStride);
     }
   Corrections less = corrections(panel, 0, columns);
   b.loop(b.index(0), b.index(blocks * kTileRows), 1, [&](Value index) {

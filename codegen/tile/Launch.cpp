@@ -4,6 +4,7 @@
 
 #include "codegen/tile/Attention.h"
 #include "codegen/tile/Compact.h"
+#include "codegen/tile/HalfLinear.h"
 #include "codegen/tile/Index.h"
 #include "codegen/tile/IntegerLinear.h"
 #include "codegen/tile/KernelBuilder.h"
@@ -27,6 +28,13 @@ static bool isOfIntegers(func::FuncOp kernel) {
   return !kernel.getOps<model::IntegerLinearOp>().empty();
 }
 
+/// Whether it multiplies bf16.
+static bool isOfHalves(func::FuncOp kernel) {
+  return llvm::any_of(kernel.getOps<model::LinearOp>(), [](model::LinearOp linear) {
+    return cast<RankedTensorType>(linear.getInput().getType()).getElementType().isBF16();
+  });
+}
+
 /// Whether it unpacks its weight.
 static bool isPacked(func::FuncOp kernel) {
   return !kernel.getOps<model::DequantizeOp>().empty();
@@ -37,6 +45,8 @@ FailureOr<Launch> tamis::launchOf(func::FuncOp kernel, plan::KernelKind kind) {
   case plan::KernelKind::linear:
     if (isPacked(kernel))
       return packedLinearLaunch(kernel);
+    if (isOfHalves(kernel))
+      return halfLinearLaunch(kernel);
     return isOfIntegers(kernel) ? integerLinearLaunch(kernel) : linearLaunch(kernel);
   case plan::KernelKind::attention:
     return attentionLaunch(kernel);
@@ -84,6 +94,8 @@ LogicalResult tamis::tileKernel(func::FuncOp kernel, const CpuTarget &target) {
   case plan::KernelKind::linear:
     if (isPacked(kernel))
       return tilePackedLinear(kernel, target);
+    if (isOfHalves(kernel))
+      return tileHalfLinear(kernel, target);
     return isOfIntegers(kernel) ? tileIntegerLinear(kernel, target) : tileLinear(kernel, target);
   case plan::KernelKind::attention:
     return tileAttention(kernel, target);

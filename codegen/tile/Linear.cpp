@@ -36,8 +36,10 @@ FailureOr<LinearKernel> LinearKernel::analyse(func::FuncOp kernel) {
   if (!result.linear || !llvm::hasSingleElement(kernel.getBody()))
     return kernel.emitOpError("has no model.linear to tile");
   LinearOp linear = result.linear;
-  if (!cast<RankedTensorType>(linear.getInput().getType()).getElementType().isF32())
-    return linear.emitOpError() << "has operands of type " << linear.getInput().getType() << " but f32 is wanted";
+  Type element = cast<RankedTensorType>(linear.getInput().getType()).getElementType();
+  if (!cast<RankedTensorType>(linear.getType()).getElementType().isF32() || !(element.isF32() || element.isBF16()))
+    return linear.emitOpError() << "has operands of type " << linear.getInput().getType()
+                                << " but f32, or bf16 summed in f32, is wanted";
   for (Value operand : linear->getOperands())
     if (!isa<BlockArgument>(operand) && !(operand == linear.getWeight() && operand.getDefiningOp<DequantizeOp>()))
       return linear.emitOpError("has an operand that is no argument of its kernel");

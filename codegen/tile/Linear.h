@@ -26,10 +26,11 @@ llvm::LogicalResult tileLinear(mlir::func::FuncOp kernel, const CpuTarget &targe
 /// Grid and scratch of such a kernel, the same for every target.
 Launch linearLaunch(mlir::func::FuncOp kernel);
 
-/// Whether `op` can follow `product`, a linear or integer_linear, in its kernel, where `previous` is the product's result
-/// or that of the last op fused. Integers are first cast to f32, and operands behind them may have one element a row. Else:
-/// an activation or elementwise function of f32 that keeps the sizes of `previous`, and whose other operands have as many
-/// elements, or one along each axis but the last, or one element; constants with one value for all.
+/// Whether `op` can follow `product`, a linear or integer_linear, in its kernel, where `previous` is the product's
+/// result or that of the last op fused. Integers are first cast to f32, and operands behind them may have one element a
+/// row. Else: an activation or elementwise function of f32 that keeps the sizes of `previous`, and whose other operands
+/// have as many elements, or one along each axis but the last, or one element; constants with one value for all. Behind
+/// a linear of bf16, a cast of f32 to bf16 can be the last.
 bool canFuseIntoLinear(mlir::Operation *op, mlir::Value previous, mlir::Operation *product);
 
 } // namespace tamis

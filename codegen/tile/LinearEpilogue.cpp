@@ -44,11 +44,22 @@ static bool isCastOfSums(Operation *op, Value previous, Operation *product) {
   return isa<CastOp>(op) && isOfIntegers(product) && previous == product->getResult(0) && op->getOperand(0) == previous;
 }
 
+/// What layers of bf16 round their numbers to at the end, for others that read them.
+static bool isRounding(Operation *op, Value previous, Operation *product) {
+  auto elementOf = [](Value value) { return cast<RankedTensorType>(value.getType()).getElementType(); };
+  return isa<CastOp>(op) && op->getOperand(0) == previous && elementOf(previous).isF32() &&
+         elementOf(op->getResult(0)).isBF16() && elementOf(product->getOperand(0)).isBF16();
+}
+
 bool tamis::canFuseIntoLinear(Operation *op, Value previous, Operation *product) {
   if (op->getNumResults() != 1 || !isa<RankedTensorType>(op->getResult(0).getType()))
     return false;
   Type type = op->getResult(0).getType();
-  if (!cast<RankedTensorType>(type).getElementType().isF32() || dimsOf(type) != dimsOf(previous.getType()))
+  if (dimsOf(type) != dimsOf(previous.getType()))
+    return false;
+  if (isRounding(op, previous, product))
+    return true;
+  if (!cast<RankedTensorType>(type).getElementType().isF32())
     return false;
   if (isa<ActivationOp>(op))
     return op->getOperand(0) == previous;
@@ -68,7 +79,7 @@ FailureOr<SmallVector<Operation *>> tamis::epilogueOf(func::FuncOp kernel, Opera
     if (&op == product || &op == behind || isa<model::ConstantOp>(op) ||
         op.getResult(0) == product->getOperand(1)) // its weight, unpacked
       continue;
-    if (!isa<ActivationOp, ElementwiseOp>(op) && !isCastOfSums(&op, last, product))
+    if (!isa<ActivationOp, ElementwiseOp>(op) && !isCastOfSums(&op, last, product) && !isRounding(&op, last, product))
       return op.emitOpError() << "cannot be computed with a " << product->getName().getStringRef();
     for (Value operand : op.getOperands()) {
       Operation *definition = operand.getDefiningOp();
@@ -135,6 +146,8 @@ Value LinearEpilogue::apply(Value accumulated, const EpiloguePlace &place) {
     }
     if (auto activation = dyn_cast<ActivationOp>(op))
       last = math.activation(activation.getKind(), operands[0]);
+    else if (isRounding(op, op->getOperand(0), first.getDefiningOp()))
+      last = math.toBFloat16(operands[0]);
     else if (isa<CastOp>(op))
       last = arith::SIToFPOp::create(b, b.vectorType(place.lanes), operands[0]);
     else

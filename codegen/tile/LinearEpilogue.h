@@ -42,7 +42,7 @@ public:
   LinearEpilogue(KernelBuilder &builder, mlir::Value first, llvm::ArrayRef<mlir::Operation *> ops)
       : b(builder), math(builder), first(first), ops(ops) {}
 
-  /// The value of the last op at `place`, where the linear gives `accumulated`, of f32 or i32.
+  /// The value of the last op at `place`, where the linear gives `accumulated`, of f32 or i32; bf16 as its bits.
   mlir::Value apply(mlir::Value accumulated, const EpiloguePlace &place);
 
   /// Loads from and stores to a buffer, masked where not all lanes are valid.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Emits the loops of dense layers of f32.
+// Emits the loops of dense layers of f32, and what those of bf16 share with them.
 #pragma once
 
 #include "codegen/schedule/Schedule.h"
@@ -15,7 +15,7 @@ struct LinearKernel {
   DimExpr rows; ///< product of all sizes but the last
   int64_t K = 0, N = 0;
 
-  /// Fails with a diagnostic on what tileLinear does not take.
+  /// Fails with a diagnostic on what neither tileLinear nor tileHalfLinear takes.
   static llvm::FailureOr<LinearKernel> analyse(mlir::func::FuncOp kernel);
 };
 

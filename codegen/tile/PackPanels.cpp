@@ -31,6 +31,25 @@ void tamis::packPanels(const StridedMatrix &matrix, int64_t K, int64_t N, char *
   }
 }
 
+int64_t tamis::packedPairPanelBytes(int64_t K, int64_t N) {
+  return (N + kPanelColumns - 1) / kPanelColumns * ((K + 1) / 2 * 2) * kPanelColumns * int64_t(sizeof(uint16_t));
+}
+
+void tamis::packPairPanels(const StridedHalves &matrix, int64_t K, int64_t N, char *out) {
+  int64_t pairs = (K + 1) / 2;
+  std::fill_n(out, packedPairPanelBytes(K, N), char(0));
+  for (int64_t first = 0; first < N; first += kPanelColumns, out += pairs * kPanelColumns * 4) {
+    int64_t columns = std::min(kPanelColumns, N - first);
+    for (int64_t low = 0; low < K; low += kBlock) {
+      int64_t high = std::min(K, low + kBlock);
+      for (int64_t n = 0; n < columns; ++n)
+        for (int64_t k = low; k < high; ++k)
+          llvm::support::endian::write16le(out + ((k / 2 * kPanelColumns + n) * 2 + k % 2) * 2,
+                                           matrix.data[k * matrix.rowStride + (first + n) * matrix.columnStride]);
+    }
+  }
+}
+
 int64_t tamis::packedBytePanelBytes(int64_t K, int64_t N) {
   int64_t panel = ((K + 3) / 4 * 4 + int64_t(sizeof(int32_t))) * kPanelColumns;
   return (N + kPanelColumns - 1) / kPanelColumns * panel;

@@ -19,6 +19,19 @@ int64_t packedPanelBytes(int64_t K, int64_t N);
 /// packedPanelBytes(K, N) bytes, aligned to 4. Runs at about the speed of memory.
 void packPanels(const StridedMatrix &matrix, int64_t K, int64_t N, char *out);
 
+/// A matrix of numbers of 16 bits in memory.
+struct StridedHalves {
+  const uint16_t *data;
+  int64_t rowStride, columnStride;
+};
+
+/// Bytes of a packed K x N matrix of 16-bit numbers.
+int64_t packedPairPanelBytes(int64_t K, int64_t N);
+
+/// Packs a K x N matrix of 16-bit numbers as panels of kPanelColumns columns: [ceil(K / 2)][kPanelColumns][2]. Rows and
+/// columns beyond K and N are zero. `out` holds packedPairPanelBytes(K, N) bytes.
+void packPairPanels(const StridedHalves &matrix, int64_t K, int64_t N, char *out);
+
 /// A matrix of bytes in memory, signed or not.
 struct StridedBytes {
   const char *data;

@@ -98,6 +98,17 @@ Value VectorMath::larger(Value x, Value y) {
   return select(arith::CmpFOp::create(b, arith::CmpFPredicate::OGT, x, y), x, y);
 }
 
+/// Adding half a unit, less one where the result is even, carries into the exponent as it should.
+Value VectorMath::toBFloat16(Value x) {
+  Value all = bits(x), sixteen = integer(16, x), upper = arith::ShRUIOp::create(b, all, sixteen);
+  Value odd = arith::AndIOp::create(b, upper, integer(1, x));
+  Value raised = arith::AddIOp::create(b, arith::AddIOp::create(b, all, integer(0x7fff, x)), odd);
+  Value isNaN = arith::CmpFOp::create(b, arith::CmpFPredicate::UNO, x, x);
+  Value quiet = arith::OrIOp::create(b, arith::AndIOp::create(b, upper, integer(0x8000, x)), integer(0x7fc0, x));
+  Value rounded = select(isNaN, quiet, arith::ShRUIOp::create(b, raised, sixteen));
+  return arith::TruncIOp::create(b, typeLike(b.getI16Type(), x.getType()), rounded);
+}
+
 Value VectorMath::horner(llvm::ArrayRef<float> coefficients, Value x) {
   Value result = constant(coefficients.back(), x);
   for (float c : llvm::reverse(coefficients.drop_back()))

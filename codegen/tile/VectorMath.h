@@ -60,6 +60,9 @@ public:
   /// The larger of both, as one instruction; `y` where either is NaN.
   mlir::Value larger(mlir::Value x, mlir::Value y);
 
+  /// f32 to the bits of the nearest bf16, i16, ties to even; NaN to the quiet one of its sign.
+  mlir::Value toBFloat16(mlir::Value x);
+
 private:
   mlir::Value integer(int64_t value, mlir::Value like);
   mlir::Value bits(mlir::Value x);

@@ -10,8 +10,8 @@ def Model_LinearOp : Model_Op<"linear", [Pure]> {
   let description = [{
     `result[.., n] = sum_k input[.., k] * w[k, n] + bias[n]`, where `w` is `weight`, or its transpose with
     `transposed` (torch keeps dense weights as `N x K`).
-    - (C1) `weight` is `K x N`, `N x K` with `transposed`; K and N static. - (C2) `bias` is `N`.
-    - (C3) one element type.
+    - (C1) `weight` is `K x N`, `N x K` with `transposed`; K and N static. - (C2) `bias` is `N`. - (C3) one element
+    type; or `input` and `weight` of bf16 beside f32: then products are exact, and summed in f32.
     ```mlir
     %y = model.linear %x, %w bias %b transposed : tensor<?x384xf32, #model.dims<"n", "384">>, tensor<1536x384xf32>,
         tensor<1536xf32> -> tensor<?x1536xf32, #model.dims<"n", "1536">>

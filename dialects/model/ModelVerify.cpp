@@ -306,14 +306,16 @@ LogicalResult LinearOp::verify() {
   if (!dims.back().isConstant(inner))
     return emitOpError() << "multiplies rows of " << dims.back().str() << " by a weight for rows of " << inner;
   dims.back() = outer;
+  bool isWidened = elementOf(getInput()).isBF16() && elementOf(getResult()).isF32(); // C3
+  Type sums = isWidened ? elementOf(getResult()) : elementOf(getInput());
   if (Value bias = getBias()) {
     if (dimsOf(bias.getType()) != Dims{DimExpr(outer)}) // C2
       return emitOpError() << "adds a bias of " << bias.getType() << " to " << outer << " columns";
-    if (failed(expectElement(*this, elementOf(bias), elementOf(getInput())))) // C3
+    if (failed(expectElement(*this, elementOf(bias), sums)))
       return failure();
   }
   if (failed(expectElement(*this, weight.getElementType(), elementOf(getInput()))) ||
-      failed(expectElement(*this, elementOf(getResult()), elementOf(getInput()))))
+      failed(expectElement(*this, elementOf(getResult()), sums)))
     return failure();
   return expectDims(*this, getResult(), dims);
 }

@@ -42,9 +42,10 @@ LogicalResult ConstantOp::verify() {
   if (!type.hasStaticShape())
     return emitOpError() << "has the dynamic type " << type;
   bool isSmall = type.getElementType().isInteger(8) || type.getElementType().isInteger(4);
-  bool packs = type.getElementType().isF32() || isSmall;
+  bool packs = type.getElementType().isF32() || type.getElementType().isBF16() || isSmall;
   if (getLayout() == Layout::panels && (type.getRank() != 2 || !packs)) // C2
-    return emitOpError() << "lies in panels but is " << type << ", not a matrix of f32, or of integers of 8 or 4 bits";
+    return emitOpError() << "lies in panels but is " << type
+                         << ", not a matrix of f32 or bf16, or of integers of 8 or 4 bits";
   if (getLayout() == Layout::words && (type.getRank() != 2 || !isSmall)) // C2
     return emitOpError() << "lies in words but is " << type << ", not a matrix of integers of 8 or 4 bits";
   if (getLayout() == Layout::units && (type.getRank() != 2 || !(packs || type.getElementType().isF16()))) // C2

@@ -52,8 +52,8 @@ def Plan_ConstantOp : Plan_Op<"constant", [Pure]> {
     read, blocks of 48 columns, each with all rows one after the other, the last filled up with zeros. `words` and
     `units` are what kernels read that unpack weights in registers, of matrices with an output a row: blocks of 48 rows, of
     integers the words of 32 bits that hold 8 or 4 of a row, of scales and zero points one number (codegen/tile/PackWords.h).
-    - (C1) as many `transposed` marks as pieces. - (C2) `panels` needs a matrix of f32, or of integers of 8 or 4
-    bits, `words` one of such integers, `units` one of them or of f16 or f32.
+    - (C1) as many `transposed` marks as pieces. - (C2) `panels` needs a matrix of f32 or bf16, or of integers of 8
+    or 4 bits, `words` one of such integers, `units` one of them or of f16 or f32.
     ```mlir
     %w = plan.constant panels ["q.weight", "k.weight"] transposed [true, true] axis 1 : tensor<384x768xf32>
     ```

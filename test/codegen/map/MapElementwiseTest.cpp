@@ -3,6 +3,7 @@
 #include "test/codegen/map/MapTest.h"
 
 #include <cmath>
+#include <numeric>
 
 using namespace mlir;
 using namespace tamis;
@@ -197,6 +198,36 @@ TEST_P(MapTest, CastsBetweenAllTypes) {
             {std::ldexp(i % 2 ? digits : 1 + (i % 500) / 1024.0 + 1 / 2048.0 + (i % 3 - 1.0) * 1e-9, i % 37 - 20)});
       }
     expectExact(*kernel, input);
+  }
+}
+
+// All numbers of 16 bits, and of f32 those beside each of them and halfway to the next.
+TEST_P(MapTest, EveryHalf) {
+  for (std::string half : {"f16", "bf16"}) {
+    SCOPED_TRACE(half);
+    std::string narrow = "tensor<65536x" + half + ">", wide = "tensor<65536xf32>", body;
+    std::vector<std::pair<std::string, std::string>> results{{"%w", wide}};
+    std::vector<std::string> arguments{narrow};
+    body = "  %w = model.cast %a0 : " + narrow + " -> " + wide + "\n";
+    constexpr uint32_t kBelow[] = {0, 1, 0xfff, 0x1000, 0x1001, 0x7fff, 0x8000, 0x8001, 0xffff};
+    for (size_t i = 1; i <= std::size(kBelow); ++i) {
+      std::string number = std::to_string(i);
+      arguments.push_back(wide);
+      body += "  %n" + number + " = model.cast %a" + number + " : " + wide + " -> " + narrow + "\n";
+      results.push_back({"%n" + number, narrow});
+    }
+    auto kernel = mapKernel(kernelText(arguments, body, results), target());
+    ASSERT_TRUE(kernel);
+    std::vector<uint16_t> halves(65536);
+    std::iota(halves.begin(), halves.end(), 0);
+    std::vector<HostTensor> inputs{HostTensor::of<uint16_t>(elementType(kernel->context(), half), {65536}, halves)};
+    for (uint32_t below : kBelow) {
+      std::vector<uint32_t> bits;
+      for (uint32_t upper : halves)
+        bits.push_back(upper << 16 | below);
+      inputs.push_back(HostTensor::of<uint32_t>(Float32Type::get(kernel->context()), {65536}, bits));
+    }
+    expectExact(*kernel, inputs);
   }
 }
 

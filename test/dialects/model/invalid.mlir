@@ -426,6 +426,22 @@ func.func @linear_c3(%x: tensor<2x3xf32>, %w: tensor<3x4xf16>) {
 
 // -----
 
+func.func @linear_c3_bf16(%x: tensor<2x3xbf16>, %w: tensor<3x4xbf16>, %b: tensor<4xbf16>) {
+  // expected-error@+1 {{gives elements of type 'bf16' but 'f32' is wanted}}
+  %y = model.linear %x, %w bias %b : tensor<2x3xbf16>, tensor<3x4xbf16>, tensor<4xbf16> -> tensor<2x4xf32>
+  return
+}
+
+// -----
+
+func.func @linear_c3_f16(%x: tensor<2x3xf16>, %w: tensor<3x4xf16>) {
+  // expected-error@+1 {{gives elements of type 'f32' but 'f16' is wanted}}
+  %y = model.linear %x, %w : tensor<2x3xf16>, tensor<3x4xf16> -> tensor<2x4xf32>
+  return
+}
+
+// -----
+
 func.func @norm_axis(%x: tensor<2x3xf32>) {
   // expected-error@+1 {{normalises from axis 2 but the operand has 2}}
   %y = model.norm rms %x axis 2 epsilon 1.0e-5 : tensor<2x3xf32> -> tensor<2x3xf32>

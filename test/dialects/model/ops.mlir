@@ -207,6 +207,13 @@ func.func @linear(%x: tensor<?x384xf32, #model.dims<"n", "384">>, %w: tensor<153
   return
 }
 
+// CHECK-LABEL: func.func @linear_bf16
+// CHECK: model.linear %{{.*}}, %{{.*}} bias %{{.*}} : tensor<3x4xbf16>, tensor<4x2xbf16>, tensor<2xf32> -> tensor<3x2xf32>
+func.func @linear_bf16(%x: tensor<3x4xbf16>, %w: tensor<4x2xbf16>, %b: tensor<2xf32>) {
+  %y = model.linear %x, %w bias %b : tensor<3x4xbf16>, tensor<4x2xbf16>, tensor<2xf32> -> tensor<3x2xf32>
+  return
+}
+
 // CHECK-LABEL: func.func @linear_plain
 // CHECK: model.linear %{{.*}}, %{{.*}} : tensor<4xf32>, tensor<4x2xf32> -> tensor<2xf32>
 func.func @linear_plain(%x: tensor<4xf32>, %w: tensor<4x2xf32>) {
