@@ -4,6 +4,7 @@
 
 #include "dialects/model/ModelConstants.h"
 #include "dialects/model/ModelDialect.h"
+#include "lib/driver/HalfWeights.h"
 #include "lib/driver/Pipeline.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Pass/PassManager.h"
@@ -18,14 +19,16 @@ using namespace tamis;
 
 /// Passages that every layer and precision is tried on; the choice is checked on all that are held out.
 static constexpr size_t kTried = 8;
-/// What one thread multiplies and adds in a second, in f32 and as bytes, and reads. Estimates that only say which of
-/// two precisions is cheaper: bytes are multiplied 2.8 times as fast, and few rows wait for their weights.
-static constexpr double kFloatRate = 100e9, kByteRate = 280e9, kReadRate = 10e9;
+/// What one thread multiplies and adds in a second, in f32, bf16 and as bytes, and reads. Estimates that only say which
+/// of two precisions is cheaper: bytes are multiplied 2.8 times as fast, and few rows wait for their weights.
+static constexpr double kFloatRate = 100e9, kHalfRate = 200e9, kByteRate = 280e9, kReadRate = 10e9;
 
 double tamis::bytesOf(const LayerPrecision &layer, llvm::StringRef precision) {
   double numbers = double(layer.inputs) * double(layer.outputs);
   if (precision == precision::kUnchanged)
     return numbers * sizeof(float);
+  if (precision == kBFloat16)
+    return numbers * sizeof(uint16_t);
   QuantizeOptions options = llvm::cantFail(parseQuantizeOptions(precision));
   int64_t shared = layer.isTable ? layer.outputs : layer.inputs; // a row of either has scales of its own
   bool hasGroups = options.group != 0 && options.group < shared;
@@ -37,10 +40,13 @@ double tamis::bytesOf(const LayerPrecision &layer, llvm::StringRef precision) {
 double tamis::secondsOf(const LayerPrecision &layer, llvm::StringRef precision, int64_t rows) {
   if (layer.isTable)
     return 0;
-  bool multipliesBytes = precision != precision::kUnchanged && precision.starts_with("int8") &&
-                         llvm::cantFail(parseQuantizeOptions(precision)).group == 0;
+  double rate = kFloatRate;
+  if (precision == kBFloat16)
+    rate = kHalfRate;
+  else if (precision.starts_with("int8") && llvm::cantFail(parseQuantizeOptions(precision)).group == 0)
+    rate = kByteRate;
   double work = 2.0 * double(rows) * double(layer.inputs) * double(layer.outputs);
-  return work / (multipliesBytes ? kByteRate : kFloatRate) + bytesOf(layer, precision) / kReadRate;
+  return work / rate + bytesOf(layer, precision) / kReadRate;
 }
 
 LogicalResult tamis::quantizeLayers(ModuleOp module, WeightStore &weights, llvm::StringRef policy,
@@ -59,9 +65,14 @@ LogicalResult tamis::quantizeLayers(ModuleOp module, WeightStore &weights, llvm:
     if (auto mark = op.getAttrOfType<StringAttr>(precision::kPrecision))
       marks.insert(mark);
   for (StringAttr mark : marks) {
+    if (mark.getValue() == kBFloat16) {
+      if (failed(roundLayers(module, weights, activity)))
+        return failure();
+      continue;
+    }
     auto quantize = parseQuantizeOptions(mark.getValue());
     if (!quantize)
-      return emitError(UnknownLoc::get(module.getContext())) << llvm::toString(quantize.takeError());
+      return emitError(UnknownLoc::get(module.getContext())) << llvm::toString(quantize.takeError()) << "; or bf16";
     quantize->mark = mark;
     if (failed(quantizeWeights(module, weights, *quantize, passages, activity)))
       return failure();
@@ -130,9 +141,9 @@ private:
         comma = rest.find(',', rest.find(')', open));
       StringRef text = rest.take_front(comma).trim();
       rest = comma == StringRef::npos ? StringRef() : rest.drop_front(comma + 1);
-      auto parsed = parseQuantizeOptions(text);
-      if (!parsed)
-        return error() << llvm::toString(parsed.takeError());
+      if (text != kBFloat16)
+        if (auto parsed = parseQuantizeOptions(text); !parsed)
+          return error() << llvm::toString(parsed.takeError()) << "; or bf16";
       choice.precisions.push_back(text.str());
     }
     return success();

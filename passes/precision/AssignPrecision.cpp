@@ -3,6 +3,7 @@
 #include "dialects/model/ModelConstants.h"
 #include "passes/precision/Passes.h"
 #include "passes/precision/Policy.h"
+#include "llvm/ADT/SmallPtrSet.h"
 
 using namespace mlir;
 
@@ -11,6 +12,37 @@ namespace tamis::precision {
 #include "passes/precision/Passes.h.inc"
 
 namespace {
+bool isLayer(Operation *op) {
+  return model::layerWeight(op) != nullptr;
+}
+
+/// Whether a linear makes queries, keys or values of an attention, or takes what it gives: whether there is an
+/// attention on a way from its result, or to its input, with no layer between.
+bool belongsToAttention(model::LinearOp linear) {
+  llvm::SmallPtrSet<Operation *, 16> seen;
+  SmallVector<Operation *> worklist;
+  auto search = [&](function_ref<void(Operation *)> next) {
+    while (!worklist.empty()) {
+      Operation *op = worklist.pop_back_val();
+      if (!op || isLayer(op) || !seen.insert(op).second)
+        continue;
+      if (isa<model::AttentionOp>(op))
+        return true;
+      next(op);
+    }
+    return false;
+  };
+  llvm::append_range(worklist, linear->getUsers());
+  if (search([&](Operation *op) { llvm::append_range(worklist, op->getUsers()); }))
+    return true;
+  seen.clear();
+  worklist.assign({linear.getInput().getDefiningOp()});
+  return search([&](Operation *op) {
+    for (Value operand : op->getOperands())
+      worklist.push_back(operand.getDefiningOp());
+  });
+}
+
 struct AssignPrecision : impl::AssignPrecisionBase<AssignPrecision> {
   using AssignPrecisionBase::AssignPrecisionBase;
 
@@ -33,6 +65,10 @@ struct AssignPrecision : impl::AssignPrecisionBase<AssignPrecision> {
       return signalPassFailure();
     for (auto [layer, key] : llvm::zip_equal(layers, keys)) {
       StringRef precision = chosen->precisionOf(key);
+      if (precision == kMixed) {
+        auto linear = dyn_cast<model::LinearOp>(layer);
+        precision = linear && belongsToAttention(linear) ? "bf16" : "int8";
+      }
       if (precision == kUnchanged) {
         layer->removeAttr(kPrecision);
         continue;

@@ -15,7 +15,9 @@ def AssignPrecision : Pass<"tamis-assign-precision", "::mlir::func::FuncOp"> {
     {"default": "int8", "layers": [{"weights": "*attention*", "precision": "f32"} ]}
     ```
     `weights` is the key of a layer's weight, where `*`, `?` and `[..]` stand for others; of the rules that fit, the
-    first holds. (A weight that was merged from several has the key of the first.)
+    first holds. (A weight that was merged from several has the key of the first.) The precision `mixed` stands for
+    `bf16` where a linear makes queries, keys or values of a `model.attention` or reads its result, with no other layer
+    between, and for `int8` elsewhere.
     ```mlir
     %w = model.weight "dense.weight" : tensor<8x4xf32>
     %y = model.linear %x, %w : tensor<2x8xf32>, tensor<8x4xf32> -> tensor<2x4xf32>

@@ -11,6 +11,8 @@ namespace tamis::precision {
 
 /// What layers have that no rule changes.
 inline constexpr llvm::StringLiteral kUnchanged = "f32";
+/// What stands for bf16 for layers of attention, its projections, and int8 for all others.
+inline constexpr llvm::StringLiteral kMixed = "mixed";
 
 /// One precision for all layers, or rules by the keys of their weights; the first that fits holds. Precisions are texts
 /// that this does not look into.

@@ -87,7 +87,7 @@ def onnxruntime(threads):
     return prepare
 
 
-def openvino(threads):
+def openvino(threads, precision="f32"):
     import openvino as ov
 
     core = ov.Core()
@@ -101,7 +101,7 @@ def openvino(threads):
             model,
             "CPU",
             {
-                "INFERENCE_PRECISION_HINT": "f32",
+                "INFERENCE_PRECISION_HINT": precision,
                 "INFERENCE_NUM_THREADS": threads,
                 "NUM_STREAMS": 1,
                 "PERFORMANCE_HINT": "LATENCY",
@@ -115,6 +115,10 @@ def openvino(threads):
         ]
 
     return prepare
+
+
+def openvino_bf16(threads):
+    return openvino(threads, "bf16")
 
 
 def numpy(_threads):

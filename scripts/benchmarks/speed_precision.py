@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""`scripts/bench speed --precision`: MiniLM-L6 in integers against our own f32, and against ONNX Runtime and OpenVINO in
-integers. Standard library only: what is timed runs in processes of its own."""
+"""`scripts/bench speed --precision`: MiniLM-L6 in bf16 and in integers against our own f32, and against ONNX Runtime and
+OpenVINO in the same. Standard library only: what is timed runs in processes of its own."""
 
 import math
 import statistics
@@ -12,14 +12,19 @@ from benchmarks.results import table
 from benchmarks.workers import Workers, alternate, median_of_runs
 
 SOURCE = "minilm-l6-opset18.onnx"
-OURS = {"f32": [], "int8": ["--weights=int8"]}
+OURS = {"f32": [], "bf16": ["--precision=bf16"], "int8": ["--weights=int8"]}
 # How ONNX Runtime's own tools make the peers' models, by engine: activations quantized as they come, and, since OpenVINO
-# reads that alone, by constants (QDQ) that passages have set.
-PEERS = {"onnxruntime": ("dynamic", "minilm-l6-opset17.onnx"), "openvino": ("static", "minilm-l6-opset17.onnx")}
-WANTED_OWN, WANTED_PEERS = 2.8, 1.0
-# Integers are not f32: this finds an engine that computes something else, not one that rounds badly. Of constants that
-# set the units of all activations, far more is lost than of units that follow each row.
-SAME = {"int8": 0.995, "onnxruntime": 0.95, "openvino": 0.5}
+# reads that alone, by constants (QDQ) that passages have set. OpenVINO rounds to bf16 by itself.
+PEERS = {
+    "onnxruntime": ("dynamic", "minilm-l6-opset17.onnx"),
+    "openvino": ("static", "minilm-l6-opset17.onnx"),
+    "openvino_bf16": (None, SOURCE),
+}
+# What has to hold: times our f32 is slower at least, the peers to be compared with, and how much slower these are.
+WANTED = {"bf16": (1.7, ["openvino_bf16"], 1.0), "int8": (2.8, list(PEERS), 1.0)}
+# Rounded numbers are not f32: this finds an engine that computes something else, not one that rounds badly. Of constants
+# that set the units of all activations, far more is lost than of units that follow each row.
+SAME = {"bf16": 0.995, "int8": 0.995, "onnxruntime": 0.95, "openvino": 0.5, "openvino_bf16": 0.99}
 
 
 def cosine(a, b):
@@ -33,10 +38,13 @@ def prepare(environment, quick):
     files = {}
     for name, options in OURS.items():
         plan = environment.plans / f"speed-{name}.plan"
-        calibration = [f"--calibrate={calibrating}"] if options else []
+        calibration = [f"--calibrate={calibrating}"] if name == "int8" else []
         words = ["--target=host", "--quiet", *options, *calibration]
         files[name] = ("tamis", str(environment.compile(environment.model(SOURCE), plan, *words)))
     for engine, (method, source) in PEERS.items():
+        if not method:
+            files[engine] = (engine, str(environment.model(source)))
+            continue
         made = environment.plans / f"speed-{engine}-int8.onnx"
         try:
             if not made.exists():
@@ -44,13 +52,13 @@ def prepare(environment, quick):
                 quality.run_script(environment, "quantize", {**request, "passages": str(calibrating)})
             files[engine] = (engine, str(made))
         except BenchError as error:
-            print(f"{engine} int8 is left out: {error}")
+            print(f"{engine} is left out: {error}")
     return files
 
 
 def compare(environment, results, files, threads, cases, rounds, burst):
-    """Rows of the table, and ratios: to our f32 and to the best peer, by size."""
-    rows, own, others = [], [], []
+    """Rows of the table, and by form ratios to our f32 and to the best of its peers, by size."""
+    rows, own, others = [], {form: [] for form in WANTED}, {form: [] for form in WANTED}
     engines = {engine for engine, _ in files.values()}
     with Workers(environment, engines, threads) as workers:
 
@@ -63,7 +71,7 @@ def compare(environment, results, files, threads, cases, rounds, burst):
             try:
                 ask(name, 1, 8)  # a size apart: an engine gives samples of new ones alone
             except BenchError as error:
-                print(f"{name} int8 is left out: {str(error)[:400]}")
+                print(f"{name} is left out: {str(error)[:400]}")
                 fewer = {n: f for n, f in files.items() if n != name}
                 return compare(environment, results, fewer, threads, cases, rounds, burst)
         for batch, length in cases:
@@ -74,45 +82,52 @@ def compare(environment, results, files, threads, cases, rounds, burst):
                     raise BenchError(f"{batch}x{length}: {name} has a cosine of {found:.4f} with f32")
             actions = {name: lambda name=name: ask(name, batch, length) for name in files}
             median = {name: median_of_runs(replies) for name, replies in alternate(actions, rounds).items()}
-            peers = {name: value for name, value in median.items() if name not in OURS}
-            own.append(median["f32"] / median["int8"])
-            best = min(peers, key=peers.get, default=None)
-            if best:
-                others.append(peers[best] / median["int8"])
             milliseconds = {name: value * 1e3 for name, value in median.items()}
-            results.add(
-                "precision",
-                threads=threads,
-                batch=batch,
-                length=length,
-                milliseconds=milliseconds,
-                ratio=own[-1],
-                peer_ratio=others[-1] if best else None,
-            )
             times = [f"{milliseconds[name]:.2f}" if name in median else "" for name in (*OURS, *PEERS)]
-            ratios = [f"{own[-1]:.2f}", f"{others[-1]:.2f}" if best else "", best or ""]
+            ratios = []
+            for form, (_, peers, _) in WANTED.items():
+                own[form].append(median["f32"] / median[form])
+                best = min((name for name in peers if name in median), key=median.get, default=None)
+                if best:
+                    others[form].append(median[best] / median[form])
+                results.add(
+                    "precision",
+                    form=form,
+                    threads=threads,
+                    batch=batch,
+                    length=length,
+                    milliseconds=milliseconds,
+                    ratio=own[form][-1],
+                    peer_ratio=others[form][-1] if best else None,
+                )
+                ratios += [f"{own[form][-1]:.2f}", f"{others[form][-1]:.2f}" if best else ""]
             rows.append([f"{batch}x{length}", threads, *times, *ratios])
-            print(f"  {batch}x{length}, {threads} threads: {own[-1]:.2f} times f32", file=sys.stderr, flush=True)
+            shown = ", ".join(f"{form} {own[form][-1]:.2f}" for form in WANTED)
+            print(f"  {batch}x{length}, {threads} threads, times f32: {shown}", file=sys.stderr, flush=True)
     return rows, own, others
 
 
 def run(environment, arguments, results, verdicts, cases, rounds, burst):
     files = prepare(environment, arguments.quick)
-    print(f"\nMiniLM-L6 in integers, {rounds} rounds, ms")
-    rows, own, others = [], [], []
+    print(f"\nMiniLM-L6 in bf16 and in integers, {rounds} rounds, ms")
+    rows, own, others = [], {form: [] for form in WANTED}, {form: [] for form in WANTED}
     for threads in arguments.threads:
-        found = compare(environment, results, files, threads, cases, rounds, burst)
-        for so_far, new in zip((rows, own, others), found):
-            so_far += new
-    names = [f"tamis {name}" for name in OURS] + [f"{name} int8" for name in PEERS]
-    table(["batch x length", "threads", *names, "f32 / int8", "peer / int8", "peer"], rows)
+        more, ratios, peer_ratios = compare(environment, results, files, threads, cases, rounds, burst)
+        rows += more
+        for form in WANTED:
+            own[form] += ratios[form]
+            others[form] += peer_ratios[form]
+    names = [f"tamis {name}" for name in OURS] + [name if "_" in name else f"{name} int8" for name in PEERS]
+    ratios = [word for form in WANTED for word in (f"f32 / {form}", f"peer / {form}")]
+    table(["batch x length", "threads", *names, *ratios], rows)
     print()
-    mean = statistics.geometric_mean(own)
-    what = "int8, geometric mean of f32's time over its"
-    verdicts.judge(what, mean >= WANTED_OWN, f"{mean:.3f}", f"at least {WANTED_OWN}")
-    if others:
-        mean = statistics.geometric_mean(others)
-        what = "int8, geometric mean of the better peer's time over its"
-        verdicts.judge(what, mean >= WANTED_PEERS, f"{mean:.3f}", f"at least {WANTED_PEERS}")
-    else:
-        verdicts.judge("int8, beside its peers", False, "no peer could be made", "one at least")
+    for form, (wanted, _, wanted_of_peers) in WANTED.items():
+        mean = statistics.geometric_mean(own[form])
+        what = f"{form}, geometric mean of f32's time over its"
+        verdicts.judge(what, mean >= wanted, f"{mean:.3f}", f"at least {wanted}")
+        if others[form]:
+            mean = statistics.geometric_mean(others[form])
+            what = f"{form}, geometric mean of the best peer's time over its"
+            verdicts.judge(what, mean >= wanted_of_peers, f"{mean:.3f}", f"at least {wanted_of_peers}")
+        else:
+            verdicts.judge(f"{form}, beside its peers", False, "no peer could be made", "one at least")

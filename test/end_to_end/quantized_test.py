@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Quantized models: what the plans compute against ONNX Runtime.
 
-    quantized_test.py --tamis FILE ops|weights|activations|rows|calibration
+    quantized_test.py --tamis FILE ops|weights|halves|activations|rows|calibration
 
 ops: models of single quantized ops, integers to one unit in the last place. weights: `tamis compile --weights` against the
-float model. activations: what rounding them costs. rows: bytes that
+float model. halves: --precision=bf16 and mixed. activations: what rounding them costs. rows: bytes that
 leave kernels which compute more. calibration: what the algorithms gain that know what layers are given.
 """
 
@@ -264,6 +264,28 @@ def weights(tamis):
             raise SystemExit(f"weights of NaN are quantized: {bad.stderr}")
 
 
+def halves(tamis):
+    """An encoder in bf16, and with its attention in bf16 beside integers, against the float model, at every level."""
+    random = np.random.default_rng(9)
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        path, dims = encoder(folder)
+        session = judge(onnx.load(path))
+        for precision, least in [("bf16", 0.9999), ("mixed", 0.999)]:
+            for target in ("host", "x86-64-v3"):
+                for batch, length in ((1, 1), (3, 19), (2, 40)):
+                    feeds = random_inputs(random, SHAPE, batch, length)
+                    feeds = {value.name: feeds[value.name] for value in session.get_inputs()}
+                    found = compiled(tamis, folder, path, feeds, dims, [f"--precision={precision}", f"--target={target}"])
+                    keep = feeds["attention_mask"].astype(bool)
+                    for value, answer in zip(session.get_outputs(), session.run(None, feeds)):
+                        mine = found[value.name]
+                        alike = cosine(mine[keep], answer[keep]) if answer.ndim == 3 else cosine(mine, answer)
+                        print(f"{precision}, {target}, {batch} x {length}: cosine {alike:.6f} with the float model")
+                        if not alike >= least:
+                            raise SystemExit(f"--precision={precision}: the cosine is {alike}")
+
+
 def product(w):
     """y = x w, of n rows."""
     info = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", size]) for name, size in zip("xy", w.shape)]
@@ -384,13 +406,15 @@ def calibration(tamis):
                 raise SystemExit(f"gptq with {words} ends with {bad.returncode} and says {bad.stderr!r}, wanted {wanted!r}")
 
 
+PARTS = {function.__name__: function for function in (ops, weights, halves, activations, rows, calibration)}
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--tamis", required=True)
-    parser.add_argument("part", choices=["ops", "weights", "activations", "rows", "calibration"])
+    parser.add_argument("part", choices=PARTS)
     arguments = parser.parse_args()
-    parts = {"ops": ops, "weights": weights, "activations": activations, "rows": rows, "calibration": calibration}
-    parts[arguments.part](arguments.tamis)
+    PARTS[arguments.part](arguments.tamis)
 
 
 if __name__ == "__main__":

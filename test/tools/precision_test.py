@@ -2,10 +2,12 @@
 """tamis compile --precision: policies, what auto chooses, that its bound holds, and what is refused."""
 
 import json
+import math
 import unittest
 
 import numpy as np
 from command import CommandTest
+from safetensors import safe_open
 from safetensors.numpy import save_file
 
 WIDTH = 64
@@ -61,6 +63,37 @@ class Precision(CommandTest):
         self.compile("b.plan")
         self.assertEqual((self.folder / "a.plan").read_bytes(), (self.folder / "b.plan").read_bytes())
 
+    def test_bf16(self):
+        def rounded(x):  # to nearest, ties to even
+            bits = x.astype(np.float32).view(np.uint32)
+            return ((bits + 0x7FFF + (bits >> 16 & 1)) & np.uint32(0xFFFF0000)).view(np.float32).astype(np.float64)
+
+        def gelu(x):
+            return x / 2 * (1 + np.vectorize(math.erf)(x / math.sqrt(2)))
+
+        x = self.passages()
+        with safe_open(self.folder / "model.safetensors", "np") as file:
+            plain, wild = file.get_tensor("plain"), file.get_tensor("wild")
+        right = rounded(gelu(rounded(x) @ rounded(plain))) @ rounded(wild)
+        for target in ("host", "x86-64-v3"):
+            self.tamis("compile", "model.mlir", "-o", "half.plan", f"--target={target}", "--precision=bf16")
+            found = self.answers("half.plan", x)
+            # Where a sum lies halfway between two numbers, its last bits decide.
+            self.assertLess(np.linalg.norm(found - right) / np.linalg.norm(right), 1e-4)
+        weights = json.loads(self.tamis("inspect", "--json", "half.plan").stdout)["memory"]["weight_bytes"]
+        self.assertEqual(weights, 2 * 2 * 96 * WIDTH)  # two bytes each, in panels of 48 columns
+        ir = self.tamis("compile", "model.mlir", "--precision=bf16", "--compile-to=tile", "-o", "-").stdout
+        self.assertEqual(ir.count("plan.dispatch @"), 3, ir)  # the input is rounded, the other layer's where it is made
+        # Beside other precisions.
+        policy = {"default": "bf16", "layers": [{"weights": "wild", "precision": "int8"}]}
+        (self.folder / "policy.json").write_text(json.dumps(policy))
+        self.compile("both.plan", "--precision=@policy.json")
+        self.assertEqual(self.answers("both.plan", x).shape, right.shape)
+        said = self.compile("auto.plan", "--precision=auto", "--max-error=0.5%", "--calibrate=passages.npz",
+                            "--precision-candidates=bf16", "--report=report.json")
+        report = json.loads((self.folder / "report.json").read_text())
+        self.assertEqual({layer["precision"] for layer in report["layers"]}, {"bf16"}, said)
+
     def test_policy_by_layer(self):
         policy = {"default": "f32", "layers": [{"weights": "pl*", "precision": "int8"}]}
         (self.folder / "policy.json").write_text(json.dumps(policy))
@@ -108,6 +141,9 @@ class Precision(CommandTest):
         self.assertIn("one of them is wanted", self.fails(*compile, "--precision=int8", "--weights=int8", code=2))
         self.assertIn("is for --precision=auto", self.fails(*compile, "--precision=int8", "--precision-policy=p", code=2))
         self.assertIn("'int3'", self.fails(*compile, "--precision=int3"))
+        self.assertIn("or bf16", self.fails(*compile, "--precision=f16"))
+        self.assertIn("but f32 or f16 is wanted", self.fails("compile", "model.mlir", "-o", "x.plan", "--precision=bf16",
+                                            "--target=cuda:sm_80"))
         self.assertIn("'f8'", self.fails(*compile, "--precision=auto", "--calibrate=passages.npz",
                                          "--precision-candidates=int8,f8"))
         (self.folder / "other.json").write_text('{"layers": [{"weights": "encoder.*", "precision": "int8"}]}')

@@ -53,12 +53,15 @@ private:
 } // namespace
 
 /// "x86-64-v4", "cuda:sm_80" and the like, from "cpu", "host", "cpu:znver4,x86-64-v3", "cuda:sm_80,sm_90a".
-/// With `multipliesBytes`, "cpu" has code for processors that multiply bytes four at a time too.
-static std::vector<std::string> parseTargets(const std::string &text, bool multipliesBytes) {
+/// With `isNarrow`, "cpu" has code for processors that multiply bytes several at a time too, with `mayRound` for those
+/// that do so with bf16.
+static std::vector<std::string> parseTargets(const std::string &text, bool isNarrow, bool mayRound) {
   std::vector<std::string> targets;
   for (std::string &part : CLI::detail::split(text, ',')) {
-    if (part == "cpu" && multipliesBytes) // x86-64-v4 and amx-int8, x86-64-v4 and avx512vnni
+    if (part == "cpu" && isNarrow) // x86-64-v4 and AMX, x86-64-v4 and avx512vnni
       targets.insert(targets.end(), {"sapphirerapids", "cascadelake"});
+    if (part == "cpu" && mayRound) // cascadelake and avx512bf16
+      targets.push_back("cooperlake");
     if (part == "cpu")
       targets.insert(targets.end(), {"x86-64-v4", "x86-64-v3"});
     else if (part.rfind("sm_", 0) == 0)
@@ -182,9 +185,12 @@ static std::string summaryLine(const Options &options, const CompileSummary &sum
                 summary.kernels, bytesText(bytes).c_str(), secondsText(seconds).c_str());
 }
 
-/// Whether int8 is among what layers are, or may be, computed in.
-static bool mayMultiplyBytes(const Options &options) {
+/// Whether layers are, or may be, computed in int8 or bf16; in bf16.
+static bool mayBeNarrow(const Options &options) {
   return options.weights.rfind("int8", 0) == 0 || (!options.precision.empty() && options.precision != "f32");
+}
+static bool mayRound(const Options &options) {
+  return options.weights.empty() && mayBeNarrow(options) && options.precision.rfind("int", 0) != 0;
 }
 
 static int compile(const CLI::App &app, const Options &options) {
@@ -193,7 +199,7 @@ static int compile(const CLI::App &app, const Options &options) {
   request.model = options.model;
   request.output = options.output;
   request.weights = options.weights;
-  request.targets = parseTargets(options.targets, mayMultiplyBytes(options));
+  request.targets = parseTargets(options.targets, mayBeNarrow(options), mayRound(options));
   request.lastPhase = options.lastPhase;
   request.bytecode = options.bytecode;
   request.withWeights = options.withWeights;
@@ -251,10 +257,10 @@ Command addCompileCommand(CLI::App &parent) {
   app->allow_extras(); // MLIR's flags
   app->add_option("MODEL", options->model, "ONNX file, Hugging Face folder, or textual graph (.mlir)")->required();
   app->add_option("-o,--output", options->output, "the plan; with --compile-to the IR")->option_text("FILE");
-  app->add_option(
-         "--target", options->targets,
-         "what to generate code for, separated by commas: cpu (x86-64-v4 and x86-64-v3 in one plan), host, "
-         "x86-64-v2, x86-64-v3, x86-64-v4, cpu:NAME such as cpu:znver4, aarch64; cuda:sm_80 and other NVIDIA GPUs, as PTX")
+  app->add_option("--target", options->targets,
+                  "what to generate code for, separated by commas: cpu (x86-64-v4 and x86-64-v3 in one plan), host, "
+                  "x86-64-v2, x86-64-v3, x86-64-v4, cpu:NAME such as cpu:znver4, aarch64; cuda:sm_80 and other NVIDIA "
+                  "GPUs, as PTX")
       ->option_text("LIST [cpu]");
   addList(*app, "--dim", options->dims, "range of a named size, or the size itself; may be repeated")
       ->option_text("NAME=LOW..HIGH | NAME=NUMBER");
@@ -262,10 +268,11 @@ Command addCompileCommand(CLI::App &parent) {
                   "how weights are stored: int8, int4, both also with (group=32), (asymmetric), (algorithm=rtn, "
                   "smoothquant or gptq) or several of these; by default as the model has them")
       ->option_text("TYPE");
-  app->add_option(
-         "--precision", options->precision,
-         "what each layer is stored and computed in: f32, or one of --weights; @FILE.json names them by layer; "
-         "auto chooses them")
+  app->add_option("--precision", options->precision,
+                  "what each layer is stored and computed in: f32, bf16, one of --weights, or mixed (attention's in "
+                  "bf16, others in "
+                  "int8); @FILE.json names them by layer; "
+                  "auto chooses them")
       ->option_text("PRECISION | @FILE | auto");
   app->add_option(
          "--attention", options->attention,
