@@ -159,6 +159,10 @@ SmallVector<Value> GpuBuilder::loadShared(Number address, int64_t offset, unsign
                   constraints + "r", SmallVector<Type>(words, type), address.value(), /*hasEffects=*/true);
 }
 
+void GpuBuilder::orShared(Number address, int64_t offset, Value bits) {
+  assembly("red.shared.or.b32 " + at(0, offset) + ", $1;", "r,r", {}, {address, bits}, /*hasEffects=*/true);
+}
+
 void GpuBuilder::copyAsync(Number address, int64_t offset, Value pointer, Value valid) {
   auto global = LLVM::LLVMPointerType::get(b.getContext(), 1);
   SmallVector<Value> operands{address, LLVM::AddrSpaceCastOp::create(b, global, pointer)};

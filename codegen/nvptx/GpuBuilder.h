@@ -61,6 +61,8 @@ public:
   Number sharedBase();
   void storeShared(Number address, int64_t offset, llvm::ArrayRef<mlir::Value> words);
   llvm::SmallVector<mlir::Value> loadShared(Number address, int64_t offset, unsigned words, mlir::Type type);
+  /// Sets bits of a word, whatever other threads do to it.
+  void orShared(Number address, int64_t offset, mlir::Value bits);
   /// Copies 16 bytes from global to shared memory in the background; of them `valid` (i32, null for all) are read, the
   /// rest are zero.
   void copyAsync(Number address, int64_t offset, mlir::Value pointer, mlir::Value valid = {});

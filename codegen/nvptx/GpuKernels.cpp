@@ -26,6 +26,8 @@ FailureOr<GpuLaunch> tamis::tileForGpu(func::FuncOp kernel, const GpuTarget &tar
     return tileGpuCompact(kernel, target);
   case plan::KernelKind::select:
     return tileGpuSelect(kernel, target);
+  case plan::KernelKind::index:
+    return tileGpuIndex(kernel, target);
   case plan::KernelKind::lines:
     return tileGpuLines(kernel, target);
   case plan::KernelKind::rows:

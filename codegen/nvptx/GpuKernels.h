@@ -38,6 +38,7 @@ llvm::FailureOr<GpuLaunch> tileGpuAttention(mlir::func::FuncOp kernel, const Gpu
 llvm::FailureOr<GpuLaunch> tileGpuLinearAttention(mlir::func::FuncOp kernel, const GpuTarget &target);
 llvm::FailureOr<GpuLaunch> tileGpuMerge(mlir::func::FuncOp kernel, const GpuTarget &target);
 llvm::FailureOr<GpuLaunch> tileGpuCompact(mlir::func::FuncOp kernel, const GpuTarget &target);
+llvm::FailureOr<GpuLaunch> tileGpuIndex(mlir::func::FuncOp kernel, const GpuTarget &target);
 llvm::FailureOr<GpuLaunch> tileGpuSelect(mlir::func::FuncOp kernel, const GpuTarget &target);
 llvm::FailureOr<GpuLaunch> tileGpuSparseAttention(mlir::func::FuncOp kernel, const GpuTarget &target);
 

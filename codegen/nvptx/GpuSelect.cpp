@@ -7,10 +7,12 @@
 using namespace mlir;
 using namespace tamis;
 using arith::CmpIPredicate;
+using sattn::DiagonalsOp;
 
 namespace {
 // Shared memory of a warp, in words: ranks of 4096 items; bits of 2^18 items where their number is not known.
 constexpr int64_t kMostRanks = 4096, kMostBits = 8192;
+constexpr int64_t kMostWeighed = 2048;     ///< rows of scores that are summed to one
 constexpr int64_t kMostShared = 96 * 1024; ///< of a work group
 
 int64_t fours(int64_t words) {
@@ -27,7 +29,8 @@ GpuSelectTiler::GpuSelectTiler(KernelBuilder &builder, SelectKernel &kernel)
   };
   queryPitch = fours(std::max<int64_t>(kernel.D, kernel.refined.D));
   queryWords = kernel.scores && !kernel.refined.op ? 0 : queryPitch * std::max<int64_t>(1, kernel.summedHeads);
-  int64_t ranks = std::min<int64_t>(chunksOf(kernel.items) * kWarp, int64_t(1) << 40);
+  DimExpr positions = kernel.weighed.op ? DimExpr::max(kernel.items, kernel.weighed.columns) : kernel.items;
+  int64_t ranks = std::min<int64_t>(chunksOf(positions) * kWarp, int64_t(1) << 40);
   rankWords = std::min(ranks, kMostRanks);
   fitsRanks = ranks <= kMostRanks;
   if (hasBits()) {
@@ -35,25 +38,28 @@ GpuSelectTiler::GpuSelectTiler(KernelBuilder &builder, SelectKernel &kernel)
     bitWords = fours(std::min(words, kMostBits));
     fitsBits = words <= kMostBits;
   }
+  if (sattn::WeighOp weigh = kernel.weighed.op) {
+    int64_t rows = weigh.getRows();
+    if (!rows)
+      rows = std::min<int64_t>(largestOf(kernel.weighed.rows, symbols).value_or(kMostWeighed), kMostWeighed);
+    weighedWords = fours(2 * std::min(rows, kMostWeighed));
+  }
   while (warps > 1 && warps * warpBytes() > kMostShared)
     warps /= 2;
 }
 
-LogicalResult GpuSelectTiler::check(func::FuncOp function, const SelectKernel &kernel, const GpuTarget &target) {
-  const char *what = kernel.weighed.op ? "weighs scores" : kernel.diagonals ? "selects diagonals" : nullptr;
-  if (what)
-    return function.emitOpError() << what << ", for which there is no code for " << target.name;
-  return success();
-}
-
-GpuLaunch GpuSelectTiler::launch() {
+GpuLaunch GpuSelectTiler::launch(const GpuTarget &target) {
   GpuLaunch launch;
-  launch.grid = DimExpr::floorDiv(kernel.batch * kernel.heads * kernel.storedRows + (warps - 1), warps);
+  launch.grid = DimExpr::floorDiv(tasks() + (warps - 1), warps);
   launch.threads = warps * kWarp;
   launch.sharedBytes = warps * warpBytes();
-  launch.groups = 8; // 64 registers: left to itself, the assembler takes 32 on sm_90a, and spills
-  launch.schedule = "one row a warp, " + std::to_string(warps) + " warps, " + std::to_string(rankWords) +
-                    (fitsRanks ? " ranks at most" : " ranks in shared memory");
+  // 64 registers: left to itself, the assembler takes 32 on sm_90a, and spills. More where sums of weights take them,
+  // or shared memory holds fewer groups anyway.
+  constexpr int64_t reserved = 1024; // by the system, of each
+  launch.groups =
+      std::clamp<int64_t>(target.sharedPerProcessor / (launch.sharedBytes + reserved), 1, kernel.weighed.op ? 4 : 8);
+  launch.schedule = (kernel.diagonals ? "one head a warp, " : "one row a warp, ") + std::to_string(warps) + " warps, " +
+                    std::to_string(rankWords) + (fitsRanks ? " ranks at most" : " ranks in shared memory");
   return launch;
 }
 
@@ -68,31 +74,63 @@ void GpuSelectTiler::emit() {
   Number power(b, arith::ShLIOp::create(b, gpu.i32(1), thread % kWarp));
   lanesBelow = power - 1;
   shared = gpu.sharedBase() + warp * warpBytes();
+  bits.emplace(gpu, shared + (queryWords + rankWords) * 4, lane);
   if (hasBits() && !fitsBits)
-    gpu.trapIf(gpu.index(bitWords * kWarp) < gpu.size(DimExpr::max(kernel.items, kernel.flagCount)));
+    gpu.trapIf(gpu.index(bitWords * kWarp) < bitCapacity());
+  if (kernel.diagonals && !fitsRanks) // distances take the place of ranks
+    gpu.trapIf(gpu.index(rankWords) < gpu.size(kernel.capacity));
+  if (kernel.weighed.op && !kernel.weighed.op.getRows())
+    gpu.trapIf(gpu.index(weighedWords / 2) < gpu.size(kernel.weighed.rows));
   Number number = gpu.group() * warps + warp.as(index);
-  b.branch(number < gpu.size(kernel.batch * kernel.heads * kernel.storedRows), [&] { storedRow(number); });
+  b.branch(number < gpu.size(tasks()), [&] { storedRow(number); });
   b.finish();
 }
 
 void GpuSelectTiler::storedRow(Number number) {
-  Number rows = gpu.size(kernel.storedRows), headNumber = number / rows, row = number % rows;
+  Number rows = kernel.diagonals ? gpu.index(1) : gpu.size(kernel.storedRows), headNumber = number / rows,
+         row = number % rows;
   Number head = headNumber % kernel.heads;
   Group group{headNumber / kernel.heads, head, head / kernel.groupSize};
-  Number base = number * (gpu.size(kernel.storedCapacity) + 1);
-  auto toBits = [&](Number item, Value isKept, Number) { setBits(item, isKept); };
+  if (kernel.diagonals)
+    return storedDiagonals(group, number);
+  Number room = gpu.size(kernel.storedCapacity), base = number * (room + 1);
+  auto toBits = [&](Number item, Value isKept, Number) { bits->join(item, isKept); };
   if (!kernel.coarsen) {
     Number count = select(group, row, [&](Number item, Value isKept, Number place) {
       b.branch(isKept, [&] { b.store(toInteger(item), b.result(0), base + place + 1); });
     });
-    return closeRow(base, count);
+    return closeStoredRow(gpu, lane, base, count, room);
   }
   int64_t joined = kernel.joinedRows();
   Number all = gpu.size(kernel.rows), first = joined ? (row * joined).minimum(all) : gpu.index(0);
   Number end = joined ? ((row + 1) * joined).minimum(all) : all;
-  clearBits();
+  bits->clear(bitCapacity());
   b.loop(first, end, 1, [&](Value each) { select(group, Number(b, each), toBits); });
-  writeBits(base);
+  bits->write(gpu.size(kernel.flagCount), base, room);
+}
+
+void GpuSelectTiler::storedDiagonals(const Group &group, Number head) {
+  int64_t R = DiagonalsOp(kernel.diagonals).getType().getRows(),
+          C = DiagonalsOp(kernel.diagonals).getType().getColumns();
+  Number rows = gpu.size(kernel.storedRows), room = gpu.size(kernel.storedCapacity), items = gpu.size(kernel.flagCount);
+  Number zero = gpu.index(0), queries = gpu.size(kernel.queries), offset = gpu.size(kernel.keys) - queries;
+  auto placeOf = [&](Number place) { return shared + toInteger(place) * 4; };
+  // A distance takes the place of a rank that all lanes have read: no more are kept than there were.
+  Number count = select(group, zero, [&](Number item, Value isKept, Number place) {
+    gpu.warpBarrier();
+    b.branch(isKept, [&] { gpu.storeShared(placeOf(place), queryWords * 4, toInteger(item).value()); });
+  });
+  b.loop(zero, rows, 1, [&](Value number) {
+    Number row(b, number), first = row * R + offset, last = ((row + 1) * R).minimum(queries) + offset - 1;
+    bits->clear(items);
+    b.loop(lane, count, kWarp, [&](Value i) {
+      Value word = gpu.loadShared(placeOf(Number(b, i)), queryWords * 4, 1, b.getI32Type())[0];
+      Number distance = Number(b, word).as(b.getIndexType());
+      Number low = (first - distance).maximum(zero) / C, high = (last - distance + C).maximum(zero) / C;
+      b.loop(low, high, 1, [&](Value item) { bits->raise(Number(b, item)); });
+    });
+    bits->write(items, (head * rows + row) * (room + 1), room);
+  });
 }
 
 /// Where the row's queries stand, and what it may read by order and candidates.
@@ -131,11 +169,13 @@ Number GpuSelectTiler::firstItemOf(const Row &row, Number chunk) {
 Number GpuSelectTiler::select(const Group &group, Number number, Take take) {
   Row row = rowOf(group, number);
   stageQueries(row);
+  if (kernel.weighed.op)
+    weighRows(row);
   if (!kernel.refined.op)
     return list(row, choose(row, takeCensus(row)), kernel.capacity, take);
-  clearBits();
+  bits->clear(bitCapacity());
   list(row, choose(row, takeCensus(row)), kernel.capacity,
-       [&](Number item, Value isKept, Number) { setBits(item, isKept); });
+       [&](Number item, Value isKept, Number) { bits->join(item, isKept); });
   // Order and masks are those of the first selection.
   isRefining = true;
   stageQueries(row);
@@ -162,63 +202,13 @@ Number GpuSelectTiler::list(const Row &row, const Choice &choice, const DimExpr 
   return Number(b, totals[0]).minimum(room);
 }
 
-// Bits of items.
-
-void GpuSelectTiler::clearBits() {
-  gpu.warpBarrier();
-  Number words = (gpu.size(DimExpr::max(kernel.items, kernel.flagCount)) + (kWarp - 1)) / kWarp;
-  b.loop(lane, words, kWarp, [&](Value word) {
-    Number address = shared + toInteger(Number(b, word)) * 4;
-    gpu.storeShared(address, (queryWords + rankWords) * 4, integer(0));
-  });
-  gpu.warpBarrier();
-}
-
-/// All lanes take part; the items are 32 that begin at a multiple of that.
-void GpuSelectTiler::setBits(Number item, Value isKept) {
-  Value bits = gpu.ballot(isKept);
-  Number address = shared + toInteger(item / kWarp) * 4;
-  int64_t offset = (queryWords + rankWords) * 4;
-  b.branch(both(lane == 0, compare(CmpIPredicate::ne, bits, integer(0))), [&] {
-    Value known = gpu.loadShared(address, offset, 1, b.getI32Type())[0];
-    gpu.storeShared(address, offset, either(known, bits));
-  });
-}
-
-Value GpuSelectTiler::hasBit(Number item) {
-  Number address = shared + toInteger(item / kWarp) * 4;
-  Value word = gpu.loadShared(address, (queryWords + rankWords) * 4, 1, b.getI32Type())[0];
-  Value bit = both(arith::ShRUIOp::create(b, word, toInteger(lane)), integer(1));
-  return compare(CmpIPredicate::ne, bit, integer(0));
-}
-
-void GpuSelectTiler::writeBits(Number base) {
-  gpu.warpBarrier();
-  Number room = gpu.size(kernel.storedCapacity), words = (gpu.size(kernel.flagCount) + (kWarp - 1)) / kWarp;
-  Number count(b, b.loop(gpu.index(0), words, 1, {gpu.index(0)}, [&](Value word, ValueRange carried) {
-    Number item = Number(b, word) * kWarp + lane, before(b, carried[0]);
-    Value isKept = hasBit(item), bits = gpu.ballot(isKept);
-    Number place = before + gpu.bitCount(both(bits, lanesBelow));
-    b.branch(both(isKept, place < room), [&] { b.store(toInteger(item), b.result(0), base + place + 1); });
-    return Values{before + gpu.bitCount(bits)};
-  })[0]);
-  closeRow(base, count.minimum(room));
-}
-
-/// The number of items, and zeros behind them.
-void GpuSelectTiler::closeRow(Number base, Number count) {
-  b.branch(lane == 0, [&] { b.store(toInteger(count), b.result(0), base); });
-  b.loop(count + lane, gpu.size(kernel.storedCapacity), kWarp,
-         [&](Value i) { b.store(integer(0), b.result(0), base + Number(b, i) + 1); });
-}
-
 FailureOr<GpuLaunch> tamis::tileGpuSelect(func::FuncOp function, const GpuTarget &target) {
   auto kernel = SelectKernel::analyse(function);
-  if (failed(kernel) || failed(GpuSelectTiler::check(function, *kernel, target)))
+  if (failed(kernel))
     return failure();
   KernelBuilder builder(function);
   GpuSelectTiler tiler(builder, *kernel);
-  GpuLaunch launch = tiler.launch();
+  GpuLaunch launch = tiler.launch(target);
   tiler.emit();
   return launch;
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "codegen/nvptx/GpuBuilder.h"
+#include "codegen/nvptx/GpuItemBits.h"
 #include "codegen/nvptx/GpuKernels.h"
 #include "codegen/tile/SelectKernel.h"
 #include "codegen/tile/VectorMath.h"
@@ -15,15 +16,15 @@ namespace tamis {
 /// (SelectTiler.h), and the rank of the last item that is kept is searched for by halving.
 ///
 /// Shared memory holds the ranks of the first items; those behind it are computed whenever they are asked for. It holds
-/// a bit for each item of rows that are joined: a launch with more items than it has room for ends with an error.
+/// a bit for each item of rows that are joined or gathered from diagonals, and two numbers for each row of scores that
+/// is weighed: a launch with more of them than it has room for ends with an error. What a row of scores weighs is its
+/// largest score and what divides its softmax; an item's sum of weights is computed from those whenever it is asked
+/// for. A warp that selects diagonals writes all rows of its head.
 class GpuSelectTiler {
 public:
   GpuSelectTiler(KernelBuilder &builder, SelectKernel &kernel);
   void emit();
-  GpuLaunch launch();
-
-  /// Whether there is code for the kernel; tells why not.
-  static llvm::LogicalResult check(mlir::func::FuncOp function, const SelectKernel &kernel, const GpuTarget &target);
+  GpuLaunch launch(const GpuTarget &target);
 
   static constexpr int32_t kUnreadable = INT32_MIN, kNaN = INT32_MIN + 1, kForced = INT32_MAX;
 
@@ -67,17 +68,14 @@ private:
   /// Selects from a row; gives how many items were taken.
   Number select(const Group &group, Number number, Take take);
   Number list(const Row &row, const Choice &choice, const DimExpr &capacity, Take take);
-  /// The items whose bit is set to the stored row; the number of them before it.
-  void writeBits(Number base);
-  void clearBits();
-  void setBits(Number item, mlir::Value isKept);
-  mlir::Value hasBit(Number item);
-  void closeRow(Number base, Number count);
+  /// The stored rows of a head, from distances.
+  void storedDiagonals(const Group &group, Number head);
   Number firstItemOf(const Row &row, Number chunk);
   sattn::SelectOp op() { return isRefining ? kernel.refined.op : kernel.op; }
 
   // GpuSelectScore.cpp: from operands to scores.
   void stageQueries(const Row &row);
+  void stageQuery(const ScoreOperand &operand, Number batch, Number head, Number number, Number to);
   mlir::Value score(const Row &row, Number item);
   mlir::Value product(const ScoreOperand &key, Number batch, Number head, Number item, Number query);
   /// Folds over the columns of a vector in order; or each lane over every 32nd one.
@@ -93,7 +91,17 @@ private:
   mlir::Value isSummarized(const ScoreOperand &operand, Number batch, Number token);
   Values loadColumns(const ScoreOperand &operand, Number offset, Number column, unsigned width);
   Number tokenOffset(const ScoreOperand &operand, Number batch, Number head, Number token);
-  mlir::Value isKept(const Row &row, Number item);
+  mlir::Value isAnyKept(mlir::BlockArgument mask, Number batch, Number item, int64_t width);
+
+  // GpuSelectWeigh.cpp: sums of softmax weights. All lanes take part.
+  /// What the rows of scores divide by, for a row that is selected from.
+  void weighRows(const Row &row);
+  mlir::Value weighedScore(const Row &row, Number item);
+  void forWeighedRows(const Row &row, mlir::ValueRange init,
+                      llvm::function_ref<Values(Number scoreRow, Number inRow, mlir::ValueRange)> body, Values &last);
+  Number weighedEnd(Number scoreRow);
+  mlir::Value scaledAt(const Row &row, Number column, Number end);
+  mlir::Value softmaxWeight(mlir::Value scaled, mlir::Value most);
 
   // GpuSelectSearch.cpp: from scores to ranks, from a budget to a limit.
   Census takeCensus(const Row &row);
@@ -123,15 +131,17 @@ private:
   Number floorDiv(Number x, int64_t y) { return {b, b.createOrFold<mlir::arith::FloorDivSIOp>(x, b.index(y))}; }
   Number toInteger(Number x) { return x.as(b.getI32Type()); }
 
-  bool hasBits() const { return kernel.coarsen || kernel.refined.op; }
-  int64_t warpBytes() const { return (queryWords + rankWords + bitWords) * 4; }
+  bool hasBits() const { return kernel.coarsen || kernel.refined.op || kernel.diagonals; }
+  int64_t warpBytes() const { return (queryWords + rankWords + bitWords + weighedWords) * 4; }
+  Number bitCapacity() { return gpu.size(DimExpr::max(kernel.items, kernel.flagCount)); }
+  DimExpr tasks() const { return kernel.batch * kernel.heads * (kernel.diagonals ? DimExpr(1) : kernel.storedRows); }
 
   KernelBuilder &b;
   GpuBuilder gpu;
   SelectKernel &kernel;
   VectorMath math;
   // Of a warp's shared memory, each a multiple of four words.
-  int64_t queryWords = 0, rankWords = 0, bitWords = 0;
+  int64_t queryWords = 0, rankWords = 0, bitWords = 0, weighedWords = 0;
   int64_t queryPitch = 0;  ///< words of a query, of several heads
   bool fitsRanks = false;  ///< all ranks of a row
   bool fitsBits = false;   ///< all bits
@@ -139,6 +149,7 @@ private:
   bool isRefining = false; ///< the second selection is emitted
   Number lane, lanesBelow; ///< index; i32, bits of the lanes before this one
   Number shared;           ///< i32: where the warp's begins
+  std::optional<GpuItemBits> bits;
 };
 
 } // namespace tamis

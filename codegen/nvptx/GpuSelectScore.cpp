@@ -150,23 +150,26 @@ Value GpuSelectTiler::foldStack(const ScoreOperand &operand, Number batch, Numbe
 
 /// The row's query to shared memory, of all heads that are summed.
 void GpuSelectTiler::stageQueries(const Row &row) {
-  if (kernel.scores && !isRefining)
+  if ((kernel.scores || kernel.weighed.op) && !isRefining) // rows of scores that are weighed are staged one by one
     return gpu.warpBarrier();
   const ScoreOperand &operand = isRefining ? kernel.refined.query : kernel.query;
   gpu.warpBarrier(); // nobody reads the one before
   auto stage = [&](Number head, Number place) {
-    Number to = shared + toInteger(place) * (queryPitch * 4);
-    foldColumns(operand, row.group.batch, head, row.number, /*acrossLanes=*/true, gpu.f32(0),
-                [&](Number column, ArrayRef<Value> x, Value carried) {
-                  gpu.storeShared(to + toInteger(column) * 4, 0, x[0]);
-                  return carried;
-                });
+    stageQuery(operand, row.group.batch, head, row.number, shared + toInteger(place) * (queryPitch * 4));
   };
   if (kernel.summedHeads && !isRefining)
     b.loop(b.index(0), b.index(kernel.summedHeads), 1, [&](Value head) { stage(Number(b, head), Number(b, head)); });
   else
     stage(row.group.head, gpu.index(0));
   gpu.warpBarrier();
+}
+
+void GpuSelectTiler::stageQuery(const ScoreOperand &operand, Number batch, Number head, Number number, Number to) {
+  foldColumns(operand, batch, head, number, /*acrossLanes=*/true, gpu.f32(0),
+              [&](Number column, ArrayRef<Value> x, Value carried) {
+                gpu.storeShared(to + toInteger(column) * 4, 0, x[0]);
+                return carried;
+              });
 }
 
 /// Of the query at an address of shared memory and a key, in the order of columns.
@@ -212,18 +215,18 @@ Value GpuSelectTiler::score(const Row &row, Number item) {
   })[0];
 }
 
-/// Whether the mask keeps one of an item's keys.
-Value GpuSelectTiler::isKept(const Row &row, Number item) {
-  Number keys = gpu.size(kernel.keys), first = item * kernel.C, start = row.group.batch * keys;
+/// Whether a mask keeps one of an item's keys.
+Value GpuSelectTiler::isAnyKept(BlockArgument mask, Number batch, Number item, int64_t width) {
+  Number keys = gpu.size(kernel.keys), first = item * width, start = batch * keys;
   auto byteOf = [&](Value key) {
-    Value byte = b.load(b.bufferOf(kernel.mask), start + Number(b, key));
+    Value byte = b.load(b.bufferOf(mask), start + Number(b, key));
     return Value(arith::ExtUIOp::create(b, b.getI32Type(), byte));
   };
   Value any;
-  if (kernel.C == 1)
+  if (width == 1)
     any = byteOf(first);
   else
-    any = b.loop(first, (first + kernel.C).minimum(keys), 1, {integer(0)},
+    any = b.loop(first, (first + width).minimum(keys), 1, {integer(0)},
                  [&](Value key, ValueRange carried) { return Values{either(carried[0], byteOf(key))}; })[0];
   return compare(CmpIPredicate::ne, any, integer(0));
 }

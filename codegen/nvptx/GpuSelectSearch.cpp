@@ -24,7 +24,7 @@ Value GpuSelectTiler::numberOf(Value rank) {
 std::pair<Value, Value> GpuSelectTiler::rankOf(const Row &row, Number item) {
   Value readable = item < row.span.end;
   if (isRefining)
-    readable = hasBit(item);
+    readable = bits->has(item);
   else if (kernel.candidates)
     readable = either(both(readable, row.span.first < item + 1), item < row.span.sinks);
   Value forced = arith::ConstantIntOp::create(b, 0, 1);
@@ -33,7 +33,7 @@ std::pair<Value, Value> GpuSelectTiler::rankOf(const Row &row, Number item) {
       [&] {
         if (!kernel.mask || isRefining)
           return Values{arith::ConstantIntOp::create(b, 1, 1)};
-        return Values{isKept(row, item)};
+        return Values{isAnyKept(kernel.mask, row.group.batch, item, kernel.C)};
       },
       [&] { return Values{forced}; });
   readable = found[0];
@@ -42,10 +42,13 @@ std::pair<Value, Value> GpuSelectTiler::rankOf(const Row &row, Number item) {
     Number before = row.last - std::min<int64_t>(op().getLocal(), INT32_MAX / 2);
     forced = both(readable, either(isSink, both(before < item, item < row.last + 1)));
   }
+  // Weights are summed by all lanes together, of items that may not be read, too.
+  Value weighed = kernel.weighed.op && !isRefining ? weighedScore(row, item) : Value();
   Value rank = gpu.ifElse(
       readable,
       [&] {
-        Value number = score(row, item), isNaN = arith::CmpFOp::create(b, arith::CmpFPredicate::UNO, number, number);
+        Value number = weighed ? weighed : score(row, item),
+              isNaN = arith::CmpFOp::create(b, arith::CmpFPredicate::UNO, number, number);
         Value rank = rankOfNumber(gpu.add(number, gpu.f32(0))); // the zeros are equal
         return Values{gpu.select(isNaN, integer(kNaN), rank)};
       },
