@@ -17,25 +17,46 @@ const char *const kRelevant[] = {
     "avx512cd",   "avx512dq",        "avx512f",  "avx512fp16", "avx512ifma", "avx512vbmi", "avx512vbmi2",  "avx512vl",
     "avx512vnni", "avx512vpopcntdq", "avxvnni",  "bmi",        "bmi2",       "cmov",       "f16c",         "fma",
     "lzcnt",      "movbe",           "popcnt",   "sse3",       "sse4.1",     "sse4.2",     "ssse3"};
+
+// Of AArch64's extensions, those that kernels are written for.
+const char *const kArmExtensions[] = {"dotprod", "i8mm"};
+
+/// `aarch64`, what every one of them has, and what follows it, such as `+dotprod+i8mm`.
+llvm::Expected<CpuTarget> parseArm(llvm::StringRef name, llvm::StringRef extensions) {
+  CpuTarget target;
+  target.name = name.str();
+  target.triple = "aarch64-unknown-linux-gnu";
+  target.cpu = "generic";
+  target.features = {"fp-armv8", "neon"};
+  target.lanes = 4;
+  target.registers = 32;
+  llvm::SmallVector<llvm::StringRef> words;
+  extensions.split(words, '+');
+  for (llvm::StringRef word : llvm::drop_begin(words)) {
+    if (!llvm::is_contained(kArmExtensions, word))
+      return llvm::createStringError("unknown extension '%s' of cpu target '%s'; known are dotprod and i8mm",
+                                     word.str().c_str(), target.name.c_str());
+    if (!llvm::is_contained(target.features, word))
+      target.features.push_back(word.str());
+  }
+  std::sort(target.features.begin(), target.features.end());
+  return target;
+}
 } // namespace
 
 llvm::Expected<CpuTarget> CpuTarget::parse(llvm::StringRef name) {
+  if (llvm::StringRef extensions = name;
+      extensions.consume_front("aarch64") && (extensions.empty() || extensions[0] == '+'))
+    return parseArm(name, extensions);
   CpuTarget target;
   target.name = name.str();
-  if (name == "aarch64") { // what every one of them has
-    target.triple = "aarch64-unknown-linux-gnu";
-    target.cpu = "generic";
-    target.features = {"fp-armv8", "neon"};
-    target.lanes = 4;
-    target.registers = 32;
-    return target;
-  }
   target.triple = "x86_64-unknown-linux-gnu";
   target.cpu = name == "host" ? llvm::sys::getHostCPUName().str() : name.str();
   if (llvm::X86::parseArchX86(target.cpu, /*Only64Bit=*/true) == llvm::X86::CK_None)
-    return llvm::createStringError("unknown cpu target '%s'; known are host, x86-64-v2, x86-64-v3, x86-64-v4, "
-                                   "aarch64 and LLVM's names of x86-64 processors such as znver4",
-                                   target.name.c_str());
+    return llvm::createStringError(
+        "unknown cpu target '%s'; known are host, x86-64-v2, x86-64-v3, x86-64-v4, "
+        "aarch64, aarch64+dotprod, aarch64+i8mm and LLVM's names of x86-64 processors such as znver4",
+        target.name.c_str());
   llvm::SmallVector<llvm::StringRef> named;
   llvm::X86::getFeaturesForCPU(target.cpu, named);
   llvm::StringMap<bool> features; // the levels name what is new in them; "avx512bw" implies "avx512f" and so on

@@ -9,7 +9,8 @@
 
 namespace tamis {
 
-/// A CPU that code is generated for: an x86-64 level, a named CPU such as `znver4`, or AArch64 with NEON.
+/// A CPU that code is generated for: an x86-64 level, a named CPU such as `znver4`, or AArch64 with NEON
+/// and extensions that are asked for.
 struct CpuTarget {
   std::string name;                  ///< as given: "x86-64-v4"
   std::string triple;                ///< "x86_64-unknown-linux-gnu"
@@ -20,7 +21,8 @@ struct CpuTarget {
 
   bool isArm() const { return llvm::StringRef(triple).starts_with("aarch64"); }
 
-  /// `x86-64-v2`, `x86-64-v3`, `x86-64-v4`, `host`, LLVM's name of an x86-64 CPU, or `aarch64`.
+  /// `x86-64-v2`, `x86-64-v3`, `x86-64-v4`, `host`, LLVM's name of an x86-64 CPU, `aarch64`, or
+  /// `aarch64+dotprod`, `aarch64+i8mm`.
   /// Errors: an unknown name; the message lists the levels.
   static llvm::Expected<CpuTarget> parse(llvm::StringRef name);
 };

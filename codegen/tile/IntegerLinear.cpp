@@ -60,7 +60,8 @@ ByteTiler::ByteTiler(KernelBuilder &builder, const ByteKernel &kernel, const Cpu
       epilogue(builder, kernel.linear.getResult(), kernel.epilogue), registers(builder),
       waiting(fitsTiles(kernel.K) ? kTileScratch / int64_t(sizeof(float)) : 0), target(target) {
   auto has = [&](StringRef feature) { return llvm::is_contained(target.features, feature); };
-  hasDot = lanes >= 8 && has(lanes == 16 ? "avx512vnni" : "avxvnni");
+  hasDot = target.isArm() ? has("dotprod") || has("i8mm") : lanes >= 8 && has(lanes == 16 ? "avx512vnni" : "avxvnni");
+  dotsSigned = target.isArm() && hasDot && !has("i8mm");
   hasTiles = lanes == 16 && has("amx-int8") && has("amx-tile") && fitsTiles(kernel.K);
   i32 = b.getI32Type();
   input = b.bufferOf(kernel.linear.getInput());
@@ -180,7 +181,7 @@ void ByteTiler::rowTiles(Value panel, Value low, Value high, int64_t firstColumn
   });
 }
 
-/// `count` consecutive bytes of the input in every lane, as unsigned; zeros above them.
+/// `count` consecutive bytes of the input in every lane, as dot() takes them; zeros above them.
 Value ByteTiler::inputGroup(Value offset, int64_t count) {
   Value word;
   if (count == kByteGroup) {
@@ -193,20 +194,23 @@ Value ByteTiler::inputGroup(Value offset, int64_t count) {
       word = word ? Value(arith::OrIOp::create(b, word, byte)) : byte;
     }
   }
-  if (isSigned) {
+  if (isSigned != dotsSigned) {
     uint32_t flip = count == kByteGroup ? 0x80808080u : 0x80808080u & ((1u << (8 * count)) - 1);
     word = arith::XOrIOp::create(b, word, number(int32_t(flip), i32));
   }
   return b.broadcast(word, lanes);
 }
 
-/// sum + the products of four unsigned and four signed bytes in each lane.
+/// sum + the products of four bytes of the input, unsigned but with dotsSigned, and four signed bytes in each lane.
 Value ByteTiler::dot(Value sum, Value x, Value w) {
   if (!hasDot)
     return pairs(sum, x, w);
   auto bytes = vectorOf(lanes * kByteGroup, b.getI8Type());
   Value operand = vector::BitCastOp::create(b, bytes, x);
-  StringRef name = lanes == 16 ? "llvm.x86.avx512.vpdpbusd.512" : "llvm.x86.avx512.vpdpbusd.256";
+  StringRef name = dotsSigned       ? "llvm.aarch64.neon.sdot.v4i32.v16i8"
+                   : target.isArm() ? "llvm.aarch64.neon.usdot.v4i32.v16i8"
+                   : lanes == 16    ? "llvm.x86.avx512.vpdpbusd.512"
+                                    : "llvm.x86.avx512.vpdpbusd.256";
   return LLVM::CallIntrinsicOp::create(b, TypeRange(sum.getType()), b.getStringAttr(name), ValueRange{sum, operand, w},
                                        LLVM::FastmathFlagsAttr{})
       .getResults();
@@ -321,9 +325,11 @@ void ByteTiler::registerTile(unsigned rows, Value row, Value panel, int64_t firs
     step(b.index(groups - 1), kernel.K % kByteGroup);
 
   Corrections less = corrections(panel, firstColumn, columns);
+  int64_t shift = isSigned ? 128 : -128;
+  if (isSigned == dotsSigned)
+    shift = 0;
   for (unsigned i = 0; i < rows; ++i)
-    writeRow(b.add(row, i), panel, firstColumn, columns, ArrayRef(sums).slice(i * vectors, vectors), less,
-             /*shifted=*/isSigned);
+    writeRow(b.add(row, i), panel, firstColumn, columns, ArrayRef(sums).slice(i * vectors, vectors), less, shift);
 }
 
 ByteTiler::Corrections ByteTiler::corrections(Value panel, int64_t firstColumn, int64_t columns) {
@@ -332,7 +338,7 @@ ByteTiler::Corrections ByteTiler::corrections(Value panel, int64_t firstColumn, 
   Value weightZero = kernel.linear.getWeightZeroPoint();
   Corrections less{SmallVector<Value>(vectors), SmallVector<Value>(vectors)};
   for (unsigned j = 0; j < vectors; ++j) {
-    if (kernel.linear.getInputZeroPoint() || isSigned) {
+    if (kernel.linear.getInputZeroPoint() || isSigned || dotsSigned) {
       Value at = b.add(b.add(b.mul(panel, panelBytes), groups * kPanelColumns * kByteGroup),
                        (firstColumn + j * lanes) * kByteGroup);
       less.columnSums[j] = vector::BitCastOp::create(b, vectorType, b.loadVector(weight, at, lanes * kByteGroup));
@@ -348,20 +354,19 @@ ByteTiler::Corrections ByteTiler::corrections(Value panel, int64_t firstColumn, 
 }
 
 void ByteTiler::writeRow(Value row, Value panel, int64_t firstColumn, int64_t columns, ArrayRef<Value> sums,
-                         const Corrections &less, bool shifted) {
+                         const Corrections &less, int64_t shift) {
   auto at = [&](unsigned vector) { return place(row, panel, firstColumn, columns, vector); };
+  Value inputZero = zeroPoint(kernel.linear.getInputZeroPoint(), at(0), /*ofRow=*/true), rest;
+  auto shifted = [&](int64_t by) -> Value {
+    Value constant = by ? number(by, i32) : Value();
+    return inputZero && constant ? Value(arith::AddIOp::create(b, inputZero, constant)) : by ? constant : inputZero;
+  };
   // What is to be taken from each number of the row, beside the sums over w' and in the sums over x'.
-  Value zero = zeroPoint(kernel.linear.getInputZeroPoint(), at(0), /*ofRow=*/true), shiftedZero = zero, rest;
-  if (isSigned) {
-    Value shift = number(128, i32);
-    shiftedZero = zero ? Value(arith::AddIOp::create(b, zero, shift)) : shift;
-    if (shifted)
-      zero = shiftedZero;
-  }
+  Value zero = shifted(shift), unsignedZero = shifted(isSigned ? 128 : 0);
   if (less.columnZeros.front()) {
     rest = rowSum(row);
-    if (shiftedZero)
-      rest = arith::SubIOp::create(b, rest, arith::MulIOp::create(b, shiftedZero, number(kernel.K, i32)));
+    if (unsignedZero)
+      rest = arith::SubIOp::create(b, rest, arith::MulIOp::create(b, unsignedZero, number(kernel.K, i32)));
   }
   for (auto [j, vector] : llvm::enumerate(sums)) {
     Value sum = vector;

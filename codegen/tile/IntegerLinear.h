@@ -25,9 +25,9 @@ namespace tamis {
 ///
 /// The buffer of the weight holds its packed form (packBytePanels). Work groups are those of tileLinear. The integers
 /// are the same on every target: in tile registers where it has them (amx-int8, with 16 lanes) and K is a multiple of
-/// 64; four products at a time where it has VNNI (avx512vnni with 16 lanes, avxvnni with 8); else two and two of them
-/// widened to 16 bits. None of it saturates. Errors, as diagnostics: an op or operand that cannot be fused, a
-/// transposed weight.
+/// 64; four products at a time where it has VNNI (avx512vnni with 16 lanes, avxvnni with 8) or
+/// AArch64's dotprod or i8mm; else two and two of them widened to 16 bits. None of it saturates. Errors, as
+/// diagnostics: an op or operand that cannot be fused, a transposed weight.
 llvm::LogicalResult tileIntegerLinear(mlir::func::FuncOp kernel, const CpuTarget &target);
 
 /// Whether a quantization of the rows that such a kernel computes, of N numbers, can be a part of it: a work group then

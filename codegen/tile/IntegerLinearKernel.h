@@ -47,7 +47,8 @@ inline int64_t wholeRows(int64_t N) {
 /// w'):
 ///     sum (x - zx) (w - zw) = sum x' w' - a sum w' - c (sum x' - K a)
 /// The sums over w' lie with the packed weight; those over x' are made where c is not known to be 0. Tile registers
-/// take signed bytes as they are: then x' = x in the first product, and a = zx beside the sums over w'.
+/// take signed bytes as they are: then x' = x in the first product, and a = zx beside the sums over w'. So does
+/// AArch64's dotprod, which takes no others: there x' = x - 128 in the first product where x is unsigned.
 class ByteTiler {
 public:
   ByteTiler(KernelBuilder &builder, const ByteKernel &kernel, const CpuTarget &target);
@@ -76,10 +77,10 @@ private:
     llvm::SmallVector<Value> columnSums, columnZeros; ///< a vector each; null where they add nothing
   };
   Corrections corrections(Value panel, int64_t firstColumn, int64_t columns);
-  /// Takes them from the sums of a row, a vector each, and writes what the epilogue makes of it. `shifted`: the sums
-  /// are those of x'.
+  /// Takes them from the sums of a row, a vector each, and writes what the epilogue makes of it. `shift`: x' - x, of
+  /// the x' that were summed.
   void writeRow(Value row, Value panel, int64_t firstColumn, int64_t columns, llvm::ArrayRef<Value> sums,
-                const Corrections &less, bool shifted);
+                const Corrections &less, int64_t shift);
   EpiloguePlace place(Value row, Value panel, int64_t firstColumn, int64_t columns, unsigned vector);
 
   Value zeroPoint(Value modelValue, const EpiloguePlace &place, bool ofRow);
@@ -91,8 +92,9 @@ private:
   const ByteKernel &kernel;
   RegisterTile tile;
   unsigned lanes;
-  bool hasDot;   ///< the target sums four products of bytes in one instruction
-  bool hasTiles; ///< it has tile registers, and rows fill them
+  bool hasDot;     ///< the target sums four products of bytes in one instruction
+  bool dotsSigned; ///< of signed bytes by signed ones
+  bool hasTiles;   ///< it has tile registers, and rows fill them
   int64_t groups, panelBytes;
   LinearEpilogue epilogue;
   TileRegisters registers;

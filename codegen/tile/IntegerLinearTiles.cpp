@@ -64,6 +64,6 @@ void ByteTiler::tileBlocks(unsigned blocks, Value row, Value panel, int64_t colu
       Value place = b.add(b.mul(index, kPanelColumns), first + column * kTileColumns);
       sums.push_back(vector::BitCastOp::create(b, vectorOf(lanes, i32), b.loadVector(b.scratch(), place, lanes)));
     }
-    writeRow(b.add(row, index), panel, 0, columns, sums, less, /*shifted=*/false);
+    writeRow(b.add(row, index), panel, 0, columns, sums, less, /*shift=*/0);
   });
 }

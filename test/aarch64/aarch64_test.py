@@ -43,10 +43,10 @@ class Machines:
         run(arguments.compiler, "-O1", "-std=c++20", f"-I{ROOT}/include", pathlib.Path(__file__).with_name("RunPlan.cpp"),
             "-o", self.runner, f"-L{runtime}", "-ltamis", f"-Wl,-rpath,{runtime}")  # fmt: skip
 
-    def compile(self, model, *options):
+    def compile(self, model, *options, level="aarch64"):
         onnx.save(model, self.folder / "model.onnx")
         run(self.arguments.tamis, "compile", self.folder / "model.onnx", "-o", self.folder / "model.plan", "-q",
-            "--target=x86-64-v3,aarch64", *options)  # fmt: skip
+            f"--target=x86-64-v3,{level}", *options)  # fmt: skip
 
     def here(self, feeds):
         np.savez(self.folder / "in.npz", **feeds)
@@ -86,9 +86,9 @@ class Machines:
                 raise SystemExit(f"{name} of {[f'{k}{list(v.shape)}' for k, v in feeds.items()]}: {ours}\n{value}")
 
 
-def encoder(machines, *options):
+def encoder(machines, *options, **level):
     shape = encoders.Shape(48, 4, 96)
-    machines.compile(encoders.Dynamo23(shape, encoders.random_weights(shape, 1)).model(), *options)
+    machines.compile(encoders.Dynamo23(shape, encoders.random_weights(shape, 1)).model(), *options, **level)
     random = np.random.default_rng(1)
     for batch, length in [(1, 1), (2, 17), (3, 33)]:
         ids = random.integers(0, shape.vocabulary, (batch, length))
@@ -97,6 +97,29 @@ def encoder(machines, *options):
 
 def quantized(machines):
     encoder(machines, "--weights=int8")
+    encoder(machines, "--weights=int8", level="aarch64+dotprod")
+
+
+# Products of bytes with and without a sign, of rows of 37 and of 64, with zero points; exact on all levels.
+INTEGERS = """
+agraph ({input}[n, {K}] x, {input} zx) => (int32[n, 19] y, int32[n, 19] z)
+<{weight}[{K}, 19] w = {{{bytes}}}, {weight}[1] zw = {{3}}> {{
+    y = MatMulInteger (x, w)
+    z = MatMulInteger (x, w, zx, zw)
+}}"""
+
+
+def integers(machines):
+    random = np.random.default_rng(1)
+    for level in ("aarch64", "aarch64+dotprod", "aarch64+i8mm", "aarch64+dotprod+i8mm"):
+        for number, (input, weight, K) in enumerate([("uint8", "int8", 37), ("int8", "int8", 64), ("uint8", "uint8", 64), ("int8", "uint8", 37)]):
+            limits = {name: np.iinfo(name) for name in (input, weight)}
+            bytes = random.integers(limits[weight].min, limits[weight].max + 1, K * 19)
+            text = INTEGERS.format(input=input, weight=weight, K=K, bytes=", ".join(map(str, bytes)))
+            machines.compile(onnx.parser.parse_model(f'<ir_version: 10, opset_import: ["" : 20]>\n{text}'), level=level)
+            for n in (1, 7, 20):
+                x = random.integers(limits[input].min, limits[input].max + 1, (n, K)).astype(input)
+                machines.compare({"x": x, "zx": np.array(5 + number, input)})
 
 
 def decoder(machines):
@@ -164,7 +187,7 @@ def main():
     for name in ("tamis", "compiler", "emulator"):
         parser.add_argument(f"--{name}", required=True)
     parser.add_argument("--runtime", required=True, type=pathlib.Path)
-    parser.add_argument("name", choices=["encoder", "quantized", "decoder", "ops"])
+    parser.add_argument("name", choices=["encoder", "quantized", "integers", "decoder", "ops"])
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         globals()[arguments.name](Machines(arguments, pathlib.Path(folder)))
