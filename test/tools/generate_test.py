@@ -74,6 +74,11 @@ class Generate(CommandTest):
         width = 2 * SHAPE.kv_heads * SHAPE.head_width
         self.assertEqual(result["cache_bytes"], (5 + 19) * width * 4)
         self.assertEqual(result["text"].encode(), bytes_of(self.words, expected).decode(errors="replace").encode())
+        self.assertEqual(result["prompt_ids"], prompt)
+        self.generate("--prompt=abc xyz", "--tokens=20", "--logits=logits.npy")
+        logits = np.load(self.folder / "logits.npy")
+        ids = np.array(prompt + expected[:-1])
+        np.testing.assert_allclose(logits, decoders.logits_of(SHAPE, weights, ids)[len(prompt) - 1 :], atol=1e-3)
         shown = self.tamis("generate", "model.plan", "--prompt=abc xyz", "--tokens=20", binary=True).stdout
         self.assertEqual(shown, bytes_of(self.words, expected) + b"\n")
 

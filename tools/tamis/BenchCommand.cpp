@@ -8,6 +8,7 @@
 #include "tools/tamis/Sizes.h"
 #include "tools/tamis/Table.h"
 #include "tools/tamis/Terminal.h"
+#include "tools/tamis/TokenRates.h"
 #include <algorithm>
 #include <chrono>
 #include <memory>
@@ -22,6 +23,7 @@ struct Options {
   std::string path, level, device = "cpu";
   std::vector<std::string> inputs, dims;
   std::vector<int> threads = {0};
+  std::vector<int64_t> prompts, texts;
   int repetitions = 0, warmup = 3;
   uint64_t seed = 1;
   bool profile = false, json = false;
@@ -203,6 +205,27 @@ static void printJson(const Plan &plan, const std::vector<int64_t> &sizes,
   printf("%s\n", document.dump(2, ' ', false, Json::error_handler_t::replace).c_str());
 }
 
+/// The rates of a language model, in the place of times of single runs.
+static int benchTokens(const Plan &plan, const Options &options) {
+  TokenRateOptions asked;
+  if (!options.prompts.empty() || !options.texts.empty())
+    asked.prompts = options.prompts, asked.texts = options.texts;
+  asked.threads = options.threads, asked.repetitions = options.repetitions, asked.seed = options.seed;
+  Result<std::vector<TokenRate>> rates = measureTokenRates(plan, asked);
+  if (!rates)
+    return fail(options.path + ": " + rates.error().message());
+  if (options.json) {
+    Json document = {{"model", plan.model()},
+                     {"compiler", plan.compiler()},
+                     {"device", plan.deviceText()},
+                     {"tests", tokenRatesJson(*rates)}};
+    printf("%s\n", document.dump(2, ' ', false, Json::error_handler_t::replace).c_str());
+  } else {
+    printf("%s\n%s", plan.model().c_str(), tokenRatesText(*rates).c_str());
+  }
+  return kSuccess;
+}
+
 static int bench(const Options &options) {
   LoadOptions load;
   load.level = options.level;
@@ -210,6 +233,12 @@ static int bench(const Options &options) {
   Result<Plan> plan = openPlan(options.path, load);
   if (!plan)
     return fail(plan.error());
+  bool asksTokens = !options.prompts.empty() || !options.texts.empty();
+  bool asksRuns = options.profile || !options.inputs.empty() || !options.dims.empty();
+  if (asksTokens && asksRuns)
+    return failUsage("--pp and --tg measure tokens; --dim, --input and --profile single runs of the plan");
+  if (asksTokens || (!asksRuns && isLanguageModel(*plan)))
+    return benchTokens(*plan, options);
   std::vector<Measurement> measurements;
   std::vector<int64_t> sizes;
   ProgressLine progress(!options.json && hasTerminal());
@@ -253,6 +282,13 @@ Command addBenchCommand(CLI::App &parent) {
       ->allow_extra_args(false)
       ->check(CLI::Range(0, 1024))
       ->option_text("N,... [0]");
+  for (auto [name, list, what] : {std::tuple("--pp", &options->prompts, "of a language model: tokens read at once"),
+                                  std::tuple("--tg", &options->texts, "of a language model: tokens written")})
+    app->add_option(name, *list, what)
+        ->delimiter(',')
+        ->allow_extra_args(false)
+        ->check(CLI::Range(int64_t(1), int64_t(1) << 24))
+        ->option_text("N,...");
   app->add_option("--repetitions", options->repetitions, "runs; 0 means as many as a second holds, and ten at least")
       ->check(CLI::Range(0, 1000000000))
       ->option_text("N [0]");

@@ -112,10 +112,10 @@ void Decoder::truncate(int64_t tokens) {
     cache.values.resize(size_t(past * cache.width));
 }
 
-int64_t Decoder::cacheBytes() const {
+int64_t Decoder::bytesOfToken() const {
   int64_t bytes = 0;
   for (const Cache &cache : caches)
-    bytes += past * cache.width * int64_t(sizeof(float));
+    bytes += cache.width * int64_t(sizeof(float));
   return bytes;
 }
 

@@ -39,7 +39,9 @@ public:
   int64_t length() const { return past; }
   int64_t positions() const { return maxPast + 1; }
   int64_t vocabulary() const { return words; }
-  int64_t cacheBytes() const; ///< of the tokens read so far
+  int threads() const { return context.threads(); }
+  int64_t bytesOfToken() const;                                ///< that the cache takes for one
+  int64_t cacheBytes() const { return past * bytesOfToken(); } ///< of the tokens read so far
 
 private:
   explicit Decoder(Context context) : context(std::move(context)) {}

@@ -2,11 +2,13 @@
 //
 // tamis generate: text from a language model's plan.
 
+#include "runtime/npy/NpyFile.h"
 #include "tools/tamis/Command.h"
 #include "tools/tamis/LanguageModel.h"
 #include "tools/tamis/Terminal.h"
 #include "tools/text/Chat.h"
 #include "tools/text/Sampler.h"
+#include "tools/text/TextStream.h"
 #include <algorithm>
 #include <chrono>
 #include <memory>
@@ -18,56 +20,12 @@ using Clock = std::chrono::steady_clock;
 
 namespace {
 struct Options {
-  std::string path, prompt, system, level;
+  std::string path, prompt, system, level, logitsPath;
   std::vector<std::string> stops;
   bool isChat = false, isJson = false;
   int64_t tokens = 128, chunk = 512;
   int threads = 0;
   text::SamplerOptions sampler;
-};
-
-/// Text as it becomes known: whole characters, and nothing that may be the start of a stop string.
-class Stream {
-public:
-  Stream(const std::vector<std::string> &stops, bool isPrinted) : stops(stops), isPrinted(isPrinted) {}
-
-  /// False once a stop string is complete; the text ends before it.
-  bool add(const std::string &bytes) {
-    text += bytes;
-    size_t stop = std::string::npos, held = text::unfinishedBytes(text);
-    for (const std::string &each : stops) {
-      stop = std::min(stop, text.find(each, printed > each.size() ? printed - each.size() : 0));
-      for (size_t size = std::min(each.size() - 1, text.size()); size > held; --size)
-        if (text.compare(text.size() - size, size, each, 0, size) == 0)
-          held = size;
-    }
-    if (stop != std::string::npos) {
-      text.resize(stop);
-      print(text.size());
-      return false;
-    }
-    print(text.size() - held);
-    return true;
-  }
-
-  void finish() { print(text.size()); }
-  const std::string &all() const { return text; }
-
-private:
-  void print(size_t end) {
-    if (end <= printed)
-      return;
-    if (isPrinted) {
-      fwrite(text.data() + printed, 1, end - printed, stdout);
-      fflush(stdout);
-    }
-    printed = end;
-  }
-
-  const std::vector<std::string> &stops;
-  bool isPrinted;
-  std::string text;
-  size_t printed = 0;
 };
 } // namespace
 
@@ -97,6 +55,7 @@ static int generate(const Options &options) {
   if (tokens.empty())
     return failHere("the prompt is empty");
   auto promptSize = int64_t(tokens.size());
+  const std::vector<int32_t> promptTokens = tokens;
   if (promptSize >= decoder.positions())
     return failHere("the prompt has " + std::to_string(promptSize) + " tokens but the model's context holds " +
                     std::to_string(decoder.positions()));
@@ -106,14 +65,24 @@ static int generate(const Options &options) {
 
   std::vector<int32_t> ends = about.value("end", std::vector<int32_t>());
   text::Sampler sampler(options.sampler);
-  Stream stream(options.stops, !options.isJson);
+  text::TextStream stream(options.stops);
+  auto show = [&] {
+    std::string_view fresh = stream.take();
+    if (options.isJson || fresh.empty())
+      return;
+    fwrite(fresh.data(), 1, fresh.size(), stdout);
+    fflush(stdout);
+  };
   std::vector<int32_t> made;
+  std::vector<float> kept; // the logits of each choice, where they are asked for
   const char *reason = "length";
   Clock::time_point start = Clock::now();
   Result<const float *> logits = decoder.read(tokens);
   double promptSeconds = secondsSince(start);
   start = Clock::now();
   while (logits && int64_t(made.size()) < most) {
+    if (!options.logitsPath.empty())
+      kept.insert(kept.end(), *logits, *logits + decoder.vocabulary());
     int32_t token = sampler.pick(*logits, size_t(decoder.vocabulary()), tokens);
     if (std::find(ends.begin(), ends.end(), token) != ends.end()) {
       reason = "end";
@@ -121,7 +90,9 @@ static int generate(const Options &options) {
     }
     made.push_back(token);
     tokens.push_back(token);
-    if (!stream.add(tokenizer.decode({token}))) {
+    bool goesOn = stream.add(tokenizer.decode({token}));
+    show();
+    if (!goesOn) {
       reason = "stop";
       break;
     }
@@ -131,12 +102,20 @@ static int generate(const Options &options) {
   if (!logits)
     return failHere(logits.error().message());
   stream.finish();
+  show();
   double seconds = secondsSince(start);
+  if (!options.logitsPath.empty()) {
+    int64_t rows = int64_t(kept.size()) / decoder.vocabulary();
+    if (Result<void> written = npy::writeNpy(options.logitsPath, Tensor(kept.data(), {rows, decoder.vocabulary()}));
+        !written)
+      return fail(written.error());
+  }
   double promptRate = double(promptSize) / promptSeconds, rate = double(made.size()) / seconds;
   if (options.isJson) {
     Json result{{"text", stream.all()},
                 {"tokens", made},
                 {"prompt_tokens", promptSize},
+                {"prompt_ids", promptTokens},
                 {"reason", reason},
                 {"prompt_tokens_per_second", promptRate},
                 {"tokens_per_second", rate},
@@ -185,6 +164,8 @@ Command addGenerateCommand(CLI::App &parent) {
       ->check(CLI::Range(int64_t(1), int64_t(1) << 24))
       ->option_text("N [512]");
   app->add_flag("--json", options->isJson, "print text, tokens, why it ended and rates as JSON at the end");
+  app->add_option("--logits", options->logitsPath, "write the logits of each choice, f32 [choices, vocabulary]")
+      ->option_text("FILE.npy");
   app->add_option("--threads", options->threads, "0 means one for each CPU")
       ->check(CLI::Range(0, 1024))
       ->option_text("N [0]");

@@ -22,6 +22,14 @@ bool isBefore(const Candidate &a, const Candidate &b) {
 } // namespace
 
 int32_t Sampler::pick(const float *logits, size_t count, const std::vector<int32_t> &history) {
+  if (options.temperature <= 0 && options.repetitionPenalty == 1) {
+    size_t best = 0;
+    bool isFound = false; // no NaN
+    for (size_t i = 0; i < count; ++i)
+      if (!std::isnan(logits[i]) && (!isFound || logits[i] > logits[best]))
+        best = i, isFound = true;
+    return int32_t(best);
+  }
   std::vector<Candidate> all(count);
   for (size_t i = 0; i < count; ++i)
     all[i] = {std::isnan(logits[i]) ? -std::numeric_limits<double>::infinity() : double(logits[i]), int32_t(i), 0};
