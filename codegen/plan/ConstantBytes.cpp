@@ -14,9 +14,11 @@ namespace {
 /// One piece of a constant: its bytes row-major, and its own type.
 struct Piece {
   RankedTensorType type;
-  ArrayRef<char> bytes;
+  ArrayRef<char> stored;   ///< of a weight
   SmallVector<char> owned; ///< for dense constants, which have no bytes of this form
   bool transposed;
+
+  ArrayRef<char> bytes() const { return owned.empty() ? stored : ArrayRef<char>(owned); }
 };
 
 int64_t bytesOf(RankedTensorType type) {
@@ -61,7 +63,7 @@ llvm::Expected<SmallVector<Piece>> findPieces(plan::ConstantOp constant, const W
         return llvm::createStringError("weight '%s' has another element type than the model says",
                                        key.getValue().str().c_str());
       piece.type = weight->type;
-      piece.bytes = weight->bytes;
+      piece.stored = weight->bytes;
     } else {
       auto dense = cast<ElementsAttr>(attribute);
       piece.type = cast<RankedTensorType>(dense.getType());
@@ -69,9 +71,6 @@ llvm::Expected<SmallVector<Piece>> findPieces(plan::ConstantOp constant, const W
         return llvm::createStringError("a constant has elements that cannot be stored");
     }
   }
-  for (Piece &piece : pieces) // after the vector has grown
-    if (!piece.owned.empty())
-      piece.bytes = piece.owned;
   return pieces;
 }
 
@@ -89,7 +88,7 @@ SmallVector<char> joinMatrix(ArrayRef<Piece> pieces, RankedTensorType type, int6
         for (int64_t r = r0; r < std::min(rows, r0 + kBlock); ++r)
           for (int64_t c = c0; c < std::min(cols, c0 + kBlock); ++c)
             memcpy(&out[((row0 + r) * columns + column0 + c) * width],
-                   piece.bytes.data() + (r * rowStride + c * columnStride) * width, width);
+                   piece.bytes().data() + (r * rowStride + c * columnStride) * width, width);
     (axis == 0 ? row0 : column0) += axis == 0 ? rows : cols;
   }
   return out;
@@ -127,13 +126,13 @@ llvm::Error tamis::writeConstant(plan::ConstantOp constant, const WeightStore &w
   llvm::scope_exit release([&] {
     for (const Piece &piece : *pieces)
       if (piece.owned.empty())
-        weights.release(piece.bytes);
+        weights.release(piece.stored);
   });
   bool straight = constant.getAxis() == 0 || pieces->size() == 1;
   straight &= llvm::none_of(*pieces, [](const Piece &piece) { return piece.transposed; });
   if (constant.getLayout() == plan::Layout::rows && straight) {
     for (const Piece &piece : *pieces)
-      sink(piece.bytes);
+      sink(piece.bytes());
     return llvm::Error::success();
   }
   if (Piece &piece = pieces->front(); pieces->size() == 1 && type.getRank() == 2 && piece.type.getRank() != 2) {
@@ -150,7 +149,7 @@ llvm::Error tamis::writeConstant(plan::ConstantOp constant, const WeightStore &w
   }
   // A single piece is packed where it is mapped; several are joined first.
   SmallVector<char> joined; // its buffer comes from malloc and is aligned for floats
-  ArrayRef<char> bytes = pieces->front().bytes;
+  ArrayRef<char> bytes = pieces->front().bytes();
   int64_t rowStride = type.getDimSize(1), columnStride = 1;
   if (pieces->size() == 1 && pieces->front().transposed)
     rowStride = 1, columnStride = type.getDimSize(0);

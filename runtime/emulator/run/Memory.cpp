@@ -90,7 +90,8 @@ bool Memory::copyIn(uint64_t address, const void *from, uint64_t bytes) {
   std::lock_guard guard(held->lock);
   if (!isInside(*held, address, bytes))
     return false;
-  memcpy(held->bytes + (address - kFirstAddress), from, bytes);
+  if (bytes) // of nothing there may be no address
+    memcpy(held->bytes + (address - kFirstAddress), from, bytes);
   memset(held->written + (address - kFirstAddress), 1, bytes);
   return true;
 }
@@ -99,7 +100,8 @@ bool Memory::copyOut(void *to, uint64_t address, uint64_t bytes) const {
   std::lock_guard guard(held->lock);
   if (!isInside(*held, address, bytes))
     return false;
-  memcpy(to, held->bytes + (address - kFirstAddress), bytes);
+  if (bytes)
+    memcpy(to, held->bytes + (address - kFirstAddress), bytes);
   return true;
 }
 
