@@ -70,6 +70,7 @@ class _TensorInfo(c.Structure):
         ("dims", c.POINTER(c.c_int64)),
         ("rank", c.c_int32),
         ("element_type", c.c_int),
+        ("is_state", c.c_int32),
     ]
 
 

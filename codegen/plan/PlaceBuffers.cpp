@@ -84,9 +84,11 @@ struct PlaceBuffers : tamis::impl::PlaceBuffersBase<PlaceBuffers> {
     SmallVector<Slot> slots;
     for (auto dispatch : main.getOps<plan::DispatchOp>()) {
       SmallVector<int64_t> places;
-      for (Value result : dispatch.getResults()) {
+      for (auto [number, result] : llvm::enumerate(dispatch.getResults())) {
         Life life = lifeOf(result, position);
-        if (life.output)
+        if (dispatch.getInPlace() && (*dispatch.getInPlace())[number] >= 0)
+          places.push_back(0); // where its operand lies
+        else if (life.output)
           places.push_back(-1 - int64_t(*life.output));
         else
           places.push_back(place(slots, result.getType(), position[dispatch], std::max(life.last, position[dispatch])));

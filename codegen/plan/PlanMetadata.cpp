@@ -89,6 +89,8 @@ public:
     places[result] = slot < 0 ? plan::BufferRef(-1 - slot, plan::BufferKind_Output)
                               : plan::BufferRef(offsets[slot], plan::BufferKind_Arena);
   }
+  /// `result` takes the bytes of `operand`.
+  void alias(Value result, Value operand) { places[result] = (*this)[operand]; }
   uint32_t arenaSize;
 
 private:
@@ -173,6 +175,7 @@ llvm::Error PlanMetadata::addSignature(ShapeProgram &shapes) {
     auto input = tensor(main.getArgAttrOfType<StringAttr>(i, "model.name"), main.getArgument(i).getType(), shapes);
     if (!input)
       return input.takeError();
+    (*input)->is_state = main.getArgAttr(i, plan::kStateAttr) != nullptr;
     data.inputs.push_back(std::move(*input));
   }
   for (unsigned i = 0; i < main.getNumResults(); ++i) {
@@ -232,7 +235,12 @@ llvm::Error PlanMetadata::addDispatches(const Program &program, plan::ProgramT &
       entry->arguments.push_back(shapes.compile(argument));
     for (Value input : dispatch.getInputs())
       entry->buffers.push_back(places[input]);
-    for (auto [result, slot] : llvm::zip_equal(dispatch.getResults(), *dispatch.getSlots())) {
+    for (auto [number, result, slot] : llvm::enumerate(dispatch.getResults(), *dispatch.getSlots())) {
+      if (dispatch.getInPlace() && (*dispatch.getInPlace())[number] >= 0) {
+        places.alias(result, dispatch.getInputs()[(*dispatch.getInPlace())[number]]);
+        entry->buffers.push_back(places[result]);
+        continue;
+      }
       places.define(result, slot);
       entry->buffers.push_back(places[result]);
       if (slot < 0)

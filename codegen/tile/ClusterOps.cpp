@@ -8,6 +8,7 @@
 #include "codegen/tile/PackedWeight.h"
 #include "codegen/tile/Rows.h"
 #include "codegen/tile/RowsForm.h"
+#include "dialects/cache/CacheDialect.h"
 #include "dialects/model/ModelDialect.h"
 #include "dialects/model/ModelShapes.h"
 #include "dialects/sattn/SattnDialect.h"
@@ -111,6 +112,8 @@ public:
         start(KernelKind::lines, &op);
       else if (isa<sattn::MergeOp>(op))
         startMerge(&op);
+      else if (isa<cache::AppendOp, cache::AttendOp, cache::MergeOp>(op))
+        startReader(KernelKind::cache, &op);
       else if (auto stored = dyn_cast<sattn::StoreIndexOp>(op))
         startIndex(stored);
     }
@@ -142,7 +145,7 @@ private:
     SmallVector<OpOperand *> reads;
     for (Operation &op : function.front())
       if (isa<model::AttentionOp, sattn::AttendOp, sattn::AttendAtOp, sattn::LinearAttendOp, sattn::CompactOp,
-              sattn::SummarizeOp, sattn::ScoreOp>(op))
+              sattn::SummarizeOp, sattn::ScoreOp, cache::AppendOp, cache::AttendOp>(op))
         for (OpOperand &operand : op.getOpOperands())
           if (isColumnRange(operand.get().getDefiningOp()) && !operand.get().hasOneUse())
             reads.push_back(&operand);
@@ -177,8 +180,8 @@ private:
     return clusters.size() - 1;
   }
   bool isFree(Operation *op) {
-    return op && isa<model::ModelDialect, sattn::SattnDialect>(op->getDialect()) && !clusterOf.count(op) &&
-           !constantExpression(op->getResult(0));
+    return op && isa<model::ModelDialect, sattn::SattnDialect, cache::CacheDialect>(op->getDialect()) &&
+           !clusterOf.count(op) && !constantExpression(op->getResult(0));
   }
 
   void startLinear(Operation *linear) {
@@ -435,6 +438,13 @@ DimExpr flopsOf(Operation *op) {
         int64_t width = *model::dimsOf(attend.getQuery().getType())[2].constant() / heads;
         return pairsOf(attend) * (2 * (width + *model::dimsOf(attend.getValue().getType())[2].constant() / keyHeads));
       })
+      .Case([](cache::AttendOp attend) {
+        // Whatever texts are longest: how long each is, is known to the kernel alone.
+        auto sizes = *cache::PoolSizes::of(attend, attend.getPools());
+        DimExpr keys = model::dimsOf(attend.getTable().getType())[1] * sizes.page;
+        return model::dimsOf(attend.getTexts().getType())[0] * keys *
+               (2 * int64_t(attend.getHeads()) * (sizes.keyWidth + sizes.valueWidth));
+      })
       .Case([](sattn::MergeOp merge) {
         return product(cast<sattn::PartialType>(merge.getInputs().front().getType()).shapeDims()) *
                (2 * int64_t(merge.getInputs().size()));
@@ -476,6 +486,25 @@ DimExpr packedBytes(Operation *dequantize, Operation *reader) {
   return product(model::dimsOf(reader->getOperand(1).getType())) * (total / 8 / rows);
 }
 
+/// Bytes of what an op of the cache reads and writes: of pools the tokens of its texts.
+DimExpr cacheBytes(Operation *op) {
+  DimExpr bytes = 0;
+  auto bytesOf = [](Value value) {
+    return elements(value) * elementBytes(cast<RankedTensorType>(value.getType()).getElementType());
+  };
+  auto tokens = [](auto concrete, const DimExpr &count) {
+    auto sizes = *cache::PoolSizes::of(concrete, concrete.getPools());
+    return count * (sizes.heads * (sizes.keyWidth + sizes.valueWidth) * (sizes.isByte ? 1 : 4) +
+                    (sizes.isByte ? 8 * sizes.heads : 0));
+  };
+  if (auto append = dyn_cast<cache::AppendOp>(op))
+    return bytesOf(append.getKey()) + bytesOf(append.getValue()) +
+           tokens(append, model::dimsOf(append.getTexts().getType())[0]);
+  auto attend = cast<cache::AttendOp>(op);
+  int64_t page = (*cache::PoolSizes::of(attend, attend.getPools())).page;
+  return bytesOf(attend.getQuery()) + bytesOf(attend.getResult()) + tokens(attend, elements(attend.getTable()) * page);
+}
+
 /// The word for an op in a kernel's name.
 std::string wordOf(Operation *op) {
   return llvm::TypeSwitch<Operation *, std::string>(op)
@@ -488,6 +517,8 @@ std::string wordOf(Operation *op) {
         return "int" + std::to_string(bits);
       })
       .Case([](sattn::AttendOp) { return "sparse_attention"; })
+      .Case<cache::AppendOp, cache::AttendOp, cache::MergeOp>(
+          [](Operation *op) { return "cache_" + op->getName().stripDialect().str(); })
       .Case([](sattn::LinearAttendOp) { return "linear_attention"; })
       .Default([](Operation *op) { return op->getName().stripDialect().str(); });
 }
@@ -546,6 +577,8 @@ Cost tamis::costOf(const Cluster &cluster) {
   };
   for (Operation *op : cluster.ops) {
     cost.flops = cost.flops + flopsOf(op);
+    if (isa<cache::AppendOp, cache::AttendOp>(op))
+      return {cost.flops, cacheBytes(op)};
     if (isa<model::DequantizeOp>(op)) {
       cost.bytes = cost.bytes + packedBytes(op, cluster.ops.back());
       continue;

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Groups the model's ops into kernels and dispatches them in order.
+#include "codegen/tile/CachedState.h"
 #include "codegen/tile/ClusterOps.h"
 #include "codegen/tile/ConstantExpression.h"
 #include "codegen/tile/Launch.h"
 #include "codegen/tile/PackedWeight.h"
 #include "codegen/tile/Passes.h"
 #include "codegen/tile/SizeGuards.h"
+#include "dialects/cache/CacheDialect.h"
 #include "dialects/model/ModelDialect.h"
 #include "dialects/model/ModelShapes.h"
 #include "dialects/plan/PlanDialect.h"
@@ -40,7 +42,7 @@ bool readsInPlace(Operation *op) {
     return embedding.getTable().getDefiningOp<model::DequantizeOp>() != nullptr;
   return isa<model::AttentionOp, model::IntegerLinearOp, model::DequantizeOp, model::QuantizeRowsOp,
              model::CumulativeOp, model::TopKOp, model::ScatterOp>(op) ||
-         isa<sattn::SattnDialect>(op->getDialect());
+         isa<sattn::SattnDialect, cache::CacheDialect>(op->getDialect());
 }
 
 /// Whether a kernel has this operand as a constant of its own.
@@ -69,6 +71,9 @@ public:
   }
 
   LogicalResult run() {
+    if (failed(dropStateResults(main)))
+      return failure();
+    splitCachedAttention(main);
     lowerRuntimeLinears();
     lowerRuntimeIntegerLinears();
     separateOutputs();
@@ -304,7 +309,14 @@ private:
         builder, builder.getFusedLoc(locations), TypeRange(ValueRange(results)),
         FlatSymbolRefAttr::get(builder.getContext(), name), operands, builder.getStringAttr(launch->grid.str()),
         builder.getStringAttr(launch->scratchBytes.str()), builder.getArrayAttr(sourceNames),
-        builder.getStringAttr(cost.flops.str()), builder.getStringAttr(cost.bytes.str()), DenseI64ArrayAttr());
+        builder.getStringAttr(cost.flops.str()), builder.getStringAttr(cost.bytes.str()), DenseI64ArrayAttr(),
+        DenseI64ArrayAttr());
+    if (auto append = dyn_cast<cache::AppendOp>(root)) {
+      SmallVector<int64_t> places;
+      for (Value pool : append.getPools())
+        places.push_back(known.lookup(pool));
+      dispatch.setInPlace(places);
+    }
     for (auto [result, computed] : llvm::zip_equal(results, dispatch.getResults()))
       result.replaceAllUsesWith(computed);
     for (Operation *op : llvm::reverse(cluster.ops))
@@ -335,7 +347,7 @@ private:
   LogicalResult finish() {
     SmallVector<Operation *> rest;
     for (Operation &op : main.front())
-      if (isa<model::ModelDialect, sattn::SattnDialect>(op.getDialect()))
+      if (isa<model::ModelDialect, sattn::SattnDialect, cache::CacheDialect>(op.getDialect()))
         rest.push_back(&op);
     for (Operation *op : rest) {
       auto reshape = dyn_cast<model::ReshapeOp>(op);

@@ -3,6 +3,7 @@
 #include "codegen/tile/Launch.h"
 
 #include "codegen/tile/Attention.h"
+#include "codegen/tile/Cache.h"
 #include "codegen/tile/Compact.h"
 #include "codegen/tile/HalfLinear.h"
 #include "codegen/tile/Index.h"
@@ -70,6 +71,8 @@ FailureOr<Launch> tamis::launchOf(func::FuncOp kernel, plan::KernelKind kind) {
     return mapLaunch(kernel);
   case plan::KernelKind::lookup:
     return packedLookupLaunch(kernel);
+  case plan::KernelKind::cache:
+    return cacheLaunch(kernel);
   }
   llvm_unreachable("unknown kernel kind");
 }
@@ -119,6 +122,8 @@ LogicalResult tamis::tileKernel(func::FuncOp kernel, const CpuTarget &target) {
     return tileMap(kernel, target);
   case plan::KernelKind::lookup:
     return tilePackedLookup(kernel, target);
+  case plan::KernelKind::cache:
+    return tileCache(kernel, target);
   }
   llvm_unreachable("unknown kernel kind");
 }

@@ -67,6 +67,15 @@ LogicalResult DispatchOp::verify() {
   for (StringAttr text : {getGridAttr(), getScratchAttr(), getFlopsAttr(), getBytesAttr()})
     if (!tamis::DimExpr::parse(text.getValue())) // C2
       return emitOpError() << "expected a size expression but found " << text;
+  if (!getInPlace())
+    return success();
+  if (getInPlace()->size() != getNumResults()) // C3
+    return emitOpError() << "has " << getInPlace()->size() << " places for " << getNumResults() << " results";
+  for (auto [result, operand] : llvm::zip_equal(getResults(), *getInPlace()))
+    if (operand >= 0 &&
+        (size_t(operand) >= getInputs().size() || getInputs()[operand].getType() != result.getType())) // C3
+      return emitOpError() << "gives " << result.getType() << " in the place of operand " << operand
+                           << ", which is of another type or none";
   return success();
 }
 

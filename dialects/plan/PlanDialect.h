@@ -28,4 +28,6 @@ inline constexpr llvm::StringLiteral kKernelModule = "kernels";
 inline constexpr llvm::StringLiteral kKernelAttr = "plan.kernel";
 /// Attribute of a program: sizes in bytes of the arena's slots, as size expressions, in order.
 inline constexpr llvm::StringLiteral kSlotsAttr = "plan.slots";
+/// Attribute of an argument of a program: a dispatch writes it in place.
+inline constexpr llvm::StringLiteral kStateAttr = "plan.state";
 } // namespace tamis::plan

@@ -30,7 +30,7 @@ class Plan_Enum<string name, string summary, list<string> words>
 }
 def Plan_KernelKind : Plan_Enum<"KernelKind", "how a kernel is generated", [
   "linear", "attention", "sparse_attention", "linear_attention", "merge", "select", "index", "compaction", "lines", "rows", "map",
-  "lookup"]>;
+  "lookup", "cache"]>;
 def Plan_Layout : Plan_Enum<"Layout", "how a constant lies in memory", ["rows", "panels", "words", "units"]>;
 def Plan_LayoutAttr : EnumAttr<Plan_Dialect, Plan_Layout, "layout"> { let assemblyFormat = "`<` $value `>`"; }
 
@@ -85,8 +85,9 @@ def Plan_DispatchOp : Plan_Op<"dispatch", [DeclareOpInterfaceMethods<SymbolUserO
     `grid` is the number of work groups, `scratch` the bytes each thread needs, `flops` and `bytes` the cost of the whole:
     size expressions. `sources` are the nodes of the source model that the kernel computes.
     `slots`, once buffers are placed, names for each result its slot of the arena, or -1 - k when it is written straight
-    to output k.
+    to output k. `in_place` has for each result the number of the operand whose bytes it takes, or -1; its slot says nothing then.
     - (C1) the kernel exists and its operand and result types are those of the dispatch. - (C2) the four are size expressions.
+    - (C3) `in_place` names an operand of the result's type for each result, or -1.
     ```mlir
     %y = plan.dispatch @linear_gelu(%x, %w, %b) grid "32" scratch "0" sources ["/intermediate/dense/MatMul", "/intermediate/Gelu"]
         flops "4718592" bytes "2396160"
@@ -95,9 +96,10 @@ def Plan_DispatchOp : Plan_Op<"dispatch", [DeclareOpInterfaceMethods<SymbolUserO
   }];
   let arguments = (ins FlatSymbolRefAttr:$kernel, Variadic<AnyRankedTensor>:$inputs, StrAttr:$grid, StrAttr:$scratch,
                        StrArrayAttr:$sources, StrAttr:$flops,
-                       StrAttr:$bytes, OptionalAttr<DenseI64ArrayAttr>:$slots);
+                       StrAttr:$bytes, OptionalAttr<DenseI64ArrayAttr>:$slots,
+                       OptionalAttr<DenseI64ArrayAttr>:$in_place);
   let results = (outs Variadic<AnyRankedTensor>:$results);
-  let assemblyFormat = [{ $kernel `(` $inputs `)` `grid` $grid `scratch` $scratch `sources` $sources `flops` $flops `bytes` $bytes (`slots` $slots^)? attr-dict
+  let assemblyFormat = [{ $kernel `(` $inputs `)` `grid` $grid `scratch` $scratch `sources` $sources `flops` $flops `bytes` $bytes (`slots` $slots^)? (`in_place` $in_place^)? attr-dict
                           `:` functional-type($inputs, $results) }];
   let hasVerifier = 1;
 }

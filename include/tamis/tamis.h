@@ -99,7 +99,8 @@ TAMIS_API const char *tamis_element_name(tamis_element_type type);
 
 /// A view of a tensor: row-major, without gaps. It owns nothing.
 typedef struct tamis_tensor {
-  void *data;          ///< aligned to the element size; may be NULL when there are no elements. Inputs are only read
+  void *data;          ///< aligned to the element size; may be NULL when there are no elements. Inputs are only read,
+                       ///< but for those that are state (tamis_tensor_info)
   const int64_t *dims; ///< `rank` sizes; may be NULL when rank is 0
   int32_t rank;
   tamis_element_type element_type;
@@ -179,6 +180,7 @@ typedef struct tamis_tensor_info {
   const int64_t *dims;          ///< `rank` sizes; -1 where it depends on the run
   int32_t rank;
   tamis_element_type element_type;
+  int32_t is_state; ///< of an input: 1 where a run writes it, too, in place, as a cache that it appends to
 } tamis_tensor_info;
 
 TAMIS_API size_t tamis_plan_input_count(const tamis_plan *plan);
@@ -261,9 +263,10 @@ TAMIS_API tamis_status tamis_context_prepare_sizes(tamis_context *context, const
 /// context own every output, or as many tensors as the plan has outputs: one with non-NULL data is written in place
 /// (its element type and dims must be the right ones, and it must not overlap an input or another output); one with
 /// NULL data has all its fields filled in and points into the context. Memory of the context is valid until its next
-/// run or prepare. After the first run of a shape, and of any smaller one, a run allocates nothing (on a GPU: no memory
-/// for tensors). On failure the
-/// contents of outputs are undefined; the context stays usable.
+/// run or prepare. Inputs that are state are written in place, and must not overlap anything; after a failed run they
+/// may hold part of what it would have written. After the first run of a shape, and of any smaller one, a run allocates
+/// nothing (on a GPU: no memory for tensors). On failure the contents of outputs are undefined; the context stays
+/// usable.
 TAMIS_API tamis_status tamis_run(tamis_context *context, const tamis_tensor *inputs, size_t input_count,
                                  tamis_tensor *outputs, size_t output_count, tamis_error *error);
 

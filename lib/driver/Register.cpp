@@ -4,6 +4,7 @@
 
 #include "codegen/plan/Passes.h"
 #include "codegen/tile/Passes.h"
+#include "dialects/cache/CacheDialect.h"
 #include "dialects/model/ModelDialect.h"
 #include "dialects/plan/PlanDialect.h"
 #include "dialects/sattn/SattnDialect.h"
@@ -17,7 +18,7 @@
 void tamis::registerAll(mlir::DialectRegistry &registry) {
   mlir::registerAllDialects(registry);
   mlir::registerAllExtensions(registry);
-  registry.insert<model::ModelDialect, sattn::SattnDialect, plan::PlanDialect>();
+  registry.insert<model::ModelDialect, sattn::SattnDialect, cache::CacheDialect, plan::PlanDialect>();
 
   mlir::registerAllPasses();
   graph::registerGraphPasses();

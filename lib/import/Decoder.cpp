@@ -2,6 +2,7 @@
 // Decoders of Llama's kind, as a function of the model dialect.
 #include "lib/import/Decoder.h"
 
+#include "dialects/cache/CacheDialect.h"
 #include "lib/support/Gguf.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Verifier.h"
@@ -18,8 +19,8 @@ class DecoderBuilder {
 public:
   DecoderBuilder(const DecoderConfig &config, const DecoderNames &names, const ImportOptions &options,
                  WeightStore &weights, Location fileLoc)
-      : config(config), names(names), rules(options), weights(weights), fileLoc(fileLoc), builder(fileLoc.getContext()),
-        element(builder.getF32Type()) {}
+      : config(config), names(names), cacheOptions(options.cache), rules(options), weights(weights), fileLoc(fileLoc),
+        builder(fileLoc.getContext()), element(builder.getF32Type()) {}
 
   ImportedModule build() {
     if (failed(declareSizes()))
@@ -33,15 +34,34 @@ public:
       inputs.push_back(name.str());
       return body->addArgument(type, fileLoc);
     };
-    Value ids = argument("input_ids", model::tensorType(builder.getI64Type(), {batch, sequence}));
-    Value logitsAt = argument("logits_at", model::tensorType(builder.getI64Type(), {batch, kept}));
+    Type i64 = builder.getI64Type(), i32 = builder.getI32Type();
+    bool isPaged = cacheOptions.isPaged();
+    Value ids = argument("input_ids", model::tensorType(i64, lead));
+    if (isPaged) {
+      positions = argument("positions", model::tensorType(i32, lead));
+      texts = argument("texts", model::tensorType(i32, lead));
+      table = argument("page_table", model::tensorType(i32, {textCount, places}));
+    }
+    Value logitsAt = argument("logits_at", model::tensorType(i64, isPaged ? Dims{kept} : Dims{batch, kept}));
     Value x = embedding(ids);
     buildTurns();
     for (int64_t layer = 0; layer < config.layers && missing.size() < maxMissing; ++layer) {
-      Type cache = tokensOf(past, kvWidth());
-      Value keys = argument("past_keys." + Twine(layer), cache),
-            values = argument("past_values." + Twine(layer), cache);
-      x = decoderLayer(x, keys, values, layer);
+      SmallVector<Value> cache;
+      SmallVector<StringRef> pools{"keys.", "values.", "key_scales.", "value_scales."};
+      if (isPaged) {
+        cache::PoolSizes sizes{pages,
+                               config.kvHeads,
+                               config.headWidth,
+                               config.headWidth,
+                               cacheOptions.page,
+                               cacheOptions.kind == CacheOptions::Kind::int8};
+        for (auto [name, type] : llvm::zip(pools, cache::poolTypes(builder.getContext(), sizes)))
+          cache.push_back(argument(name + Twine(layer), type));
+      } else {
+        for (const char *name : {"past_keys.", "past_values."})
+          cache.push_back(argument(name + Twine(layer), tokensOf(past, kvWidth())));
+      }
+      x = decoderLayer(x, cache, layer);
     }
     Value logits = head(x, logitsAt);
     if (!missing.empty())
@@ -52,8 +72,11 @@ public:
     function.setFunctionType(builder.getFunctionType(body->getArgumentTypes(), ValueRange(results).getTypes()));
     for (auto [i, name] : llvm::enumerate(inputs))
       function.setArgAttr(i, "model.name", builder.getStringAttr(name));
-    for (auto [i, name] : llvm::enumerate(outputs))
+    for (auto [i, name] : llvm::enumerate(outputs)) {
       function.setResultAttr(i, "model.name", builder.getStringAttr(name));
+      if (isPaged && i > 0)
+        function.setResultAttr(i, cache::kStateAttr, builder.getStringAttr(name));
+    }
     model::setSymbols(function, rules.symbols());
     if (failed(verify(*module)))
       return failure();
@@ -65,15 +88,43 @@ private:
 
   int64_t kvWidth() const { return config.kvHeads * config.headWidth; }
   Location at(const Twine &name) { return NameLoc::get(builder.getStringAttr(name), fileLoc); }
+  using Dims = model::Dims;
   Type tokensOf(const DimExpr &count, int64_t width) {
     return model::tensorType(element, {batch, count, DimExpr(width)});
   }
+  /// The tokens that are read, with `inner` sizes of each.
+  Dims rowDims(ArrayRef<DimExpr> inner) {
+    Dims dims = lead;
+    dims.append(inner.begin(), inner.end());
+    return dims;
+  }
+  Type rows(int64_t width) { return model::tensorType(element, rowDims({DimExpr(width)})); }
+
+  LogicalResult declarePagedSizes() {
+    tokens = rules.named("tokens");
+    textCount = rules.named("texts");
+    int64_t most = (config.positions + cacheOptions.page - 1) / cacheOptions.page;
+    places = rules.named("places", 1, most);
+    pages = rules.named("pages");
+    kept = rules.named("kept", 0);
+    lead = {tokens};
+    if (std::string wrong = rules.checkOptions(); !wrong.empty())
+      return emitError(fileLoc) << wrong;
+    if (!rules.atMost(places, most))
+      return emitError(fileLoc) << "has " << config.positions << " positions, " << most << " pages of "
+                                << cacheOptions.page << ", but size 'places' is given up to "
+                                << rules.bounds(places).max;
+    return success();
+  }
 
   LogicalResult declareSizes() {
+    if (cacheOptions.isPaged())
+      return declarePagedSizes();
     batch = rules.named("batch");
     sequence = rules.named("sequence", 1, config.positions);
     past = rules.named("past", 0, config.positions - 1);
     kept = rules.named("kept", 1, config.positions);
+    lead = {batch, sequence};
     if (std::string wrong = rules.checkOptions(); !wrong.empty())
       return emitError(fileLoc) << wrong;
     for (auto [name, size, most] :
@@ -166,13 +217,16 @@ private:
 
   Value embedding(Value ids) {
     Value table = weight(names.embedding + ".weight", {config.vocabulary, config.width});
-    return model::EmbeddingOp::create(builder, at(names.embedding), tokensOf(sequence, config.width), table, ids);
+    return model::EmbeddingOp::create(builder, at(names.embedding), rows(config.width), table, ids);
   }
 
-  /// Cosines and sines of the tokens' positions, [sequence, 1, headWidth / 2].
+  /// Cosines and sines of the tokens' positions, [sequence, 1, headWidth / 2]; of positions that are given [tokens, 1,
+  /// ...].
   void buildTurns() {
     int64_t half = config.headWidth / 2;
-    int64_t rows = std::min(config.positions, rules.bounds(past + sequence).max);
+    DimExpr &count = lead.back();
+    int64_t rows =
+        std::min(config.positions, rules.bounds(positions ? places * cacheOptions.page : past + sequence).max);
     auto bytes = [&](auto turned) {
       llvm::MutableArrayRef<char> memory = weights.allocate(size_t(rows * half) * sizeof(float));
       auto *values = reinterpret_cast<float *>(memory.data());
@@ -186,10 +240,11 @@ private:
       return memory;
     };
     auto type = RankedTensorType::get({rows, half}, element);
-    Type picked = model::tensorType(element, {sequence, DimExpr(half)});
-    Type positions = model::tensorType(builder.getI64Type(), {sequence});
+    Type picked = model::tensorType(element, {count, DimExpr(half)});
     Location loc = at("rotary_embedding");
-    Value ids = model::IotaOp::create(builder, loc, positions, past.str(), "1");
+    Value ids = positions;
+    if (!ids)
+      ids = model::IotaOp::create(builder, loc, model::tensorType(builder.getI64Type(), {count}), past.str(), "1");
     auto table = [&](const char *name, llvm::ArrayRef<char> values) {
       if (llvm::Error error = weights.add(name, type, values))
         missing.push_back(llvm::toString(std::move(error)));
@@ -197,21 +252,25 @@ private:
       // Picked by index, which is checked: a context of more tokens than the model has positions is an error at run
       // time.
       Value rows = model::EmbeddingOp::create(builder, loc, picked, all, ids);
-      return reshape(rows, {sequence, DimExpr(1), DimExpr(half)}, loc);
+      return reshape(rows, {count, DimExpr(1), DimExpr(half)}, loc);
     };
     cosine = table("rotary_embedding.cosine", bytes([](double angle) { return std::cos(angle); }));
     sine = table("rotary_embedding.sine", bytes([](double angle) { return std::sin(angle); }));
   }
 
-  /// `x` is [batch, sequence, heads, headWidth].
+  /// The last two axes of `x` are [heads, headWidth].
   Value rotate(Value x, Location loc) {
     model::Dims dims = model::dimsOf(x.getType()), part = dims;
-    part[3] = DimExpr(config.headWidth / 2);
+    size_t axis = dims.size() - 1;
+    part[axis] = DimExpr(config.headWidth / 2);
     auto take = [&](int64_t which) -> Value {
-      int64_t start = config.isInterleaved ? which : which * config.headWidth / 2;
-      return model::SliceOp::create(builder, loc, model::tensorType(element, part), x,
-                                    builder.getStrArrayAttr({"0", "0", "0", std::to_string(start)}),
-                                    ArrayRef<int64_t>{1, 1, 1, config.isInterleaved ? 2 : 1});
+      std::string start = std::to_string(config.isInterleaved ? which : which * config.headWidth / 2);
+      SmallVector<StringRef> starts(axis, "0");
+      starts.push_back(start);
+      SmallVector<int64_t> steps(axis, 1);
+      steps.push_back(config.isInterleaved ? 2 : 1);
+      return model::SliceOp::create(builder, loc, model::tensorType(element, part), x, builder.getStrArrayAttr(starts),
+                                    steps);
     };
     Value a = take(0), b = take(1);
     auto mixed = [&](K how, Value first, Value second) {
@@ -219,22 +278,41 @@ private:
     };
     Value one = mixed(K::sub, cosine, sine), other = mixed(K::add, sine, cosine);
     if (!config.isInterleaved)
-      return concat({one, other}, 3, loc);
+      return concat({one, other}, axis, loc);
     part.push_back(DimExpr(1));
-    return reshape(concat({reshape(one, part, loc), reshape(other, part, loc)}, 4, loc), dims, loc);
+    return reshape(concat({reshape(one, part, loc), reshape(other, part, loc)}, axis + 1, loc), dims, loc);
   }
 
-  /// Queries or keys: projected, normalised where the model does, and turned. [batch, sequence, heads * headWidth]
+  /// Queries or keys: projected, normalised where the model does, and turned. [tokens.., heads * headWidth]
   Value turned(Value x, const std::string &name, const std::string &normName, int64_t heads) {
     int64_t width = heads * config.headWidth;
     Value projected = linear(x, name, config.width, width);
-    projected = reshape(projected, {batch, sequence, DimExpr(heads), DimExpr(config.headWidth)}, at(name));
+    projected = reshape(projected, rowDims({DimExpr(heads), DimExpr(config.headWidth)}), at(name));
     if (weights.find(normName + ".weight"))
       projected = norm(projected, normName, config.headWidth);
-    return reshape(rotate(projected, at(name)), {batch, sequence, DimExpr(width)}, at(name));
+    return reshape(rotate(projected, at(name)), rowDims({DimExpr(width)}), at(name));
   }
 
-  Value decoderLayer(Value x, Value pastKeys, Value pastValues, int64_t number) {
+  /// What the new tokens read; `results` and `outputs` get what the cache becomes.
+  Value attend(Value query, Value key, Value value, ArrayRef<Value> cache, int64_t number, Location loc) {
+    std::string layer = std::to_string(number);
+    llvm::APFloat scale(1.0 / std::sqrt(double(config.headWidth)));
+    Type type = rows(config.heads * config.headWidth);
+    if (!cacheOptions.isPaged()) {
+      results.append({key, value});
+      outputs.insert(outputs.end(), {"keys." + layer, "values." + layer});
+      return model::AttentionOp::create(builder, loc, type, query, concat({cache[0], key}, 1, loc),
+                                        concat({cache[1], value}, 1, loc), Value(), uint64_t(config.heads),
+                                        uint64_t(config.kvHeads), scale, /*causal=*/true);
+    }
+    auto appended = cache::AppendOp::create(builder, loc, cache, key, value, table, texts, positions);
+    results.append(appended.getResults().begin(), appended.getResults().end());
+    outputs.insert(outputs.end(), inputs.end() - ptrdiff_t(cache.size()), inputs.end());
+    return cache::AttendOp::create(builder, loc, type, query, appended.getResults(), table, texts, positions,
+                                   uint64_t(config.heads), scale);
+  }
+
+  Value decoderLayer(Value x, ArrayRef<Value> cache, int64_t number) {
     std::string layer = names.layer + std::to_string(number) + ".";
     int64_t width = config.heads * config.headWidth;
     Location loc = at(layer + "attention");
@@ -242,13 +320,7 @@ private:
     Value query = turned(normed, layer + names.query, layer + names.queryNorm, config.heads);
     Value key = turned(normed, layer + names.key, layer + names.keyNorm, config.kvHeads);
     Value value = linear(normed, layer + names.value, config.width, kvWidth());
-    results.append({key, value});
-    outputs.insert(outputs.end(), {"keys." + std::to_string(number), "values." + std::to_string(number)});
-    double scale = 1.0 / std::sqrt(double(config.headWidth));
-    Value read =
-        model::AttentionOp::create(builder, loc, tokensOf(sequence, width), query, concat({pastKeys, key}, 1, loc),
-                                   concat({pastValues, value}, 1, loc), Value(), uint64_t(config.heads),
-                                   uint64_t(config.kvHeads), llvm::APFloat(scale), /*causal=*/true);
+    Value read = attend(query, key, value, cache, number, loc);
     x = elementwise(K::add, {x, linear(read, layer + names.output, width, config.width)}, loc);
     normed = norm(x, layer + names.innerNorm, config.width);
     Value gate = linear(normed, layer + names.gate, config.width, config.inner);
@@ -262,9 +334,12 @@ private:
   /// The vocabulary's logits of the tokens that are asked for.
   Value head(Value x, Value logitsAt) {
     Location loc = at("logits_at");
-    Type indices = model::tensorType(builder.getI64Type(), {batch, kept, DimExpr(1)});
-    Value which = model::ReshapeOp::create(builder, loc, indices, logitsAt);
-    Value asked = model::GatherNdOp::create(builder, loc, tokensOf(kept, config.width), x, which, uint64_t(1));
+    Dims asking = model::dimsOf(logitsAt.getType()), taken = asking;
+    uint64_t outer = asking.size() - 1; // axes of texts of their own
+    asking.push_back(DimExpr(1));
+    taken.push_back(DimExpr(config.width));
+    Value which = model::ReshapeOp::create(builder, loc, model::tensorType(builder.getI64Type(), asking), logitsAt);
+    Value asked = model::GatherNdOp::create(builder, loc, model::tensorType(element, taken), x, which, outer);
     asked = norm(asked, names.norm, config.width);
     bool isTied = !weights.find(names.head + ".weight");
     return linear(asked, isTied ? names.embedding : names.head, config.width, config.vocabulary);
@@ -272,13 +347,16 @@ private:
 
   const DecoderConfig &config;
   const DecoderNames &names;
+  const CacheOptions cacheOptions;
   SizeRules rules;
   WeightStore &weights;
   Location fileLoc;
   OpBuilder builder;
   Type element;
   DimExpr batch, sequence, past, kept;
-  Value cosine, sine;
+  DimExpr tokens, textCount, places, pages; ///< with pages
+  Dims lead;                                ///< of the tokens that are read
+  Value cosine, sine, texts, positions, table;
   SmallVector<Value> results; ///< and their names, after the logits
   std::vector<std::string> inputs, outputs, missing;
 };

@@ -38,6 +38,11 @@ inline constexpr const char *kScaleSuffix = ".scale", *kMinimumSuffix = ".minimu
 /// layer `keys.N` and `values.N` [batch, sequence, kvHeads * headWidth], to append to what was passed in. Token i
 /// stands at position past + i and reads all up to its own.
 ///
+/// With a cache in pages (ImportOptions::cache): `input_ids` [tokens], of several texts; `positions` and `texts`
+/// [tokens] i32, where each stands in which text; `page_table` [texts, places] i32; `logits_at` [kept]; and of each
+/// layer pools `keys.N`, `values.N`, and with int8 `key_scales.N`, `value_scales.N`, which the outputs of the same
+/// names take the place of (docs/cache.md). Output `logits` [kept, vocabulary].
+///
 /// Weights are [out, in], of floats, or matrices of integers with their scales. Source: Touvron et al., "LLaMA", 2023,
 /// arXiv:2302.13971; grouped queries: Ainslie et al., 2023, arXiv:2305.13245; rotary embedding: Su et al., 2021,
 /// arXiv:2104.09864. Errors, on `loc`: weights that are missing or of another shape, all together; sizes outside of

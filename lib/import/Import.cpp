@@ -2,6 +2,7 @@
 // Station 1: which importer a path is for.
 #include "lib/import/Import.h"
 
+#include "dialects/cache/CacheDialect.h"
 #include "dialects/sattn/SattnDialect.h"
 #include "lib/import/Importers.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -33,9 +34,9 @@ LogicalResult tamis::reportError(Location loc, llvm::Error error) {
   return emitError(loc) << llvm::toString(std::move(error));
 }
 
-ImportedModule tamis::importModel(StringRef path, const ImportOptions &options, MLIRContext *context,
-                                  WeightStore &weights) {
-  context->loadDialect<model::ModelDialect, sattn::SattnDialect, func::FuncDialect>();
+static ImportedModule importAny(StringRef path, const ImportOptions &options, MLIRContext *context,
+                                WeightStore &weights) {
+  context->loadDialect<model::ModelDialect, sattn::SattnDialect, cache::CacheDialect, func::FuncDialect>();
   Location loc = fileLocation(path, context);
   llvm::sys::fs::file_status status;
   if (path.contains('\0'))
@@ -59,4 +60,15 @@ ImportedModule tamis::importModel(StringRef path, const ImportOptions &options, 
     return emitError(loc) << "found a " << extension << " file but an .onnx, .gguf or .mlir file or a folder with "
                           << "config.json and model.safetensors is wanted";
   return importOnnx(path, options, context, weights);
+}
+
+ImportedModule tamis::importModel(StringRef path, const ImportOptions &options, MLIRContext *context,
+                                  WeightStore &weights) {
+  ImportedModule module = importAny(path, options, context, weights);
+  if (failed(module) || !options.cache.isRequired || !options.cache.isPaged())
+    return module;
+  if ((*module)->walk([](cache::AppendOp) { return WalkResult::interrupt(); }).wasInterrupted())
+    return module;
+  return emitError(fileLocation(path, context)) << "has no cache to keep in pages: that is for language models, from a "
+                                                   ".gguf file or a folder of Hugging Face's";
 }

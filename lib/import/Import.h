@@ -3,6 +3,7 @@
 #pragma once
 
 #include "dialects/model/ModelShapes.h"
+#include "lib/import/CacheOptions.h"
 #include "lib/support/Weights.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
@@ -16,6 +17,8 @@ struct ImportOptions {
   /// Ranges the user gives to the model's named sizes (`--dim batch=1..64`), both bounds included. A range of one
   /// number fixes the size: the number takes the symbol's place everywhere.
   std::vector<model::Symbol> dims;
+  /// Of language models of .gguf files and Hugging Face's folders.
+  CacheOptions cache;
 };
 
 /// Reads the model at `path` and returns a module that holds one function `main` of the model dialect; the weights it

@@ -2,6 +2,7 @@
 // A textual graph of the model dialect, with its weights in a safetensors file beside it.
 #include "lib/import/Importers.h"
 
+#include "dialects/cache/CacheDialect.h"
 #include "dialects/model/ModelDialect.h"
 #include "dialects/sattn/SattnDialect.h"
 #include "lib/import/SizeRules.h"
@@ -95,8 +96,9 @@ LogicalResult checkGraph(func::FuncOp function) {
   if (!function.getBody().hasOneBlock())
     return function.emitError() << "has " << function.getBody().getBlocks().size() << " blocks but one is wanted";
   for (Operation &op : function.getBody().front().without_terminator()) {
-    if (!isa_and_nonnull<model::ModelDialect, sattn::SattnDialect>(op.getDialect()))
-      return op.emitError() << "found '" << op.getName() << "' but ops of the model and sattn dialects are wanted";
+    if (!isa_and_nonnull<model::ModelDialect, sattn::SattnDialect, cache::CacheDialect>(op.getDialect()))
+      return op.emitError() << "found '" << op.getName()
+                            << "' but ops of the model, sattn and cache dialects are wanted";
     for (Type type : op.getResultTypes())
       if (std::string size = undeclaredSize(type, declared); !size.empty())
         return op.emitError() << "has a size '" << size << "' that model.symbols does not declare";

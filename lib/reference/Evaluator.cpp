@@ -4,6 +4,7 @@
 
 #include "dialects/model/ModelDialect.h"
 #include "dialects/model/ModelShapes.h"
+#include "lib/reference/EvaluateCacheOps.h"
 #include "lib/reference/EvaluateOps.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -131,6 +132,7 @@ llvm::Error evaluateWeight(model::WeightOp op, Scope &scope) {
 llvm::Error evaluateAny(Operation *op, const Scope &scope, MutableArrayRef<HostTensor> results) {
   return llvm::TypeSwitch<Operation *, llvm::Error>(op)
       .Case([&](model::QuantizeRowsOp quantize) { return evaluateOp(quantize, scope, results); })
+      .Case([&](cache::AppendOp append) { return evaluateOp(append, scope, results); })
       .Case<model::ConstantOp, model::SizesOp, model::IotaOp, model::ReshapeOp, model::TransposeOp, model::BroadcastOp,
             model::SliceOp, model::ConcatOp, model::GatherOp, model::GatherNdOp, model::CumulativeOp, model::TopKOp,
             model::ScatterOp, model::CastOp, model::ElementwiseOp, model::ActivationOp, model::ReduceOp,
@@ -139,8 +141,8 @@ llvm::Error evaluateAny(Operation *op, const Scope &scope, MutableArrayRef<HostT
             sattn::ScoreOp, sattn::WeighOp, sattn::SelectOp, sattn::BandsOp, sattn::CoarsenOp, sattn::DiagonalsOp,
             sattn::UnionOp, sattn::IntersectOp, sattn::RefineOp, sattn::TransposeOp, sattn::ShareOp, sattn::AttendOp,
             sattn::LinearAttendOp, sattn::MergeOp, sattn::CompactOp, sattn::ExpandOp, sattn::AttendAtOp,
-            sattn::StoreIndexOp, sattn::LoadIndexOp, sattn::StorePartialOp, sattn::LoadPartialOp>(
-          [&](auto concrete) { return evaluateOp(concrete, scope, results.front()); })
+            sattn::StoreIndexOp, sattn::LoadIndexOp, sattn::StorePartialOp, sattn::LoadPartialOp, cache::AttendOp,
+            cache::MergeOp>([&](auto concrete) { return evaluateOp(concrete, scope, results.front()); })
       .Default([](Operation *other) { return fail(other, "the reference evaluator does not know this op"); });
 }
 } // namespace

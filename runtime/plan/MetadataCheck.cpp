@@ -26,6 +26,7 @@ private:
   tamis_status symbols();
   tamis_status sizes();
   tamis_status tensors(const flatbuffers::Vector<flatbuffers::Offset<plan::Tensor>> &list, const char *kind);
+  tamis_status states();
   tamis_status constants();
   tamis_status programs();
   tamis_status kernels(const plan::Program &program, uint32_t number);
@@ -208,6 +209,18 @@ tamis_status Checker::constants() {
   return TAMIS_OK;
 }
 
+/// State is written where the caller has it, which a GPU does not see; no output is state.
+tamis_status Checker::states() {
+  for (const plan::Tensor *output : *plan.outputs())
+    if (output->is_state())
+      return damaged("output '%s' is state", output->name()->c_str());
+  for (const plan::Tensor *input : *plan.inputs())
+    for (const plan::Program *program : *plan.programs())
+      if (input->is_state() && program->device() == plan::DeviceKind_Cuda)
+        return damaged("input '%s' is state, which programs for CUDA do not have", input->name()->c_str());
+  return TAMIS_OK;
+}
+
 tamis_status Checker::devices() {
   const auto &list = *plan.programs();
   constexpr uint32_t most = 64;
@@ -343,6 +356,7 @@ tamis_status Checker::run() {
   TAMIS_TRY(sizes());
   TAMIS_TRY(tensors(*plan.inputs(), "input"));
   TAMIS_TRY(tensors(*plan.outputs(), "output"));
+  TAMIS_TRY(states());
   TAMIS_TRY(symbols());
   TAMIS_TRY(constants());
   return programs();

@@ -163,6 +163,17 @@ tamis_status Context::checkOutput(const tamis_tensor &given, uint32_t number, ta
 /// Kernels write outputs while they read inputs, in any order: shared bytes would be silently wrong results. An output
 /// that the context owns counts with its whole block, which may be about to move.
 tamis_status Context::checkOverlap(tamis_error *error) const {
+  for (uint32_t i = 0; i < inputCount; ++i) {
+    if (!tensor(i).is_state())
+      continue;
+    auto begin = reinterpret_cast<uintptr_t>(data[i]), end = begin + size_t(bytes[i]);
+    for (uint32_t j = 0; j < inputCount; ++j) {
+      auto other = reinterpret_cast<uintptr_t>(data[j]);
+      if (i != j && begin < other + size_t(bytes[j]) && other < end)
+        return fail(error, TAMIS_INVALID_ARGUMENT, "input '%s' overlaps the memory of input '%s', which the run writes",
+                    tensor(j).name()->c_str(), tensor(i).name()->c_str());
+    }
+  }
   for (uint32_t i = inputCount; i < tensorCount; ++i) {
     const Block &block = outputBlocks[i - inputCount];
     const char *owned = cudaRun ? cudaRun->pinnedMemory().data() : block.data();

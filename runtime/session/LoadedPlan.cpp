@@ -124,8 +124,12 @@ tamis_status LoadedPlan::collectTexts(tamis_error *error) {
 
 tamis_tensor_info LoadedPlan::tensorInfo(const plan::Tensor &tensor, size_t number) const {
   uint32_t start = tensorStart[number];
-  return {tensor.name()->c_str(), texts.data() + start, dims.data() + start, int32_t(tensor.dims()->size()),
-          tamis_element_type(tensor.element())};
+  return {tensor.name()->c_str(),
+          texts.data() + start,
+          dims.data() + start,
+          int32_t(tensor.dims()->size()),
+          tamis_element_type(tensor.element()),
+          tensor.is_state()};
 }
 
 tamis_tensor_info LoadedPlan::inputInfo(size_t index) const {

@@ -130,6 +130,8 @@ std::vector<HostTensor> KernelHarness::run(llvm::ArrayRef<HostTensor> inputs, in
       shape.push_back(valueOf(dim, *symbols));
     results.push_back(HostTensor::zeros(cast<RankedTensorType>(type).getElementType(), shape));
     buffers.emplace_back(results.back().bytes.size(), garbage);
+    if (results.size() <= maker.inPlace)
+      memcpy(buffers.back().data(), inputs[results.size() - 1].bytes.data(), results.back().bytes.size());
   }
   std::vector<void *> pointers;
   for (GuardedBuffer &buffer : buffers)

@@ -27,6 +27,8 @@ struct KernelMaker {
   std::function<llvm::LogicalResult(mlir::func::FuncOp, const CpuTarget &)> tile;
   /// The bytes of the buffer of an argument; by default those of the tensor. Linear kernels pack their weights here.
   std::function<std::vector<char>(mlir::func::FuncOp, unsigned argument, const HostTensor &)> buffer = {};
+  /// Results that take the bytes of the argument of the same number: the first ones. Their buffers begin as those do.
+  unsigned inPlace = 0;
 };
 
 /// Whether this machine can run code for the target.

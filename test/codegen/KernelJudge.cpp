@@ -2,6 +2,7 @@
 // What kernels of any device are judged by: the reference evaluator.
 #include "test/codegen/KernelHarness.h"
 
+#include "dialects/cache/CacheDialect.h"
 #include "dialects/model/ModelDialect.h"
 #include "dialects/sattn/SattnDialect.h"
 #include "lib/reference/Evaluator.h"
@@ -23,7 +24,7 @@ std::unique_ptr<MLIRContext> tamis::test::createContext() {
   auto context = std::make_unique<MLIRContext>(MLIRContext::Threading::DISABLED);
   context->loadDialect<affine::AffineDialect, arith::ArithDialect, cf::ControlFlowDialect, func::FuncDialect,
                        LLVM::LLVMDialect, math::MathDialect, memref::MemRefDialect, model::ModelDialect,
-                       sattn::SattnDialect, scf::SCFDialect, vector::VectorDialect>();
+                       sattn::SattnDialect, cache::CacheDialect, scf::SCFDialect, vector::VectorDialect>();
   return context;
 }
 

@@ -35,7 +35,7 @@ class DecoderTest(unittest.TestCase):
         return result
 
     def compile(self, model, name="model.plan"):
-        self.tamis("compile", model, "-o", name, "-q", "--target=x86-64-v3")
+        self.tamis("compile", model, "-o", name, "-q", "--target=x86-64-v3", "--cache=contiguous")
         return self.folder / name
 
     def run_chunks(self, plan, shape, ids, chunks):

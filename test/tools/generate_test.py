@@ -44,12 +44,12 @@ def bytes_of(tokens, ids):
 
 
 class Generate(CommandTest):
-    def model(self, end=299, name="model", **more):
+    def model(self, end=299, name="model", cache="f32(page=16)", **more):
         """Compiles a model; gives its weights."""
         words = tokenizer(end)
         weights = decoders.random_weights(SHAPE, 11)
         decoders.write_gguf(self.folder / f"{name}.gguf", SHAPE, weights, tokenizer={**words, **more})
-        self.tamis("compile", f"{name}.gguf", "-o", f"{name}.plan", "-q", "--target=x86-64-v3")
+        self.tamis("compile", f"{name}.gguf", "-o", f"{name}.plan", "-q", "--target=x86-64-v3", f"--cache={cache}")
         self.words = words["tokens"]
         return weights
 
@@ -72,7 +72,13 @@ class Generate(CommandTest):
             self.assertEqual(result["tokens"], expected)
             self.assertEqual((result["prompt_tokens"], result["reason"]), (5, "length"))
         width = 2 * SHAPE.kv_heads * SHAPE.head_width
+        self.assertEqual(result["cache_bytes"], 2 * 16 * width * 4)  # 24 tokens take two pages
+        self.model(name="contiguous", cache="contiguous")
+        for words in ([], ["--threads=1", "--chunk=3"]):
+            result = self.generate("--prompt=abc xyz", "--tokens=20", *words, plan="contiguous.plan")
+            self.assertEqual(result["tokens"], expected)
         self.assertEqual(result["cache_bytes"], (5 + 19) * width * 4)
+        result = self.generate("--prompt=abc xyz", "--tokens=20")
         self.assertEqual(result["text"].encode(), bytes_of(self.words, expected).decode(errors="replace").encode())
         self.assertEqual(result["prompt_ids"], prompt)
         self.generate("--prompt=abc xyz", "--tokens=20", "--logits=logits.npy")

@@ -206,7 +206,7 @@ static void printJson(const Plan &plan, const std::vector<int64_t> &sizes,
 }
 
 /// The rates of a language model, in the place of times of single runs.
-static int benchTokens(const Plan &plan, const Options &options) {
+static int benchTokens(const std::shared_ptr<const Plan> &plan, const Options &options) {
   TokenRateOptions asked;
   if (!options.prompts.empty() || !options.texts.empty())
     asked.prompts = options.prompts, asked.texts = options.texts;
@@ -215,13 +215,13 @@ static int benchTokens(const Plan &plan, const Options &options) {
   if (!rates)
     return fail(options.path + ": " + rates.error().message());
   if (options.json) {
-    Json document = {{"model", plan.model()},
-                     {"compiler", plan.compiler()},
-                     {"device", plan.deviceText()},
+    Json document = {{"model", plan->model()},
+                     {"compiler", plan->compiler()},
+                     {"device", plan->deviceText()},
                      {"tests", tokenRatesJson(*rates)}};
     printf("%s\n", document.dump(2, ' ', false, Json::error_handler_t::replace).c_str());
   } else {
-    printf("%s\n%s", plan.model().c_str(), tokenRatesText(*rates).c_str());
+    printf("%s\n%s", plan->model().c_str(), tokenRatesText(*rates).c_str());
   }
   return kSuccess;
 }
@@ -238,7 +238,7 @@ static int bench(const Options &options) {
   if (asksTokens && asksRuns)
     return failUsage("--pp and --tg measure tokens; --dim, --input and --profile single runs of the plan");
   if (asksTokens || (!asksRuns && isLanguageModel(*plan)))
-    return benchTokens(*plan, options);
+    return benchTokens(std::make_shared<const Plan>(std::move(*plan)), options);
   std::vector<Measurement> measurements;
   std::vector<int64_t> sizes;
   ProgressLine progress(!options.json && hasTerminal());

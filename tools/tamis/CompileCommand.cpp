@@ -17,7 +17,7 @@ namespace tamis::tool {
 
 namespace {
 struct Options {
-  std::string model, output, targets = "cpu", weights, attention, lastPhase, dumpFolder;
+  std::string model, output, targets = "cpu", weights, attention, cache, lastPhase, dumpFolder;
   std::string precision, precisionCandidates, precisionPolicy;
   std::string attentionWeights, maxError, candidates, report, gpuDecisions, gpuChoices;
   std::vector<std::string> dims, calibration;
@@ -178,6 +178,25 @@ static Result<void> readGpuOptions(const Options &options, CompileRequest &reque
   return {};
 }
 
+/// Pages are the default where they can be: patterns and passages know the contiguous form, and GPUs have no other.
+static Result<void> readCache(const Options &options, CompileRequest &request) {
+  bool hasGpu = std::any_of(request.targets.begin(), request.targets.end(),
+                            [](const std::string &target) { return target.rfind("cuda:", 0) == 0; });
+  bool isSparse = !options.attention.empty() && options.attention != "dense";
+  request.isCacheAsked = !options.cache.empty();
+  request.cache = request.isCacheAsked                                 ? options.cache
+                  : hasGpu || isSparse || !options.calibration.empty() ? "contiguous"
+                                                                       : "f32";
+  if (request.cache.rfind("contiguous", 0) == 0)
+    return {};
+  if (hasGpu)
+    return Error(TAMIS_INVALID_ARGUMENT, "--cache=" + options.cache + " is for CPUs; plans for GPUs take contiguous");
+  if (isSparse)
+    return Error(TAMIS_INVALID_ARGUMENT, "--cache=" + options.cache + " does not go with --attention=" +
+                                             options.attention + " but contiguous does");
+  return {};
+}
+
 static std::string summaryLine(const Options &options, const CompileSummary &summary, double seconds) {
   std::error_code ignored;
   auto bytes = double(std::filesystem::file_size(options.output, ignored));
@@ -219,6 +238,8 @@ static int compile(const CLI::App &app, const Options &options) {
     return failUsage(precision.error().message());
   if (Result<void> gpu = readGpuOptions(options, request); !gpu)
     return failUsage(gpu.error().message());
+  if (Result<void> cache = readCache(options, request); !cache)
+    return failUsage(cache.error().message());
   if (options.output.empty() && options.lastPhase.empty())
     return failUsage("-o PLAN is missing, and no --compile-to");
   if (options.bytecode && options.lastPhase.empty())
@@ -281,6 +302,12 @@ Command addCompileCommand(CLI::App &parent) {
          "patterns by "
          "layer and head; auto chooses them")
       ->option_text("PATTERN | @FILE | auto [dense]");
+  app->add_option(
+         "--cache", options->cache,
+         "of language models, how keys and values of earlier tokens are kept: in pages of f32 or int8, written in "
+         "place, also with (page=32); contiguous: the caller's, the default with --attention, --calibrate and "
+         "GPUs")
+      ->option_text("f32 | int8 | contiguous [f32]");
   addList(*app, "--calibrate", options->calibration,
           "passages, NumPy arrays named as the model's inputs whose first axis counts passages; may be repeated")
       ->option_text("FILE.npz");

@@ -23,7 +23,7 @@ Result<Compiler *> loadCompiler() {
   void *module = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!module)
     return Error(TAMIS_CANNOT_READ, std::string("cannot load the compiler: ") + dlerror());
-  auto open = reinterpret_cast<decltype(&tamis_compiler_4)>(dlsym(module, "tamis_compiler_4"));
+  auto open = reinterpret_cast<decltype(&tamis_compiler_5)>(dlsym(module, "tamis_compiler_5"));
   if (!open)
     return Error(TAMIS_VERSION_MISMATCH, path + ": the compiler is of another version than this program");
   return compiler = open();

@@ -34,13 +34,15 @@ struct CompileRequest {
   int64_t denseBelow = -1;              ///< attention of fewer keys stays dense; negative: as the policy says, or 0
   double maxError = 0.01;               ///< with "auto": one less the cosine of an output
   std::string candidates;               ///< with "auto": patterns, separated by commas; empty for the compiler's own
-  std::string gpuChoices;               ///< JSON of tiles of GPU kernels, a file; empty for the compiler's own
-  std::string lastPhase;                ///< empty: all phases, and a plan; else stop there and print IR
-  bool bytecode = false;                ///< IR in MLIR's binary form
-  bool withWeights = false;             ///< beside IR that names weights, write them: NAME.safetensors for NAME.mlir
-  std::string dumpFolder;               ///< empty for none
-  std::vector<std::string> mlirFlags;   ///< MLIR's own, "--mlir-print-ir-after-all"
-  int threads = 0;                      ///< of the compiler; 0 means one for each CPU
+  std::string cache;         ///< of language models: "contiguous", "f32", "int8(page=32)"; empty for contiguous
+  bool isCacheAsked = false; ///< a model without one is an error
+  std::string gpuChoices;    ///< JSON of tiles of GPU kernels, a file; empty for the compiler's own
+  std::string lastPhase;     ///< empty: all phases, and a plan; else stop there and print IR
+  bool bytecode = false;     ///< IR in MLIR's binary form
+  bool withWeights = false;  ///< beside IR that names weights, write them: NAME.safetensors for NAME.mlir
+  std::string dumpFolder;    ///< empty for none
+  std::vector<std::string> mlirFlags;                              ///< MLIR's own, "--mlir-print-ir-after-all"
+  int threads = 0;                                                 ///< of the compiler; 0 means one for each CPU
   std::function<void(const char *phase, double seconds)> progress; ///< seconds are negative before the phase
   std::function<void(const std::string &)> activity;               ///< what is being done within a phase
   bool tune = false; ///< cuts of GPU kernels follow from what the PTX interpreter counts
@@ -137,6 +139,6 @@ Result<std::vector<DimRange>> parseDimRanges(const std::vector<std::string> &tex
 } // namespace tamis::tool
 
 /// The module's one symbol: the compiler, which lives as long as the process. Ends in the number of this interface.
-extern "C" tamis::tool::Compiler *tamis_compiler_4();
+extern "C" tamis::tool::Compiler *tamis_compiler_5();
 
 #endif // TAMIS_TOOLS_TAMIS_COMPILER_H

@@ -20,13 +20,40 @@ template <typename Info> static int64_t indexOf(const std::vector<Info> &infos, 
   return it == infos.end() ? -1 : it - infos.begin();
 }
 
-Result<Decoder> Decoder::open(const Plan &plan, int threads) {
-  auto isNone = [](const std::string &what) {
-    return Error(TAMIS_INVALID_ARGUMENT, "the plan is no language model with a cache: it has no " + what +
-                                             "; compile one from a .gguf file or a folder of Hugging Face's");
-  };
-  std::vector<tamis_tensor_info> inputs = plan.inputs(), outputs = plan.outputs();
-  std::vector<tamis_symbol_info> symbols = plan.symbols();
+static Error isNone(const std::string &what) {
+  return Error(TAMIS_INVALID_ARGUMENT, "the plan is no language model with a cache: it has no " + what +
+                                           "; compile one from a .gguf file or a folder of Hugging Face's");
+}
+
+Result<Decoder> Decoder::open(std::shared_ptr<const Plan> plan, int threads) {
+  Decoder decoder(std::move(plan), threads);
+  decoder.usesPages = cache::PagedCache::isPaged(*decoder.plan);
+  Result<void> opened = decoder.usesPages ? decoder.openPaged() : decoder.openContiguous();
+  if (!opened)
+    return opened.error();
+  return decoder;
+}
+
+/// The pool comes with the first tokens, when it is known for how many.
+Result<void> Decoder::openPaged() {
+  std::vector<tamis_tensor_info> inputs = plan->inputs(), outputs = plan->outputs();
+  std::vector<tamis_symbol_info> symbols = plan->symbols();
+  int64_t tokens = indexOf(symbols, "tokens"), places = indexOf(symbols, "places"), logits = indexOf(outputs, "logits"),
+          keys = indexOf(inputs, "keys.0");
+  for (auto [index, what] : {std::pair(tokens, "size 'tokens'"), std::pair(places, "size 'places'"),
+                             std::pair(logits, "output 'logits'"), std::pair(keys, "input 'keys.0'")})
+    if (index < 0)
+      return isNone(what);
+  const tamis_tensor_info &pool = inputs[size_t(keys)], &rows = outputs[size_t(logits)];
+  longest = symbols[size_t(places)].max * pool.dims[pool.rank - 1];
+  maxSequence = symbols[size_t(tokens)].max;
+  words = rows.dims[rows.rank - 1];
+  return {};
+}
+
+Result<void> Decoder::openContiguous() {
+  std::vector<tamis_tensor_info> inputs = plan->inputs(), outputs = plan->outputs();
+  std::vector<tamis_symbol_info> symbols = plan->symbols();
   int64_t ids = indexOf(inputs, "input_ids"), places = indexOf(inputs, "logits_at"),
           logits = indexOf(outputs, "logits");
   for (auto [index, what] : {std::pair(ids, "input 'input_ids'"), std::pair(places, "input 'logits_at'"),
@@ -34,14 +61,14 @@ Result<Decoder> Decoder::open(const Plan &plan, int threads) {
                              std::pair(indexOf(symbols, "sequence"), "size 'sequence'")})
     if (index < 0)
       return isNone(what);
-  Result<Context> context = plan.context(threads);
-  if (!context)
-    return context.error();
-  Decoder decoder(std::move(*context));
-  decoder.idsInput = size_t(ids), decoder.placesInput = size_t(places), decoder.logitsOutput = size_t(logits);
-  decoder.words = outputs[size_t(logits)].dims[outputs[size_t(logits)].rank - 1];
-  decoder.maxPast = symbols[size_t(indexOf(symbols, "past"))].max;
-  decoder.maxSequence = symbols[size_t(indexOf(symbols, "sequence"))].max;
+  Result<Context> made = plan->context(threads);
+  if (!made)
+    return made.error();
+  context = std::move(*made);
+  idsInput = size_t(ids), placesInput = size_t(places), logitsOutput = size_t(logits);
+  words = outputs[size_t(logits)].dims[outputs[size_t(logits)].rank - 1];
+  longest = symbols[size_t(indexOf(symbols, "past"))].max + 1;
+  maxSequence = symbols[size_t(indexOf(symbols, "sequence"))].max;
   for (size_t i = 0; i < inputs.size(); ++i) {
     std::string name = inputs[i].name;
     if (name.rfind("past_", 0) != 0)
@@ -49,12 +76,12 @@ Result<Decoder> Decoder::open(const Plan &plan, int threads) {
     int64_t output = indexOf(outputs, name.substr(5));
     if (output < 0 || inputs[i].rank != 3 || inputs[i].dims[2] <= 0 || inputs[i].element_type != TAMIS_F32)
       return isNone("output '" + name.substr(5) + "' to go with its input '" + name + "'");
-    decoder.caches.push_back({i, size_t(output), inputs[i].dims[2], {}});
+    caches.push_back({i, size_t(output), inputs[i].dims[2], {}});
   }
-  if (decoder.caches.size() + 2 != inputs.size() || decoder.words <= 0)
+  if (caches.size() + 2 != inputs.size() || words <= 0)
     return isNone("cache for each of its " + std::to_string(inputs.size()) + " inputs");
-  decoder.inputs.resize(inputs.size());
-  return decoder;
+  this->inputs.resize(inputs.size());
+  return {};
 }
 
 Result<void> Decoder::reserve(int64_t tokens, int64_t chunk) {
@@ -64,6 +91,16 @@ Result<void> Decoder::reserve(int64_t tokens, int64_t chunk) {
   chunkSize = std::clamp<int64_t>(chunk, 1, maxSequence);
   for (Cache &cache : caches)
     cache.values.reserve(size_t(tokens * cache.width));
+  if (!usesPages || paged)
+    return {};
+  std::vector<tamis_tensor_info> inputs = plan->inputs();
+  const tamis_tensor_info &pool = inputs[size_t(indexOf(inputs, "keys.0"))];
+  int64_t page = pool.dims[pool.rank - 1];
+  Result<std::unique_ptr<BatchDecoder>> made = BatchDecoder::open(*plan, threads, (tokens + page - 1) / page);
+  if (!made)
+    return made.error();
+  paged = std::move(*made);
+  text = paged->pages().open();
   return {};
 }
 
@@ -75,10 +112,26 @@ Result<const float *> Decoder::read(const std::vector<int32_t> &tokens,
   if (count > positions() - past)
     return Error(TAMIS_INVALID_ARGUMENT, std::to_string(past + count) + " tokens do not fit the model's context of " +
                                              std::to_string(positions()));
+  if (usesPages && !paged)
+    if (Result<void> room = reserve(positions(), chunkSize); !room)
+      return room.error();
   Result<const float *> logits = nullptr;
   for (int64_t at = 0; at < count && logits; at += chunkSize)
-    logits = readChunk(tokens.data() + at, std::min(chunkSize, count - at), each);
+    logits = paged ? readPaged(tokens.data() + at, std::min(chunkSize, count - at), each)
+                   : readChunk(tokens.data() + at, std::min(chunkSize, count - at), each);
   return logits;
+}
+
+Result<const float *> Decoder::readPaged(const int32_t *tokens, int64_t count,
+                                         const std::function<void(const float *, int64_t, int64_t)> &each) {
+  using Wanted = BatchDecoder::Wanted;
+  Result<std::vector<const float *>> logits = paged->read({{text, tokens, count, each ? Wanted::all : Wanted::last}});
+  if (!logits)
+    return logits.error();
+  if (each)
+    each(logits->front(), past, count);
+  past += count;
+  return logits->front() + (each ? count - 1 : 0) * words;
 }
 
 Result<const float *> Decoder::readChunk(const int32_t *tokens, int64_t count,
@@ -92,7 +145,7 @@ Result<const float *> Decoder::readChunk(const int32_t *tokens, int64_t count,
   inputs[placesInput] = Tensor(places.data(), {1, kept});
   for (Cache &cache : caches)
     inputs[cache.input] = Tensor(cache.values.data(), {1, past, cache.width});
-  Result<std::vector<Tensor>> outputs = context.run(inputs);
+  Result<std::vector<Tensor>> outputs = context->run(inputs);
   if (!outputs)
     return outputs.error();
   for (Cache &cache : caches) {
@@ -108,8 +161,16 @@ Result<const float *> Decoder::readChunk(const int32_t *tokens, int64_t count,
 
 void Decoder::truncate(int64_t tokens) {
   past = std::clamp<int64_t>(tokens, 0, past);
+  if (paged)
+    paged->pages().truncate(text, past);
   for (Cache &cache : caches)
     cache.values.resize(size_t(past * cache.width));
+}
+
+int64_t Decoder::cacheBytes() const {
+  if (paged)
+    return int64_t(paged->pages().pages(text).size()) * paged->pages().statistics().pageBytes;
+  return past * bytesOfToken();
 }
 
 int64_t Decoder::bytesOfToken() const {

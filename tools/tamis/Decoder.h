@@ -6,7 +6,9 @@
 #define TAMIS_TOOLS_TAMIS_DECODER_H
 
 #include "tamis/tamis.hpp"
+#include "tools/tamis/BatchDecoder.h"
 #include <functional>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -16,12 +18,13 @@ namespace tamis::tool {
 /// The text of the plan's section of this name; empty where it has none.
 std::string sectionText(const Plan &plan, const std::string &name);
 
-/// Runs a plan of the inputs and outputs that the compiler gives decoders: `input_ids`, `logits_at`, `past_keys.N`,
-/// `past_values.N`; `logits`, `keys.N`, `values.N`. Keys and values of all tokens so far are kept here, f32.
+/// Runs a plan of the inputs and outputs that the compiler gives decoders: with a cache in pages as BatchDecoder, with
+/// one text; else `input_ids`, `logits_at`, `past_keys.N`, `past_values.N`; `logits`, `keys.N`, `values.N`, of which
+/// keys and values of all tokens so far are kept here, f32.
 class Decoder {
 public:
   /// Errors: the plan is of something else; memory.
-  static Result<Decoder> open(const Plan &plan, int threads);
+  static Result<Decoder> open(std::shared_ptr<const Plan> plan, int threads);
 
   /// Makes room for `tokens` tokens, read in chunks of at most `chunk`, so that later calls allocate nothing. Errors:
   /// more tokens than the plan's model reads.
@@ -37,14 +40,20 @@ public:
   void truncate(int64_t tokens);
 
   int64_t length() const { return past; }
-  int64_t positions() const { return maxPast + 1; }
+  int64_t positions() const { return longest; }
   int64_t vocabulary() const { return words; }
-  int threads() const { return context.threads(); }
-  int64_t bytesOfToken() const;                                ///< that the cache takes for one
-  int64_t cacheBytes() const { return past * bytesOfToken(); } ///< of the tokens read so far
+  int64_t bytesOfToken() const; ///< that a cache without pages takes for one
+  int64_t cacheBytes() const;   ///< of the tokens read so far; of pages, those that hold them
+  /// The cache in pages, once there is room for tokens; null where the plan has none.
+  cache::PagedCache *pages() { return paged ? &paged->pages() : nullptr; }
+  bool isPaged() const { return usesPages; }
 
 private:
-  explicit Decoder(Context context) : context(std::move(context)) {}
+  Decoder(std::shared_ptr<const Plan> plan, int threads) : plan(std::move(plan)), threads(threads) {}
+  Result<void> openContiguous();
+  Result<void> openPaged();
+  Result<const float *> readPaged(const int32_t *tokens, int64_t count,
+                                  const std::function<void(const float *, int64_t, int64_t)> &each);
   Result<const float *> readChunk(const int32_t *tokens, int64_t count,
                                   const std::function<void(const float *, int64_t, int64_t)> &each);
 
@@ -54,12 +63,17 @@ private:
     int64_t width;
     std::vector<float> values;
   };
-  Context context;
+  std::shared_ptr<const Plan> plan;
+  int threads;
+  bool usesPages = false;
+  std::unique_ptr<BatchDecoder> paged;
+  BatchDecoder::Text text = 0;
+  std::optional<Context> context;
   std::vector<Cache> caches;
   std::vector<Tensor> inputs;
   std::vector<int64_t> ids, places;
   size_t idsInput = 0, placesInput = 0, logitsOutput = 0;
-  int64_t past = 0, maxPast = 0, maxSequence = 0, words = 0, chunkSize = 512;
+  int64_t past = 0, longest = 0, maxSequence = 0, words = 0, chunkSize = 512;
 };
 
 } // namespace tamis::tool

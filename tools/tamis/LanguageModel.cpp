@@ -14,16 +14,17 @@ Result<LanguageModel> LanguageModel::open(const std::string &path, const std::st
   if (!plan)
     return plan.error();
   auto error = [&](const std::string &what) { return Error(TAMIS_INVALID_ARGUMENT, path + ": " + what); };
-  Result<Decoder> decoder = Decoder::open(*plan, threads);
+  auto shared = std::make_shared<const Plan>(std::move(*plan));
+  Result<Decoder> decoder = Decoder::open(shared, threads);
   if (!decoder)
     return error(decoder.error().message());
-  std::string json = sectionText(*plan, "tokenizer");
+  std::string json = sectionText(*shared, "tokenizer");
   if (json.empty())
     return error("the plan holds no tokenizer");
   Result<text::Tokenizer> tokenizer = text::Tokenizer::parse(json);
   if (!tokenizer)
     return error(tokenizer.error().message());
-  auto about = nlohmann::json::parse(sectionText(*plan, "generation"), nullptr, /*allow_exceptions=*/false);
+  auto about = nlohmann::json::parse(sectionText(*shared, "generation"), nullptr, /*allow_exceptions=*/false);
   if (!about.is_object())
     return error("the plan does not say how text is generated");
   return LanguageModel{std::move(*decoder), std::move(*tokenizer), std::move(about)};

@@ -54,7 +54,8 @@ static Result<double> timed(Decoder &decoder, const std::vector<int32_t> &tokens
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-Result<std::vector<TokenRate>> measureTokenRates(const Plan &plan, const TokenRateOptions &options) {
+Result<std::vector<TokenRate>> measureTokenRates(const std::shared_ptr<const Plan> &plan,
+                                                 const TokenRateOptions &options) {
   constexpr int enough = 5;
   constexpr int64_t chunk = 512;
   std::vector<TokenRate> found;
@@ -63,6 +64,9 @@ Result<std::vector<TokenRate>> measureTokenRates(const Plan &plan, const TokenRa
     Result<Decoder> decoder = Decoder::open(plan, threads);
     if (!decoder)
       return decoder.error();
+    Result<Context> counted = plan->context(threads); // asked how many threads 0 means
+    if (!counted)
+      return counted.error();
     int64_t longest = 1;
     for (const auto *list : {&options.prompts, &options.texts})
       for (int64_t tokens : *list)
@@ -71,7 +75,7 @@ Result<std::vector<TokenRate>> measureTokenRates(const Plan &plan, const TokenRa
       return room.error();
     std::mt19937_64 random(options.seed);
     auto measure = [&](const char *kind, int64_t count, size_t atOnce) -> Result<void> {
-      TokenRate rate{kind + std::to_string(count), count, decoder->threads(), {}};
+      TokenRate rate{kind + std::to_string(count), count, counted->threads(), {}};
       progress.show("measuring " + rate.test + " with " + std::to_string(rate.threads) + " threads ...");
       std::vector<int32_t> tokens;
       for (int64_t i = 0; i < count; ++i)

@@ -7,6 +7,7 @@
 
 #include "tamis/tamis.hpp"
 #include <cstdint>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -39,7 +40,8 @@ bool isLanguageModel(const Plan &plan);
 
 /// Measures as llama-bench does: a run of each test that does not count, then the runs; logits of the last token alone,
 /// nothing is sampled. Errors: the plan's; tests longer than its context.
-Result<std::vector<TokenRate>> measureTokenRates(const Plan &plan, const TokenRateOptions &options);
+Result<std::vector<TokenRate>> measureTokenRates(const std::shared_ptr<const Plan> &plan,
+                                                 const TokenRateOptions &options);
 
 std::string tokenRatesText(const std::vector<TokenRate> &rates);
 nlohmann::ordered_json tokenRatesJson(const std::vector<TokenRate> &rates);

@@ -84,3 +84,11 @@ func.func @dispatch_c2(%x: tensor<5xf32>) {
   %y = plan.dispatch @copy(%x) grid "3 +" scratch "0" sources [] flops "0" bytes "0" : (tensor<5xf32>) -> tensor<5xf32>
   return
 }
+
+// -----
+
+func.func @dispatch_c3(%x: tensor<5xf32>) {
+  // expected-error @below {{gives 'tensor<5xf32>' in the place of operand 1, which is of another type or none}}
+  %y = plan.dispatch @copy(%x) grid "3" scratch "0" sources [] flops "0" bytes "0" in_place [1] : (tensor<5xf32>) -> tensor<5xf32>
+  return
+}

@@ -134,6 +134,13 @@ public:
       options.gpuChoices = std::move(*choices);
     }
     options.tuneGpu = request.tune;
+    if (!request.cache.empty()) {
+      auto cache = parseCacheOptions(request.cache);
+      if (!cache)
+        return printError("--cache: " + llvm::toString(cache.takeError())), false;
+      options.import.cache = *cache;
+      options.import.cache.isRequired = request.isCacheAsked;
+    }
     options.activity = request.activity;
     for (const DimRange &dim : request.dims)
       options.import.dims.push_back({dim.name, dim.min, dim.max});
@@ -283,7 +290,7 @@ private:
 
 } // namespace
 
-extern "C" Compiler *tamis_compiler_4() {
+extern "C" Compiler *tamis_compiler_5() {
   static LoadedCompiler compiler;
   return &compiler;
 }
