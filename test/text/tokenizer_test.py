@@ -52,12 +52,25 @@ def hostile(count, seed):
     return strings
 
 
-class TokenizerTest(unittest.TestCase):
+def run(path, lines, *options):
+    return subprocess.run([TOKENIZE, path, *options], input=lines, capture_output=True, text=True, timeout=300)
+
+
+class TokenizerFile(unittest.TestCase):
+    """A test with a place for a tokenizer.json."""
+
     def setUp(self):
         folder = tempfile.TemporaryDirectory(prefix="tamis-test-")
         self.addCleanup(folder.cleanup)
         self.path = pathlib.Path(folder.name) / "tokenizer.json"
 
+    def ours(self, strings, *options):
+        done = run(self.path, "".join(json.dumps(text) + "\n" for text in strings), *options)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+class TokenizerTest(TokenizerFile):
     @staticmethod
     def train(splitter, ignore_merges=False):
         tokenizer = Tokenizer(models.BPE(ignore_merges=ignore_merges))
@@ -71,12 +84,6 @@ class TokenizerTest(unittest.TestCase):
         tokenizer.add_special_tokens(["<|im_start|>"])
         tokenizer.add_tokens([AddedToken("<|", normalized=False)])
         return tokenizer
-
-    def ours(self, strings):
-        lines = "".join(json.dumps(text) + "\n" for text in strings)
-        done = subprocess.run([TOKENIZE, self.path], input=lines, capture_output=True, text=True, timeout=300)
-        self.assertEqual(done.returncode, 0, done.stderr)
-        return [json.loads(line) for line in done.stdout.splitlines()]
 
     def check(self, tokenizer, strings):
         tokenizer.save(str(self.path))
@@ -117,15 +124,17 @@ class TokenizerTest(unittest.TestCase):
     def test_refused(self):
         data = json.loads(self.train(SPLITTERS["gpt2"]).to_str())
         cases = {
-            "has the normalizer 'NFC'": {"normalizer": {"type": "NFC"}},
-            "its pre_tokenizer is a 'Whitespace'": {"pre_tokenizer": {"type": "Whitespace"}},
+            "has the normalizer 'Nmt'": {"normalizer": {"type": "Nmt"}},
+            "its pre_tokenizer is a 'CharDelimiterSplit'": {"pre_tokenizer": {"type": "CharDelimiterSplit"}},
             "adds a blank": {"pre_tokenizer": {**data["pre_tokenizer"], "add_prefix_space": True}},
-            "of type 'Unigram'": {"model": {"type": "Unigram", "vocab": []}},
+            "of type 'WordLevel'": {"model": {"type": "WordLevel", "vocab": {}}},
+            "its unk_id is 3 but it has 1 tokens": {"model": {"type": "Unigram", "vocab": [["a", -1]], "unk_id": 3}},
+            "its unk_token '[UNK]' is not in": {"model": {"type": "WordPiece", "vocab": {"a": 0}}},
             "which is not in its vocabulary": {"model": {**data["model"], "merges": [["zq", "qz"]]}},
             "regular expression '(' is wrong": {
                 "pre_tokenizer": {"type": "Split", "pattern": {"Regex": "("}, "behavior": "Isolated", "invert": False}
             },
-            "sets 'lstrip'": {"added_tokens": [{"id": 0, "content": "<s>", "lstrip": True}]},
+            "sets 'single_word'": {"added_tokens": [{"id": 0, "content": "<s>", "single_word": True}]},
             "key 'vocab' not found": {"model": {"type": "BPE"}},
         }
         for message, change in cases.items():

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// tamis-tokenize TOKENIZER.json [--bytes]: of each line of standard input, a JSON string or bytes in hexadecimal, the
-// tokens and the text that they stand for; a program for tests.
+// tamis-tokenize TOKENIZER.json [--bytes|--whole]: of each line of standard input, a JSON string or bytes in
+// hexadecimal, the tokens and the text that they stand for, or the tokens with those around a whole text; a program for
+// tests.
 
 #include "tools/text/Tokenizer.h"
 #include <cstdio>
@@ -18,8 +19,9 @@ static std::string bytesOf(const std::string &hex) {
 }
 
 int main(int argc, char **argv) {
-  if (argc != 2 && (argc != 3 || std::string(argv[2]) != "--bytes")) {
-    fprintf(stderr, "error: one tokenizer.json is wanted, and --bytes or nothing\n");
+  std::string option = argc == 3 ? argv[2] : "";
+  if (argc < 2 || argc > 3 || (argc == 3 && option != "--bytes" && option != "--whole")) {
+    fprintf(stderr, "error: one tokenizer.json is wanted, and --bytes, --whole or nothing\n");
     return 2;
   }
   std::ifstream file(argv[1]);
@@ -30,8 +32,8 @@ int main(int argc, char **argv) {
     return 1;
   }
   for (std::string line; std::getline(std::cin, line);) {
-    std::string text = argc == 3 ? bytesOf(line) : nlohmann::json::parse(line).get<std::string>();
-    std::vector<int32_t> tokens = tokenizer->encode(text);
+    std::string text = option == "--bytes" ? bytesOf(line) : nlohmann::json::parse(line).get<std::string>();
+    std::vector<int32_t> tokens = option == "--whole" ? tokenizer->encodeWhole(text) : tokenizer->encode(text);
     nlohmann::json answer{{"tokens", tokens}, {"text", tokenizer->decode(tokens, /*special=*/true)}};
     std::cout << answer.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace) << "\n";
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Text to tokens and back, by byte pairs.
+// Text to tokens and back.
 
 #ifndef TAMIS_TOOLS_TEXT_TOKENIZER_H
 #define TAMIS_TOOLS_TEXT_TOKENIZER_H
@@ -14,18 +14,22 @@
 
 namespace tamis::text {
 
-/// A byte-level BPE tokenizer (Sennrich et al., 2016, arXiv:1508.07909; bytes as in GPT-2), in the JSON form of the
-/// `tokenizers` package, whose results are the same token by token. Immutable, and usable by many threads.
+/// A tokenizer in the JSON form of the `tokenizers` package, whose results are the same token by token. Immutable, and
+/// usable by many threads.
 class Tokenizer {
 public:
-  /// Reads a tokenizer.json. Supported: a model of type BPE; no normalizer; the pre-tokenizers ByteLevel, Digits, Split
-  /// by a regular expression into isolated pieces, and sequences of them; added tokens without stripping.
+  /// Reads a tokenizer.json. Supported: models of type BPE (Sennrich et al., 2016, arXiv:1508.07909), of bytes or of
+  /// characters, WordPiece and Unigram; what Normalizer.h and PreTokenizer.h name; added tokens but of single words;
+  /// the post-processors that put tokens around a text.
   /// Errors: what was found and is not supported; JSON of another form; merges of tokens that are not there.
   static Result<Tokenizer> parse(std::string_view json);
 
   /// The tokens of `text`, UTF-8; bytes that are none count as U+FFFD. Added tokens, special ones too, are found in the
   /// text as such unless `plain`. Nothing is put before or after.
   std::vector<int32_t> encode(std::string_view text, bool plain = false) const;
+
+  /// The same with the tokens that the tokenizer's own post-processor puts before and after one text.
+  std::vector<int32_t> encodeWhole(std::string_view text) const;
 
   /// The bytes of tokens, which may end amid a character. Special tokens give nothing unless `special`; ids that do not
   /// exist give nothing.
