@@ -27,6 +27,7 @@ Command addRunCommand(CLI::App &parent);
 Command addBenchCommand(CLI::App &parent);
 Command addGenerateCommand(CLI::App &parent);
 Command addPerplexityCommand(CLI::App &parent);
+Command addServeCommand(CLI::App &parent);
 Command addInspectCommand(CLI::App &parent);
 Command addVerifyCommand(CLI::App &parent);
 Command addReduceCommand(CLI::App &parent);

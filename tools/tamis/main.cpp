@@ -17,8 +17,8 @@ int main(int argc, char **argv) {
   app.require_subcommand(1);
   const Command commands[] = {addCompileCommand(app), addQuantizeCommand(app), addRunCommand(app),
                               addBenchCommand(app),   addGenerateCommand(app), addPerplexityCommand(app),
-                              addInspectCommand(app), addVerifyCommand(app),   addReduceCommand(app),
-                              addDoctorCommand(app)};
+                              addServeCommand(app),   addInspectCommand(app),  addVerifyCommand(app),
+                              addReduceCommand(app),  addDoctorCommand(app)};
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success &asked) { // --help, --version
