@@ -22,13 +22,18 @@ LogicalResult add(InputStatistics &statistics, const npy::Array &array, bool wit
   if (statistics.low.empty()) {
     statistics.low.assign(width, 0);
     statistics.high.assign(width, 0);
+    statistics.mean.assign(width, 0);
   }
+  std::vector<double> sums(width);
   for (size_t i = 0; i < numbers.size(); ++i) {
     if (!std::isfinite(numbers[i]))
       return failure();
     float &low = statistics.low[i % width], &high = statistics.high[i % width];
     low = std::min(low, numbers[i]), high = std::max(high, numbers[i]);
+    sums[i % width] += numbers[i];
   }
+  for (auto [mean, sum] : llvm::zip_equal(statistics.mean, sums))
+    mean += float(sum);
   statistics.rows += width ? int64_t(numbers.size()) / width : 0;
   if (withMoments)
     addMoments(statistics.moments, numbers, width);
@@ -69,8 +74,9 @@ FailureOr<std::vector<InputStatistics>> tamis::observeInputs(ModuleOp module, Ar
   if (failed(observeModel(module, values, weights, passages, activity, see)))
     return failure();
   for (InputStatistics &each : statistics)
-    for (float &moment : each.moments)
-      moment /= float(std::max<int64_t>(each.rows, 1));
+    for (std::vector<float> *sums : {&each.mean, &each.moments})
+      for (float &sum : *sums)
+        sum /= float(std::max<int64_t>(each.rows, 1));
   return statistics;
 }
 

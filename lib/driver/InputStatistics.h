@@ -9,6 +9,7 @@ namespace tamis {
 /// Of one value, over all its rows in all passages; tokens of padding count, too.
 struct InputStatistics {
   std::vector<float> low, high; ///< of each column
+  std::vector<float> mean;      ///< of each column
   std::vector<float> moments;   ///< mean of row[i] * row[j], columns x columns; empty where it was not asked for
   int64_t rows = 0;
 };

@@ -3,13 +3,11 @@
 #include "lib/driver/QuantizeWeights.h"
 
 #include "codegen/tile/PackedWeight.h"
-#include "dialects/model/ModelConstants.h"
 #include "dialects/model/ModelShapes.h"
 #include "lib/driver/InputStatistics.h"
+#include "lib/driver/KnownValues.h"
 #include "lib/driver/RoundWeights.h"
-#include "lib/reference/Evaluator.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
-#include "mlir/IR/IRMapping.h"
 #include "passes/precision/Passes.h"
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/SetVector.h"
@@ -21,66 +19,9 @@ using namespace tamis::model;
 using K = ElementwiseKind;
 
 namespace {
-/// Whether the value follows from weights and constants alone, by the ops that it collects.
-bool isKnown(Value value, llvm::SetVector<Operation *> &ops) {
-  Operation *op = value.getDefiningOp();
-  if (!op ||
-      !isa<WeightOp, model::ConstantOp, ReshapeOp, TransposeOp, BroadcastOp, SliceOp, ConcatOp, GatherOp, CastOp,
-           ElementwiseOp, DequantizeOp>(op) ||
-      !cast<RankedTensorType>(value.getType()).hasStaticShape())
-    return false;
-  if (!ops.contains(op) && !llvm::all_of(op->getOperands(), [&](Value operand) { return isKnown(operand, ops); }))
-    return false;
-  ops.insert(op); // behind what it reads
-  return true;
-}
-
-/// The tensor that such a value is.
-FailureOr<reference::HostTensor> valueOf(Value value, const WeightStore &weights) {
-  llvm::SetVector<Operation *> ops;
-  if (!isKnown(value, ops))
-    return failure();
-  Location loc = value.getLoc();
-  OpBuilder builder(value.getContext());
-  OwningOpRef<ModuleOp> module = ModuleOp::create(loc);
-  builder.setInsertionPointToEnd(module->getBody());
-  auto function = func::FuncOp::create(builder, loc, "known", builder.getFunctionType({}, value.getType()));
-  builder.setInsertionPointToEnd(function.addEntryBlock());
-  IRMapping map;
-  for (Operation *op : ops)
-    builder.clone(*op, map);
-  func::ReturnOp::create(builder, loc, map.lookup(value));
-  auto results = reference::evaluate(function, {}, weights);
-  if (!results)
-    return emitError(loc) << llvm::toString(results.takeError());
-  return std::move(results->front());
-}
-
-/// The key of the first weight that a value follows from.
-std::string keyOf(Value value) {
-  return weightKey(value).value_or("constant");
-}
-
-/// The weight of a linear, an output a row.
-struct OutputRows {
-  int64_t rows, columns;
-  std::vector<float> numbers;
-};
-
-FailureOr<OutputRows> outputRows(LinearOp op, const WeightStore &weights) {
-  auto matrix = valueOf(op.getWeight(), weights);
-  if (failed(matrix))
-    return failure();
-  ArrayRef<float> numbers = matrix->values<float>();
-  int64_t rows = matrix->shape[0], columns = matrix->shape[1];
-  if (op.getTransposed())
-    return OutputRows{rows, columns, numbers.vec()};
-  OutputRows turned{columns, rows, std::vector<float>(numbers.size())};
-  for (int64_t r = 0; r < rows; ++r)
-    for (int64_t c = 0; c < columns; ++c)
-      turned.numbers[c * rows + r] = numbers[r * columns + c];
-  return turned;
-}
+/// Tables of so few rows stay: kinds of tokens are added to all of them, so that what rounding does to one row is in
+/// every answer, and there is next to nothing to save. MiniLM-L6 in int8: 0.0004 less of the cosine's 0.0006 is lost.
+constexpr int64_t kFewRows = 16;
 
 class Quantizer {
 public:
@@ -103,7 +44,7 @@ public:
       if (isKnownFloat(op, op.getWeight()))
         linears.push_back(op);
     for (auto op : main.getOps<EmbeddingOp>())
-      if (isKnownFloat(op, op.getTable()))
+      if (isKnownFloat(op, op.getTable()) && op.getTable().getType().getShape()[0] > kFewRows)
         embeddings.push_back(op);
     if (algorithm != QuantizeAlgorithm::nearest && failed(calibrate(linears)))
       return failure();
@@ -126,6 +67,7 @@ private:
   /// Integers of a matrix of rows that are cut into groups, with their units.
   struct Integers {
     Value q, scale, zeroPoint; ///< rows x columns, and rows x groups
+    std::vector<float> change; ///< of each row's product with the input's mean, by rounding; empty where it is unknown
   };
 
   Value weight(std::string key, Type element, ArrayRef<int64_t> shape, ArrayRef<char> bytes) {
@@ -190,9 +132,10 @@ private:
     return success();
   }
 
-  /// `matrix`: rows of `columns` numbers; `moments` of what multiplies them, empty for rounding to nearest.
+  /// `matrix`: rows of `columns` numbers; `moments` of what multiplies them, empty for rounding to nearest, and its
+  /// `mean`, empty where it does not matter.
   FailureOr<Integers> round(Location loc, const std::string &key, ArrayRef<float> matrix, int64_t columns,
-                            const RoundOptions &how, ArrayRef<float> moments = {}) {
+                            const RoundOptions &how, ArrayRef<float> moments = {}, ArrayRef<float> mean = {}) {
     std::vector<float> importance;
     for (int64_t i = 0; !moments.empty() && i < columns; ++i)
       importance.push_back(moments[i * columns + i]);
@@ -206,6 +149,8 @@ private:
     std::string name = key + ".int" + std::to_string(how.bits);
     int64_t rows = rounded->rows, groups = rounded->groups();
     Integers result;
+    if (!mean.empty())
+      result.change = changedProducts(*rounded, matrix, mean);
     result.q = weight(name, element, {rows, columns}, rounded->integers);
     if (how.halfScales && hasHalfScales(*rounded)) {
       std::vector<uint16_t> halves(rounded->scales.size());
@@ -218,6 +163,18 @@ private:
     if (!how.symmetric)
       result.zeroPoint = weight(name + ".zero_point", element, {rows, groups}, rounded->zeroPoints);
     return result;
+  }
+
+  /// Takes what rounding does to the layer's mean answer out of its bias, which is known.
+  LogicalResult correctBias(LinearOp op, ArrayRef<float> change) {
+    auto bias = valueOf(op.getBias(), weights);
+    if (failed(bias))
+      return failure();
+    std::vector<float> numbers = bias->values<float>().vec();
+    for (auto [number, by] : llvm::zip_equal(numbers, change))
+      number -= by;
+    op.getBiasMutable().assign(floats(keyOf(op.getBias()) + ".corrected", {int64_t(numbers.size())}, numbers));
+    return success();
   }
 
   /// How rows of so many columns are rounded that stay packed.
@@ -257,23 +214,31 @@ private:
     Location loc = op.getLoc();
     builder.setInsertionPoint(op);
     auto [rows, columns, numbers] = std::move(*matrix);
-    std::vector<float> moments;
+    std::vector<float> moments, mean;
     if (Input *input = inputOf.lookup(op)) {
       moments = input->statistics.moments;
+      llvm::SetVector<Operation *> ops;
+      if (!moments.empty() && op.getBias() && isKnown(op.getBias(), ops)) {
+        mean = input->statistics.mean;
+        for (size_t i = 0; i < moments.size(); ++i) // what is left for weights to answer for
+          moments[i] -= mean[i / columns] * mean[i % columns];
+      }
       if (ArrayRef<float> smoothing = input->smoothing; !smoothing.empty()) {
         for (int64_t r = 0; r < rows; ++r)
           for (int64_t c = 0; c < columns; ++c)
             numbers[r * columns + c] *= smoothing[c];
         for (size_t i = 0; i < moments.size(); ++i)
           moments[i] /= smoothing[i / columns] * smoothing[i % columns];
+        for (size_t i = 0; i < mean.size(); ++i)
+          mean[i] /= smoothing[i];
         op.getInputMutable().assign(smooth(op, *input));
       }
     }
     RoundOptions how = packedOptions(columns);
     if (multipliesIntegers(columns))
       how.halfScales = how.searches = false;
-    auto integers = round(loc, keyOf(op.getWeight()), numbers, columns, how, moments);
-    if (failed(integers))
+    auto integers = round(loc, keyOf(op.getWeight()), numbers, columns, how, moments, mean);
+    if (failed(integers) || (!integers->change.empty() && failed(correctBias(op, integers->change))))
       return failure();
     if (multipliesIntegers(columns))
       return multiplyIntegers(op, *integers);

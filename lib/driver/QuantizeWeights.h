@@ -31,7 +31,8 @@ struct QuantizeOptions {
 llvm::Expected<QuantizeOptions> parseQuantizeOptions(llvm::StringRef text);
 
 /// Quantizes, in the function `main` of a module after the graph phase, the weights of every `model.linear` of f32 that
-/// are known, and the tables of embeddings, these to nearest. Linears of 8 bits without groups multiply integers:
+/// are known, and the tables of embeddings of more than 16 rows, these to nearest. GPTQ rounds for inputs less their mean
+/// where a layer has a known bias, which takes what rounding does to the mean answer. Linears of 8 bits without groups multiply integers:
 /// their input is quantized row by row, at run time, between its lowest and highest number; tables hold 8 bits, a scale
 /// a row. Others become `model.dequantize` of the stored integers, with scales of f16 where these hold them; scales of
 /// 4 bits are searched (RoundOptions). New weights are kept in the store under the old keys with ".int8" or ".int4"

@@ -268,6 +268,23 @@ void tamis::roundByMoments(RoundedMatrix &rounded, ArrayRef<float> matrix, Array
   }
 }
 
+std::vector<float> tamis::changedProducts(const RoundedMatrix &rounded, ArrayRef<float> matrix,
+                                          ArrayRef<float> column) {
+  bool isSigned = rounded.low < 0;
+  std::vector<float> changes;
+  for (int64_t r = 0; r < rounded.rows; ++r) {
+    double change = 0;
+    for (int64_t c = 0; c < rounded.columns; ++c) {
+      int64_t i = r * rounded.columns + c, unit = r * rounded.groups() + c / rounded.group;
+      int64_t zero = isSigned ? 0 : int64_t(uint8_t(rounded.zeroPoints[unit]));
+      int64_t integer = isSigned ? int64_t(rounded.integers[i]) : int64_t(uint8_t(rounded.integers[i]));
+      change += (double(integer - zero) * rounded.scales[unit] - matrix[i]) * column[c];
+    }
+    changes.push_back(float(change));
+  }
+  return changes;
+}
+
 void tamis::addMoments(std::vector<float> &moments, ArrayRef<float> rows, int64_t width) {
   int64_t count = width ? int64_t(rows.size()) / width : 0;
   moments.resize(width * width);

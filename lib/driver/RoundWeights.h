@@ -52,6 +52,10 @@ uint16_t halfBits(float number);
 /// Source: Frantar et al., GPTQ, arXiv 2210.17323, algorithm 1, with the order by activation of its authors' code.
 void roundByMoments(RoundedMatrix &rounded, llvm::ArrayRef<float> matrix, llvm::ArrayRef<float> moments);
 
+/// What each row's product with `column` becomes by rounding, less what it is with the row of `matrix`.
+std::vector<float> changedProducts(const RoundedMatrix &rounded, llvm::ArrayRef<float> matrix,
+                                   llvm::ArrayRef<float> column);
+
 /// Sums rows[t][i] * rows[t][j] over t into `moments`, width x width.
 void addMoments(std::vector<float> &moments, llvm::ArrayRef<float> rows, int64_t width);
 
