@@ -20,6 +20,11 @@ std::string tamis::printGpuDecisions(llvm::ArrayRef<GpuDecisions> targets) {
       json.attribute("wavefronts", each.wavefronts);
       json.attribute("sectors", each.sectors);
       json.attribute("barriers", each.barriers);
+      if (each.registers) {
+        json.attribute("registers", each.registers);
+        json.attribute("spill_bytes", each.spillBytes);
+      }
+      json.attribute("groups_per_processor", each.groups);
       json.attribute("cycles", each.cycles);
     });
   };
@@ -93,8 +98,14 @@ std::string tamis::tableOfGpuDecisions(llvm::ArrayRef<GpuDecisions> targets) {
                       each.tile.c_str(), static_cast<long long>(each.warps), number(each.stages).c_str(),
                       number(each.registers).c_str(), static_cast<long long>(each.sharedBytes),
                       static_cast<long long>(each.groups), 100 * each.occupancy, cycles.c_str());
-        if (isTuned && counted->second[i].cycles > 0)
-          stream << llvm::format("  %10.0f counted", counted->second[i].cycles);
+        if (isTuned && counted->second[i].cycles > 0) {
+          const GpuCounts &counts = counted->second[i];
+          stream << llvm::format("  %10.0f counted", counts.cycles);
+          if (counts.registers)
+            stream << llvm::format("  %3lld registers assembled, %lld bytes spilled, %lld groups",
+                                   static_cast<long long>(counts.registers), static_cast<long long>(counts.spillBytes),
+                                   static_cast<long long>(counts.groups));
+        }
         stream << "\n";
       }
     }

@@ -36,7 +36,7 @@ struct GpuDecision {
   const std::string &tile() const { return candidates[chosen].tile; }
 };
 
-/// What the PTX interpreter counted of a candidate, for each work group.
+/// What the PTX interpreter counted of a candidate, for each work group, and what NVIDIA's assembler says of it.
 struct GpuCounts {
   double instructions = 0;     ///< of warps
   double tensorMacs = 0;       ///< multiply-accumulates of matrix instructions
@@ -44,6 +44,9 @@ struct GpuCounts {
   double wavefronts = 0;       ///< passes over the banks of shared memory
   double sectors = 0;          ///< of 32 bytes of global memory
   double barriers = 0;         ///< that each warp comes to
+  int64_t registers = 0;       ///< of a thread, by the assembler; 0 where there is none
+  int64_t spillBytes = 0;      ///< of a thread, by the assembler
+  int64_t groups = 0;          ///< that a multiprocessor holds, by those registers or the estimate; 0: not counted
   double cycles = 0;           ///< of the grid, which follow; 0: not counted, for it does not fit
 };
 

@@ -217,10 +217,12 @@ private:
     bool complete = true; // every target says what it lacks
     Activity tuning = activity();
     for (auto [gpu, program] : llvm::zip(gpus, gpuPrograms)) {
-      auto choices = options.gpuChoices.find(gpu.name);
-      auto section = compileGpuProgram(
-          program, gpu, choices == options.gpuChoices.end() ? std::map<std::string, std::string>() : choices->second,
-          result.gpuDecisions.emplace_back(), options.tuneGpu ? &tuning : nullptr);
+      GpuProgramOptions own;
+      if (auto choices = options.gpuChoices.find(gpu.name); choices != options.gpuChoices.end())
+        own.choices = choices->second;
+      own.tuning = options.tuneGpu ? &tuning : nullptr;
+      own.ptxas = ptxas;
+      auto section = compileGpuProgram(program, gpu, std::move(own), result.gpuDecisions.emplace_back());
       complete &= succeeded(section);
       if (complete)
         gpuCode.push_back(std::move(*section));

@@ -16,4 +16,14 @@ std::string findPtxas();
 /// compile them. Errors: an assembler that cannot be run or refuses the text, with the first line of what it says.
 llvm::Expected<CodeSection> assembleCubin(const CodeSection &ptx, llvm::StringRef ptxas);
 
+/// What the assembler says of a kernel.
+struct AssembledKernel {
+  int64_t registers = 0;  ///< of a thread
+  int64_t spillBytes = 0; ///< that a thread stores for want of registers
+};
+
+/// Assembles a text of PTX with one kernel, for what `ptxas -v` says of it. Errors: those of assembleCubin, and an
+/// assembler that tells no registers.
+llvm::Expected<AssembledKernel> measureKernel(llvm::StringRef ptx, llvm::StringRef target, llvm::StringRef ptxas);
+
 } // namespace tamis

@@ -88,23 +88,22 @@ private:
 };
 } // namespace
 
-FailureOr<CodeSection> tamis::compileGpuProgram(ModuleOp program, const GpuTarget &target,
-                                                std::map<std::string, std::string> choices, GpuDecisions &decisions,
-                                                const Activity *tuning) {
+FailureOr<CodeSection> tamis::compileGpuProgram(ModuleOp program, const GpuTarget &target, GpuProgramOptions options,
+                                                GpuDecisions &decisions) {
   auto main = program.lookupSymbol<func::FuncOp>("main");
   auto kernels = program.lookupSymbol<ModuleOp>(plan::kKernelModule);
   Refusals refusals(main, kernels);
   splitProductsOfSelections(main, kernels);
   auto compile = [&] {
     ScopedDiagnosticHandler handler(program.getContext(), [&](Diagnostic &each) { return refusals.take(each); });
-    return compileForNvptx(kernels, target, choices);
+    return compileForNvptx(kernels, target, options.choices);
   };
   decisions.target = target.name;
   auto ptx = compile();
-  if (ptx && tuning) {
+  if (ptx && options.tuning) {
     for (PtxModule::Kernel &kernel : ptx->kernels)
       decisions.kernels.push_back(std::move(kernel.decision));
-    if (auto error = tuneGpuKernels(kernels, target, choices, decisions, *tuning))
+    if (auto error = tuneGpuKernels(kernels, target, options.choices, decisions, options.ptxas, *options.tuning))
       ptx = std::move(error);
     else
       ptx = compile();

@@ -6,6 +6,7 @@
 #include "codegen/nvptx/LargestSize.h"
 #include "codegen/schedule/Schedule.h"
 #include "dialects/model/ModelShapes.h"
+#include "lib/driver/Cubin.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/OwningOpRef.h"
 #include "runtime/emulator/Emulator.h"
@@ -25,14 +26,14 @@ int64_t ceilDiv(int64_t x, int64_t y) {
   return (x + y - 1) / y;
 }
 
-/// Bytes of a buffer at typical sizes; weights may lie in panels, of which the last is whole.
+/// Bytes of a buffer at typical sizes; weights may lie in panels along either axis, of which the last is whole.
 int64_t bytesOf(Type type, ArrayRef<model::Symbol> symbols) {
   auto tensor = cast<RankedTensorType>(type);
   auto dims = model::dimsOf(tensor);
   int64_t bytes = ceilDiv(tensor.getElementTypeBitWidth(), 8);
   for (auto [i, dim] : llvm::enumerate(dims)) {
     int64_t size = typicalOf(dim, symbols);
-    if (i + 1 == dims.size())
+    if (i + 1 == dims.size() || dims.size() == 2)
       size = llvm::alignTo(size, kPanelColumns);
     if (llvm::MulOverflow(bytes, size, bytes))
       return INT64_MAX;
@@ -87,13 +88,22 @@ llvm::Expected<GpuCounts> count(func::FuncOp kernel, const PtxModule &ptx, int64
   return found;
 }
 
+/// Work groups that a multiprocessor holds where the assembler told their registers, which are given out eight by
+/// eight.
+int64_t groupsOf(const GpuTarget &target, const GpuCandidate &candidate, int64_t registers) {
+  constexpr int64_t most = 32, reservedShared = 1024; // as CUDA counts occupancy
+  int64_t threads = candidate.warps * 32, ofGroup = int64_t(llvm::alignTo(registers, 8)) * threads;
+  return std::min({most, target.threadsPerProcessor / threads, target.registers / ofGroup,
+                   target.sharedPerProcessor / (candidate.sharedBytes + reservedShared)});
+}
+
 /// Cycles of the whole grid.
 double cyclesOf(const GpuTarget &target, const GpuCandidate &candidate, const GpuCounts &counts, int64_t grid) {
   // Of a multiprocessor a cycle: see GpuLinearSchedule::cost and GpuWgmmaSchedule::cost. Four schedulers issue an
   // instruction each.
   const double multiplies = target.hasWarpGroups() ? 2048 : 1024;
   constexpr double bytesPerCycle = 48, latency = 600, special = 16, schedulers = 4;
-  int64_t held = candidate.groups;
+  int64_t held = counts.groups;
   int64_t waves = ceilDiv(grid, target.processors * held);
   auto sharing = double(std::min(held, ceilDiv(grid, target.processors)));
   // Few warps leave schedulers idle.
@@ -115,7 +125,7 @@ double cyclesOf(const GpuTarget &target, const GpuCandidate &candidate, const Gp
 
 llvm::Error tamis::tuneGpuKernels(ModuleOp kernels, const GpuTarget &target,
                                   std::map<std::string, std::string> &choices, GpuDecisions &decisions,
-                                  const Activity &activity) {
+                                  llvm::StringRef ptxas, const Activity &activity) {
   for (const GpuDecision &decision : decisions.kernels) {
     auto kernel = kernels.lookupSymbol<func::FuncOp>(decision.kernel);
     auto fitting = llvm::count_if(decision.candidates, [](const GpuCandidate &each) { return each.fits(); });
@@ -146,6 +156,15 @@ llvm::Error tamis::tuneGpuKernels(ModuleOp kernels, const GpuTarget &target,
       if (!found)
         return found.takeError();
       own = *found;
+      own.groups = candidate.groups;
+      if (!ptxas.empty()) {
+        auto assembled = measureKernel(ptx->text, target.name, ptxas);
+        if (!assembled)
+          return assembled.takeError();
+        own.registers = assembled->registers;
+        own.spillBytes = assembled->spillBytes;
+        own.groups = std::max<int64_t>(1, groupsOf(target, candidate, own.registers));
+      }
       own.cycles = cyclesOf(target, candidate, own, grid);
       if (!best || own.cycles < fewest) {
         best = &candidate;

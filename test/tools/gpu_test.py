@@ -186,6 +186,18 @@ class Gpu(CommandTest):
         own = next(k for k in taken if k["kernel"] == kernel["kernel"])
         self.assertEqual((own["chosen"], own.get("tuned", False)), (kernel["chosen"], False))
         self.assertTrue(any(k.get("tuned") for k in taken))
+        # Where there is an assembler, it tells the registers.
+        assembler = self.folder / "ptxas"
+        said = "ptxas info    : 0 bytes stack frame, 8 bytes spill stores, 4 bytes spill loads\\nptxas info    : Used 168 registers, used 1 barriers"
+        assembler.write_text(f'#!/bin/sh\nprintf "{said}\\n" >&2\necho "$1" > "$4"\n')
+        assembler.chmod(0o755)
+        self.tamis("compile", model, "-o", "d.plan", "--target=cuda:sm_80", "--tune", "--gpu-decisions=d.json",
+                   environment={"TAMIS_PTXAS": str(assembler)})
+        kernels = json.loads((self.folder / "d.json").read_text())["targets"][0]["kernels"]
+        counted = [(c["warps"], c["counted"]) for k in kernels for c in k["candidates"] if "counted" in c]
+        self.assertEqual({(c["registers"], c["spill_bytes"]) for _, c in counted}, {(168, 8)})
+        for warps, c in counted:
+            self.assertLessEqual(c["groups_per_processor"], 65536 // (168 * 32 * warps))
         message = self.fails("compile", model, "-o", "x.plan", "--tune", code=2)
         self.assertIn("--tune is for targets as --target=cuda:sm_80", message)
 
