@@ -28,6 +28,7 @@ OnnxGraph::OnnxGraph(const OnnxFile &file, StringRef path, SizeRules &rules, MLI
   addOnnxControlOps(table);
   addOnnxEinsumOps(table);
   addOnnxNormOps(table);
+  addOnnxSequenceOps(table);
   addOnnxPositionOps(table);
   addOnnxResizeOps(table);
   addOnnxScatterOps(table);
@@ -82,15 +83,25 @@ Location OnnxGraph::locationOf(const onnx::NodeProto &node) const {
   return NameLoc::get(StringAttr::get(context, node.name()), fileLoc);
 }
 
+/// Of a tensor, or of the one that an optional value or a sequence holds: OnnxOpsSequence.cpp.
+static const onnx::TypeProto_Tensor *tensorTypeOf(const onnx::TypeProto &type) {
+  if (type.has_optional_type())
+    return tensorTypeOf(type.optional_type().elem_type());
+  if (type.has_sequence_type())
+    return tensorTypeOf(type.sequence_type().elem_type());
+  return type.has_tensor_type() ? &type.tensor_type() : nullptr;
+}
+
 LogicalResult OnnxGraph::addInputs() {
   llvm::StringSet<> initialized;
   for (const onnx::TensorProto &tensor : graph.initializer())
     initialized.insert(tensor.name());
   llvm::StringSet<> sizes; // their names; others may be computed of them, such as "past + sequence"
   for (const onnx::ValueInfoProto &input : graph.input())
-    for (const auto &dim : input.type().tensor_type().shape().dim())
-      if (!initialized.contains(input.name()) && !dim.dim_param().empty())
-        sizes.insert(dim.dim_param());
+    if (const onnx::TypeProto_Tensor *type = tensorTypeOf(input.type()))
+      for (const auto &dim : type->shape().dim())
+        if (!initialized.contains(input.name()) && !dim.dim_param().empty())
+          sizes.insert(dim.dim_param());
   auto sizeOf = [&](StringRef name) {
     auto computed = rules.computed(name, sizes);
     return computed ? *computed : rules.named(name);
@@ -100,10 +111,12 @@ LogicalResult OnnxGraph::addInputs() {
   for (const onnx::ValueInfoProto &input : graph.input()) {
     if (initialized.contains(input.name())) // a default value: the model is compiled with it
       continue;
-    if (!input.type().has_tensor_type())
+    const onnx::TypeProto_Tensor *held = tensorTypeOf(input.type());
+    if (!held)
       return emitError(fileLoc) << "input '" << input.name() << "' is no tensor";
-    const onnx::TypeProto_Tensor &type = input.type().tensor_type();
+    const onnx::TypeProto_Tensor &type = *held;
     OnnxValue value;
+    value.isHeld = !input.type().has_tensor_type();
     value.element = onnxElementType(type.elem_type(), context);
     if (!value.element)
       return emitError(fileLoc) << "input '" << input.name() << "' " << unsupportedElement(type.elem_type());
@@ -159,6 +172,9 @@ LogicalResult OnnxGraph::addNodes(const onnx::GraphProto &graph) {
       ++unseen;
       giveInferred(node);
       continue;
+    } else if (llvm::any_of(node.input(), [&](auto &input) { return !input.empty() && values[input].isHeld; }) &&
+               !takesHeldTensors(node.op_type())) {
+      reason = "an operand is an optional value or a sequence; supported for ops that take a tensor out of them";
     } else {
       OnnxNode view(*this, node, locationOf(node));
       if (succeeded(import->second(view)))
@@ -179,15 +195,16 @@ void OnnxGraph::giveInferred(const onnx::NodeProto &node) {
     OnnxValue &value = values[output];
     value = {};
     auto type = inferred.find(output);
-    if (type == inferred.end() || !type->second->has_tensor_type() || !type->second->tensor_type().has_shape())
+    const onnx::TypeProto_Tensor *held = type == inferred.end() ? nullptr : tensorTypeOf(*type->second);
+    if (!held || !held->has_shape())
       continue;
     bool complete = true;
-    for (const onnx::TensorShapeProto_Dimension &dim : type->second->tensor_type().shape().dim()) {
+    for (const onnx::TensorShapeProto_Dimension &dim : held->shape().dim()) {
       auto size = dim.has_dim_value() && dim.dim_value() >= 0 ? DimExpr(dim.dim_value()) : rules.find(dim.dim_param());
       complete &= size.has_value();
       value.dims.push_back(size.value_or(DimExpr(0)));
     }
-    Type element = onnxElementType(type->second->tensor_type().elem_type(), context);
+    Type element = onnxElementType(held->elem_type(), context);
     if (!complete || !element)
       continue;
     value.element = element;
@@ -256,7 +273,8 @@ LogicalResult OnnxGraph::addOutputs() {
     OnnxValue &value = values[output.name()];
     if (!names.insert(output.name()).second)
       return emitError(fileLoc) << "has two outputs '" << output.name() << "'";
-    const onnx::TypeProto_Tensor &declared = output.type().tensor_type();
+    const onnx::TypeProto_Tensor *held = tensorTypeOf(output.type());
+    const onnx::TypeProto_Tensor &declared = held ? *held : output.type().tensor_type();
     bool fits = onnxElementType(declared.elem_type(), context) == value.element;
     if (declared.has_shape()) {
       fits &= declared.shape().dim_size() == value.rank();

@@ -26,6 +26,7 @@ struct OnnxValue {
   std::optional<double> number;     ///< floats: the value of every element, when known
   llvm::ArrayRef<char> bytes;       ///< of an initializer that is not in the weight store yet
   std::string weight;               ///< its key; empty when the value is no weight
+  bool isHeld = false;              ///< the tensor of an optional value or of a sequence (OnnxOpsSequence.cpp)
 
   bool isKnown() const { return element != nullptr; }
   int64_t rank() const { return dims.size(); }
@@ -138,6 +139,9 @@ void addOnnxPackedAttentionOps(OnnxOpTable &table);
 void addOnnxControlOps(OnnxOpTable &table);
 void addOnnxEinsumOps(OnnxOpTable &table);
 void addOnnxNormOps(OnnxOpTable &table);
+void addOnnxSequenceOps(OnnxOpTable &table);
+/// Whether the op takes optional values or sequences.
+bool takesHeldTensors(llvm::StringRef op);
 void addOnnxPositionOps(OnnxOpTable &table);
 void addOnnxResizeOps(OnnxOpTable &table);
 void addOnnxScatterOps(OnnxOpTable &table);

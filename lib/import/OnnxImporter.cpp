@@ -3,8 +3,19 @@
 #include "lib/import/Importers.h"
 #include "lib/import/OnnxGraph.h"
 
+#include <nlohmann/json.hpp>
+
 using namespace mlir;
 using namespace tamis;
+
+/// What the file says of itself goes into the plan: `tamis inspect` shows it.
+static void keepMetadata(const onnx::ModelProto &model, WeightStore &weights) {
+  nlohmann::json properties = nlohmann::json::object();
+  for (const onnx::StringStringEntryProto &entry : model.metadata_props())
+    properties[entry.key()] = entry.value();
+  if (!properties.empty())
+    weights.addText("metadata", properties.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+}
 
 ImportedModule tamis::importOnnx(StringRef path, const ImportOptions &options, MLIRContext *context,
                                  WeightStore &weights) {
@@ -12,6 +23,7 @@ ImportedModule tamis::importOnnx(StringRef path, const ImportOptions &options, M
   auto file = readOnnxFile(path, weights);
   if (!file)
     return reportError(loc, file.takeError());
+  keepMetadata(file->model, weights);
   if (failed(prepareOnnxModel(file->model, loc)))
     return failure();
   SizeRules rules(options);

@@ -52,10 +52,26 @@ def op_of(name):
     return model.graph.node[0].op_type if model.graph.node else "none"
 
 
-def _tensor(path):
-    tensor = onnx.TensorProto()
-    tensor.ParseFromString(path.read_bytes())
-    return numpy_helper.to_array(tensor)
+class Unusable(Exception):
+    """Data of a test that no plan can be given or compared with."""
+
+
+def _tensor(path, type=None):
+    """The array of a file, or the one in what holds it: optional values and sequences are of one tensor to us."""
+    if type is None or type.HasField("tensor_type"):
+        return numpy_helper.to_array(onnx.TensorProto.FromString(path.read_bytes()))
+    held = (onnx.OptionalProto if type.HasField("optional_type") else onnx.SequenceProto).FromString(path.read_bytes())
+    while not isinstance(held, onnx.TensorProto):
+        if isinstance(held, onnx.OptionalProto):
+            if held.elem_type not in (onnx.OptionalProto.TENSOR, onnx.OptionalProto.SEQUENCE):
+                raise Unusable("an optional value that is not there")
+            is_tensor = held.elem_type == onnx.OptionalProto.TENSOR
+            held = held.tensor_value if is_tensor else held.sequence_value
+        elif len(held.tensor_values) == 1:
+            held = held.tensor_values[0]
+        else:
+            raise Unusable(f"a sequence of {len(held.tensor_values)} tensors")
+    return numpy_helper.to_array(held)
 
 
 def _is_needed_early(value, name):
@@ -97,14 +113,14 @@ def _compare(tamis, plan, data, model, frozen, work):
     for i, info in enumerate(model.graph.input):
         path = data / f"input_{i}.pb"
         if path.exists() and info.name not in frozen:
-            np.save(work / f"{i}.npy", _tensor(path))
+            np.save(work / f"{i}.npy", _tensor(path, info.type))
             words.append(f"--input={info.name}=@{work}/{i}.npy")
     found = _run(tamis, "run", plan, *words, f"--output={work}/out.npz")
     if found.returncode:
         return (found.stderr or f"tamis run ends with {found.returncode}").strip().splitlines()[-1]
     outputs = np.load(work / "out.npz")
     for i, info in enumerate(model.graph.output):
-        got, wanted = outputs[info.name], _tensor(data / f"output_{i}.pb")
+        got, wanted = outputs[info.name], _tensor(data / f"output_{i}.pb", info.type)
         if got.dtype.kind == "V" and got.itemsize == wanted.itemsize:  # NumPy has no name for bfloat16
             got = got.view(wanted.dtype)
         if got.shape != wanted.shape or got.dtype != wanted.dtype:
@@ -132,6 +148,8 @@ def run(tamis, name):
                 problem = problem or _compare(tamis, plan, data, model, frozen, work)
         except subprocess.TimeoutExpired:
             problem, frozen = "takes more than five minutes", []
+        except Unusable as reason:
+            problem, frozen = str(reason), []
     return Outcome(name, not problem, problem, bool(frozen))
 
 

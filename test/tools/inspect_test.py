@@ -94,6 +94,17 @@ class Inspect(CommandTest):
         self.assertIn("x86-64-v4", text)
         self.assertIn("written by", text)
 
+    def test_metadata(self):
+        import onnx
+
+        model = onnx.parser.parse_model('<ir_version: 8, opset_import: ["" : 17]> g (float[2] x) => (float[2] y) { y = Neg(x) }')
+        onnx.helper.set_model_props(model, {"author": "us", "config": "one\n" + "two " * 40})
+        onnx.save(model, self.folder / "model.onnx")
+        self.tamis("compile", "model.onnx", "-o", "model.plan", "-q")
+        found = json.loads(self.tamis("inspect", "model.plan", "--json").stdout)["reports"]["metadata"]
+        self.assertEqual(found, {"author": "us", "config": "one\n" + "two " * 40})
+        self.assertRegex(self.tamis("inspect", "model.plan").stdout, r"author +us\n.*one two two.* \.\.\.")
+
     def test_mistakes(self):
         plan = self.small_plan()
         self.assertIn("1 to 8", self.fails("inspect", plan, "--dim=batch=9"))

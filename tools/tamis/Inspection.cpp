@@ -127,6 +127,19 @@ static nlohmann::ordered_json reportOf(const tamis_section_info &section) {
   return report.is_discarded() ? nlohmann::ordered_json() : report;
 }
 
+/// What the model's file says of itself, a line each.
+static std::string metadataText(const nlohmann::ordered_json &properties) {
+  constexpr size_t longest = 100;
+  Table table({{"metadata"}, {""}});
+  for (const auto &[key, value] : properties.items()) {
+    std::string text = value.get<std::string>();
+    for (char &c : text)
+      c = static_cast<unsigned char>(c) < ' ' ? ' ' : c;
+    table.add({key, text.size() > longest ? text.substr(0, longest) + " ..." : text});
+  }
+  return table.text();
+}
+
 std::string Inspection::reportsText() const {
   std::string text;
   for (const tamis_section_info &section : plan.sections()) {
@@ -139,6 +152,8 @@ std::string Inspection::reportsText() const {
         text += "\n" + precisionText(reportOf(section));
       else if (!strcmp(section.name, "gpu"))
         text += "\n" + gpuText(reportOf(section));
+      else if (!strcmp(section.name, "metadata"))
+        text += "\n" + metadataText(reportOf(section));
     } catch (const nlohmann::json::exception &error) {
       text += format("\nthe report '%s' cannot be read: %s\n", section.name, error.what());
     }
