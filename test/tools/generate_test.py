@@ -88,6 +88,24 @@ class Generate(CommandTest):
         shown = self.tamis("generate", "model.plan", "--prompt=abc xyz", "--tokens=20", binary=True).stdout
         self.assertEqual(shown, bytes_of(self.words, expected) + b"\n")
 
+    def test_cache_file(self):
+        """A conversation that grows, departs and is taken up by another prompt reads what is new alone, and writes the same.
+        "th" is one token."""
+        for cache in ("f32(page=16)", "int8(page=16)"):
+            self.model(cache=cache)
+            (self.folder / "text.kv").unlink(missing_ok=True)
+            before = ""
+            for prompt, known in (("one two three four five", 0), ("one two three four five six", 22), ("one two!", 7), ("x", 0)):
+                fresh = self.generate(f"--prompt={prompt}", "--tokens=5")
+                result = self.generate(f"--prompt={prompt}", "--tokens=5", "--cache-file=text.kv")
+                self.assertEqual((result["tokens"], result["cached_tokens"]), (fresh["tokens"], known), before)
+                before = prompt
+            self.assertEqual(result["cache"]["used"], 1)
+        (self.folder / "text.kv").write_bytes(b"TAMISKVC" + bytes(80))
+        self.assertIn("text.kv: the file has version 0", self.fails("generate", "model.plan", "--prompt=x", "--cache-file=text.kv"))
+        self.model(name="contiguous", cache="contiguous")
+        self.assertIn("keep their cache in pages", self.fails("generate", "contiguous.plan", "--prompt=x", "--cache-file=a.kv"))
+
     def test_ends(self):
         weights = self.model()
         prompt = list(b"What?")

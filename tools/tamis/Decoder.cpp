@@ -5,6 +5,7 @@
 #include "tools/tamis/Decoder.h"
 #include <algorithm>
 #include <cstring>
+#include <filesystem>
 
 namespace tamis::tool {
 
@@ -165,6 +166,27 @@ void Decoder::truncate(int64_t tokens) {
     paged->pages().truncate(text, past);
   for (Cache &cache : caches)
     cache.values.resize(size_t(past * cache.width));
+}
+
+Result<int64_t> Decoder::resume(const std::string &path, const std::vector<int32_t> &tokens) {
+  if (!std::filesystem::exists(path))
+    return int64_t(0);
+  Result<BatchDecoder::Text> loaded = paged->pages().load(path);
+  if (!loaded)
+    return loaded.error();
+  paged->pages().close(text);
+  text = *loaded;
+  const std::vector<int32_t> &known = paged->pages().tokens(text);
+  size_t common = 0, most = std::min(known.size(), tokens.empty() ? 0 : tokens.size() - 1);
+  while (common < most && known[common] == tokens[common])
+    ++common;
+  past = int64_t(known.size());
+  truncate(int64_t(common));
+  return past;
+}
+
+Result<void> Decoder::save(const std::string &path) const {
+  return paged->pages().save(text, path);
 }
 
 int64_t Decoder::cacheBytes() const {

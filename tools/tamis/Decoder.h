@@ -39,6 +39,12 @@ public:
   /// Forgets all but the first `tokens` tokens.
   void truncate(int64_t tokens);
 
+  /// Before anything is read, with a cache in pages: takes from a saved text what it has in common with `tokens`, but
+  /// for the last of them, and gives how many tokens that is; 0 where there is no such file. Errors: PagedCache's.
+  Result<int64_t> resume(const std::string &path, const std::vector<int32_t> &tokens);
+  /// Saves the text that was read, for resume.
+  Result<void> save(const std::string &path) const;
+
   int64_t length() const { return past; }
   int64_t positions() const { return longest; }
   int64_t vocabulary() const { return words; }

@@ -20,7 +20,7 @@ using Clock = std::chrono::steady_clock;
 
 namespace {
 struct Options {
-  std::string path, prompt, system, level, logitsPath;
+  std::string path, prompt, system, level, logitsPath, cacheFile;
   std::vector<std::string> stops;
   bool isChat = false, isJson = false;
   int64_t tokens = 128, chunk = 512;
@@ -60,8 +60,15 @@ static int generate(const Options &options) {
     return failHere("the prompt has " + std::to_string(promptSize) + " tokens but the model's context holds " +
                     std::to_string(decoder.positions()));
   int64_t most = std::min(options.tokens, decoder.positions() - promptSize);
-  if (Result<void> room = decoder.reserve(promptSize + most, options.chunk); !room)
-    return failHere(room.error().message());
+  if (!options.cacheFile.empty() && !decoder.isPaged())
+    return failHere("--cache-file is for plans that keep their cache in pages");
+  // A text that is continued may be longer than this one: pages that are not used take no memory.
+  int64_t room = options.cacheFile.empty() ? promptSize + most : decoder.positions();
+  if (Result<void> reserved = decoder.reserve(room, options.chunk); !reserved)
+    return failHere(reserved.error().message());
+  Result<int64_t> known = options.cacheFile.empty() ? int64_t(0) : decoder.resume(options.cacheFile, tokens);
+  if (!known)
+    return fail(known.error());
 
   std::vector<int32_t> ends = about.value("end", std::vector<int32_t>());
   text::Sampler sampler(options.sampler);
@@ -77,7 +84,7 @@ static int generate(const Options &options) {
   std::vector<float> kept; // the logits of each choice, where they are asked for
   const char *reason = "length";
   Clock::time_point start = Clock::now();
-  Result<const float *> logits = decoder.read(tokens);
+  Result<const float *> logits = decoder.read({tokens.begin() + ptrdiff_t(*known), tokens.end()});
   double promptSeconds = secondsSince(start);
   start = Clock::now();
   while (logits && int64_t(made.size()) < most) {
@@ -110,7 +117,10 @@ static int generate(const Options &options) {
         !written)
       return fail(written.error());
   }
-  double promptRate = double(promptSize) / promptSeconds, rate = double(made.size()) / seconds;
+  if (!options.cacheFile.empty())
+    if (Result<void> saved = decoder.save(options.cacheFile); !saved)
+      return fail(saved.error());
+  double promptRate = double(promptSize - *known) / promptSeconds, rate = double(made.size()) / seconds;
   if (options.isJson) {
     Json result{{"text", stream.all()},
                 {"tokens", made},
@@ -119,7 +129,19 @@ static int generate(const Options &options) {
                 {"reason", reason},
                 {"prompt_tokens_per_second", promptRate},
                 {"tokens_per_second", rate},
+                {"cached_tokens", *known},
                 {"cache_bytes", decoder.cacheBytes()}};
+    if (cache::PagedCache *pages = decoder.pages()) {
+      cache::Statistics now = pages->statistics();
+      result["cache"] = {{"page_tokens", pages->pageTokens()},
+                         {"page_bytes", now.pageBytes},
+                         {"pages", now.pages},
+                         {"used", now.used},
+                         {"shared", now.shared},
+                         {"idle", now.idle},
+                         {"tokens", now.tokensRead},
+                         {"tokens_adopted", now.tokensAdopted}};
+    }
     printf("%s\n", result.dump(2, ' ', false, Json::error_handler_t::replace).c_str());
     return kSuccess;
   }
@@ -163,6 +185,9 @@ Command addGenerateCommand(CLI::App &parent) {
   app->add_option("--chunk", options->chunk, "tokens of the prompt that are read at once")
       ->check(CLI::Range(int64_t(1), int64_t(1) << 24))
       ->option_text("N [512]");
+  app->add_option("--cache-file", options->cacheFile,
+                  "the cache of an earlier text: what it begins with alike is not read again; written at the end")
+      ->option_text("FILE");
   app->add_flag("--json", options->isJson, "print text, tokens, why it ended and rates as JSON at the end");
   app->add_option("--logits", options->logitsPath, "write the logits of each choice, f32 [choices, vocabulary]")
       ->option_text("FILE.npy");
