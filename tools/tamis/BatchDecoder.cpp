@@ -3,13 +3,22 @@
 // A language model's plan with a cache in pages.
 
 #include "tools/tamis/BatchDecoder.h"
+
+#include "tools/tamis/Decoder.h"
 #include <algorithm>
+#include <nlohmann/json.hpp>
 #include <string>
 
 namespace tamis::tool {
 
 static Error invalid(const std::string &what) {
   return Error(TAMIS_INVALID_ARGUMENT, what);
+}
+
+int64_t contextOf(const Plan &plan, int64_t room) {
+  auto about = nlohmann::json::parse(sectionText(plan, "generation"), nullptr, /*allow_exceptions=*/false);
+  auto context = about.is_object() ? about.find("context") : about.end();
+  return context != about.end() && context->is_number_integer() ? std::min(room, context->get<int64_t>()) : room;
 }
 
 Result<std::unique_ptr<BatchDecoder>> BatchDecoder::open(const Plan &plan, int threads, int64_t pages) {
@@ -52,7 +61,7 @@ Result<std::unique_ptr<BatchDecoder>> BatchDecoder::open(const Plan &plan, int t
   decoder->words = logits->dims[1];
   decoder->maxTokens = tokens->max;
   decoder->maxTexts = texts->max;
-  decoder->longest = places->max * decoder->cache.pageTokens();
+  decoder->longest = contextOf(plan, places->max * decoder->cache.pageTokens());
   decoder->inputs.resize(inputs.size());
   for (size_t i = 0; i < decoder->cache.pools().size(); ++i)
     decoder->inputs[decoder->cache.pools()[i].input] = decoder->cache.pool(i);

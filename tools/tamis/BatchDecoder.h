@@ -12,6 +12,10 @@
 
 namespace tamis::tool {
 
+/// Tokens of the longest text of a language model's plan, whose pages may have room for more: its own word for it
+/// (`context`, docs/generate.md), or `room` where it has none.
+int64_t contextOf(const Plan &plan, int64_t room);
+
 /// Runs a plan with the inputs and outputs that the compiler gives decoders with a cache in pages: `input_ids`,
 /// `positions`, `texts`, `page_table`, `logits_at`, pools; `logits`. One thread at a time.
 class BatchDecoder {

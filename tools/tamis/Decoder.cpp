@@ -46,7 +46,7 @@ Result<void> Decoder::openPaged() {
     if (index < 0)
       return isNone(what);
   const tamis_tensor_info &pool = inputs[size_t(keys)], &rows = outputs[size_t(logits)];
-  longest = symbols[size_t(places)].max * pool.dims[pool.rank - 1];
+  longest = contextOf(*plan, symbols[size_t(places)].max * pool.dims[pool.rank - 1]);
   maxSequence = symbols[size_t(tokens)].max;
   words = rows.dims[rows.rank - 1];
   return {};
