@@ -21,7 +21,7 @@ constexpr double kLeastMask = -1e38;
 } // namespace
 
 GpuAttentionForm::GpuAttentionForm(func::FuncOp function, const AttentionKernel &kernel, const GpuTarget &target) {
-  isHalf = cast<RankedTensorType>(kernel.query.source.getType()).getElementType().isF16();
+  isHalf = !cast<RankedTensorType>(kernel.query.source.getType()).getElementType().isF32();
   isSplit = !isHalf && function->hasAttr(kGpuSplit);
   hasWarpGroups = target.hasWarpGroups() && !isSplit; // wgmma reads shared memory: there is no form of it that splits
 }
@@ -200,7 +200,7 @@ void GpuAttentionTiler::emit() {
 /// Rows [row, row + count) of a source. Where tested, rows that do not exist are read as the last one.
 void GpuAttentionTiler::stage(const Source &source, const Tile &tile, Number shared, Number row, bool isTested,
                               int64_t count) {
-  Type index = b.getIndexType(), element = isHalf ? Type(b.getF16Type()) : Type(b.getF32Type());
+  Type index = b.getIndexType(), element = isHalf ? Type(gpu.narrow()) : Type(b.getF32Type());
   // A thread takes 16 bytes of memory at once: eight f16, or four f32 that become eight bytes.
   int64_t width = isHalf ? 8 : 4, across = tile.pitch / width, rowsAtOnce = cut.threads() / across;
   Number own = thread / across, part = thread % across;
@@ -451,7 +451,7 @@ void GpuAttentionTiler::testScores(MutableArrayRef<std::array<Value, 4>> scores,
 // Results.
 
 void GpuAttentionTiler::forEachResult(llvm::function_ref<std::array<Value, 2>(int64_t tile, int64_t r)> value) {
-  Type index = b.getIndexType(), element = isHalf ? Type(b.getF16Type()) : Type(b.getF32Type());
+  Type index = b.getIndexType(), element = isHalf ? Type(gpu.narrow()) : Type(b.getF32Type());
   Number row = firstQuery + (warp * 16 + lane / 4).as(index), column = (lane % 4 * 2).as(index);
   unsigned bytes = isHalf ? 2 : 4;
   for (int64_t r = 0; r < 2; ++r) {
@@ -530,10 +530,11 @@ LogicalResult GpuAttentionTiler::check(func::FuncOp function, const AttentionKer
                                   << kMostWidth << " are wanted";
   if (!(kernel.scale > 0))
     return function.emitOpError() << "has a scale of " << kernel.scale << " but a positive one is wanted";
-  if (element.isF16())
+  if (!element.isF32())
     for (const ColumnRange *range : {&kernel.query, &kernel.key, &kernel.value})
       if (range->rowStride % 8 || range->firstColumn % 8 || kernel.D % 8 || kernel.E % 8)
-        return function.emitOpError("has operands of f16 whose heads do not begin at multiples of 8 columns");
+        return function.emitOpError() << "has operands of " << element
+                                      << " whose heads do not begin at multiples of 8 columns";
   return success();
 }
 

@@ -2,6 +2,7 @@
 // What GPU kernels are written with.
 #include "codegen/nvptx/GpuBuilder.h"
 
+#include "codegen/nvptx/GpuKernels.h"
 #include "codegen/nvptx/Lower.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -15,8 +16,20 @@ static Value callIntrinsic(KernelBuilder &b, StringRef name, TypeRange results, 
   return results.empty() ? Value() : call.getResults();
 }
 
+static FloatType narrowOf(func::FuncOp kernel) {
+  for (Operation &op : kernel.getOps())
+    for (Type type : op.getOperandTypes())
+      if (auto tensor = dyn_cast<RankedTensorType>(type))
+        if (tensor.getElementType().isF16() || tensor.getElementType().isBF16())
+          return cast<FloatType>(tensor.getElementType());
+  if (kernel->hasAttr(kGpuBf16) && !kernel->hasAttr(kGpuSplit))
+    return BFloat16Type::get(kernel.getContext());
+  return Float16Type::get(kernel.getContext());
+}
+
 GpuBuilder::GpuBuilder(KernelBuilder &b)
-    : b(b), threadId(b, callIntrinsic(b, "llvm.nvvm.read.ptx.sreg.tid.x", b.getI32Type(), {})) {}
+    : b(b), threadId(b, callIntrinsic(b, "llvm.nvvm.read.ptx.sreg.tid.x", b.getI32Type(), {})),
+      narrowType(narrowOf(b.source())) {}
 
 Number GpuBuilder::i32(int64_t value) {
   return {b, arith::ConstantIntOp::create(b, value, 32)};
@@ -197,20 +210,33 @@ std::array<Value, 4> GpuBuilder::multiply(ArrayRef<Value> a, ArrayRef<Value> bm,
   SmallVector<Value> operands(a);
   llvm::append_range(operands, bm);
   llvm::append_range(operands, c);
-  std::string text = "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 " + braced(0, 4) + ", " + braced(4, 4) + ", " +
-                     braced(8, 2) + ", " + braced(10, 4) + ";";
+  std::string type = narrowType.isBF16() ? ".bf16.bf16" : ".f16.f16";
+  std::string text = "mma.sync.aligned.m16n8k16.row.col.f32" + type + ".f32 " + braced(0, 4) + ", " + braced(4, 4) +
+                     ", " + braced(8, 2) + ", " + braced(10, 4) + ";";
   // With effects, or LLVM may move it behind a branch that not all lanes take.
   return fourOf(assembly(text, "=f,=f,=f,=f,r,r,r,r,r,r,f,f,f,f", SmallVector<Type>(4, b.getF32Type()), operands,
                          /*hasEffects=*/true));
 }
 
+std::array<Value, 4> GpuBuilder::multiplyBytes(ArrayRef<Value> a, ArrayRef<Value> bm, ArrayRef<Value> c,
+                                               bool isSigned) {
+  SmallVector<Value> operands(a);
+  llvm::append_range(operands, bm);
+  llvm::append_range(operands, c);
+  std::string text = std::string("mma.sync.aligned.m16n8k32.row.col.s32.") + (isSigned ? "s8" : "u8") + ".s8.s32 " +
+                     braced(0, 4) + ", " + braced(4, 4) + ", " + braced(8, 2) + ", " + braced(10, 4) + ";";
+  return fourOf(assembly(text, "=r,=r,=r,=r,r,r,r,r,r,r,r,r,r,r", SmallVector<Type>(4, b.getI32Type()), operands,
+                         /*hasEffects=*/true));
+}
+
 Value GpuBuilder::pack(Value low, Value high) {
-  return assembly("cvt.rn.f16x2.f32 $0, $1, $2;", "=r,f,f", b.getI32Type(), ValueRange{high, low},
+  const char *text = narrowType.isBF16() ? "cvt.rn.bf16x2.f32 $0, $1, $2;" : "cvt.rn.f16x2.f32 $0, $1, $2;";
+  return assembly(text, "=r,f,f", b.getI32Type(), ValueRange{high, low},
                   /*hasEffects=*/false)[0];
 }
 
 Value GpuBuilder::lostByRounding(Value x) {
-  Value half = arith::TruncFOp::create(b, b.getF16Type(), x);
+  Value half = arith::TruncFOp::create(b, narrowType, x);
   Value rounded = arith::ExtFOp::create(b, b.getF32Type(), half);
   return sub(x, rounded);
 }

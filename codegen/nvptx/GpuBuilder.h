@@ -26,6 +26,8 @@ public:
   Number size(const DimExpr &expr) { return {b, b.size(expr)}; }
   Number group() { return {b, b.begin()}; } ///< index: the work group
   Number thread() { return threadId; }      ///< i32: of the work group
+  /// What matrices are of: f16; bf16 where operands lie so in memory or the kernel asks for it (kGpuBf16).
+  mlir::FloatType narrow() { return narrowType; }
 
   /// A pointer to element `offset`, an index, of a kernel's buffer, whose elements lie as `element`.
   mlir::Value pointer(mlir::Value buffer, mlir::Type element, Number offset);
@@ -69,13 +71,17 @@ public:
   void commitCopies();                  ///< ends a group of copies
   void waitCopies(unsigned openGroups); ///< until so many of this thread's latest groups are open
 
-  // Matrices of f16 over the lanes of a warp.
-  /// Four matrices of 8 x 8, rows of 16 bytes at the addresses of lanes 0-7, 8-15, ...: an i32 of two f16 of each.
+  // Matrices of narrow() numbers over the lanes of a warp.
+  /// Four matrices of 8 x 8, rows of 16 bytes at the addresses of lanes 0-7, 8-15, ...: an i32 of two numbers of each.
   std::array<mlir::Value, 4> loadMatrices(Number address, int64_t offset, bool transposed);
   /// c + a b, 16 x 16 by 16 x 8: a four i32, b two i32, c four f32.
   std::array<mlir::Value, 4> multiply(llvm::ArrayRef<mlir::Value> a, llvm::ArrayRef<mlir::Value> b,
                                       llvm::ArrayRef<mlir::Value> c);
-  /// Two f32 rounded to f16 in an i32, the first in its low half.
+  /// c + a b of bytes, 16 x 32 by 32 x 8: a four i32 of four bytes along K each, signed or not, b two of signed ones, c
+  /// four i32, which wrap. loadMatrices() loads a, of blocks of 16 bytes.
+  std::array<mlir::Value, 4> multiplyBytes(llvm::ArrayRef<mlir::Value> a, llvm::ArrayRef<mlir::Value> b,
+                                           llvm::ArrayRef<mlir::Value> c, bool isSigned);
+  /// Two f32 rounded to narrow() in an i32, the first in its low half.
   mlir::Value pack(mlir::Value low, mlir::Value high);
   /// What pack() loses of an f32: x less its rounded value; no finite number where that is none.
   mlir::Value lostByRounding(mlir::Value x);
@@ -102,6 +108,7 @@ public:
 
 private:
   Number threadId;
+  mlir::FloatType narrowType;
 };
 
 } // namespace tamis

@@ -11,10 +11,11 @@ using namespace tamis::model;
 
 static bool isFloat(Type type) {
   auto tensor = dyn_cast<RankedTensorType>(type);
-  return tensor && (tensor.getElementType().isF32() || tensor.getElementType().isF16());
+  Type element = tensor ? tensor.getElementType() : Type();
+  return element && (element.isF32() || element.isF16() || element.isBF16());
 }
 
-/// As classifyEpilogueOperand, of f16 too.
+/// As classifyEpilogueOperand, of f16 and bf16 too.
 static std::optional<EpilogueOperand> classify(Value operand, Type result) {
   if (!isFloat(operand.getType()))
     return std::nullopt;
@@ -39,7 +40,7 @@ FailureOr<SmallVector<Operation *>> GpuEpilogue::analyse(LinearOp linear) {
   auto kernel = cast<func::FuncOp>(linear->getParentOp());
   Value last = linear.getResult();
   for (Operation &op : kernel.front().without_terminator()) {
-    if (&op == linear || isa<ConstantOp>(op))
+    if (&op == linear || isa<ConstantOp>(op) || &op == linear.getWeight().getDefiningOp()) // unpacked weights
       continue;
     if (!isa<ActivationOp, ElementwiseOp>(op) || !isFloat(op.getResult(0).getType()) ||
         dimsOf(op.getResult(0).getType()) != dimsOf(linear.getType()))
@@ -133,7 +134,7 @@ void GpuEpilogue::write(Pair sums, Number row, Number column) {
     });
     return;
   }
-  Value both = element.isF32() ? gpu.vector(last) : gpu.pack(last[0], last[1]);
+  Value both = element == gpu.narrow() ? gpu.pack(last[0], last[1]) : gpu.vector({narrow(last[0]), narrow(last[1])});
   gpu.store(both, pointer, 2 * bytes);
 }
 

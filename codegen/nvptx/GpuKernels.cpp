@@ -34,8 +34,8 @@ FailureOr<GpuLaunch> tamis::tileForGpu(func::FuncOp kernel, const GpuTarget &tar
     return tileGpuRows(kernel, target);
   case plan::KernelKind::map:
     return tileGpuMap(kernel, target);
-  default:
-    return kernel.emitError() << "is a kernel of kind " << plan::stringifyKernelKind(attribute.getKind())
-                              << ", for which there is no code for " << target.name;
+  case plan::KernelKind::lookup:
+    return tileGpuLookup(kernel, target);
   }
+  llvm_unreachable("unknown kind of kernel");
 }

@@ -23,6 +23,8 @@ struct GpuLaunch {
 inline constexpr llvm::StringLiteral kGpuTile = "gpu_tile";
 /// The attribute of a kernel whose products shall be nearly those of f32 (GpuLinearShape::isSplit).
 inline constexpr llvm::StringLiteral kGpuSplit = "gpu_split";
+/// The attribute of a kernel whose products round operands of f32 to bf16, not to f16. Split ones stay of f16.
+inline constexpr llvm::StringLiteral kGpuBf16 = "gpu_bf16";
 
 /// Replaces a kernel in model form by its form for GPUs: KernelBuilder's function, of which every thread of a work
 /// group runs the code, `begin` is the work group and scratch is not used. Fails with a diagnostic on kinds and forms
@@ -34,11 +36,14 @@ llvm::FailureOr<GpuLaunch> tileGpuMap(mlir::func::FuncOp kernel, const GpuTarget
 llvm::FailureOr<GpuLaunch> tileGpuRows(mlir::func::FuncOp kernel, const GpuTarget &target);
 llvm::FailureOr<GpuLaunch> tileGpuLines(mlir::func::FuncOp kernel, const GpuTarget &target);
 llvm::FailureOr<GpuLaunch> tileGpuLinear(mlir::func::FuncOp kernel, const GpuTarget &target);
+/// Of tileGpuLinear: a model.integer_linear and what follows it.
+llvm::FailureOr<GpuLaunch> tileGpuIntegerLinear(mlir::func::FuncOp kernel, const GpuTarget &target);
 llvm::FailureOr<GpuLaunch> tileGpuAttention(mlir::func::FuncOp kernel, const GpuTarget &target);
 llvm::FailureOr<GpuLaunch> tileGpuLinearAttention(mlir::func::FuncOp kernel, const GpuTarget &target);
 llvm::FailureOr<GpuLaunch> tileGpuMerge(mlir::func::FuncOp kernel, const GpuTarget &target);
 llvm::FailureOr<GpuLaunch> tileGpuCompact(mlir::func::FuncOp kernel, const GpuTarget &target);
 llvm::FailureOr<GpuLaunch> tileGpuIndex(mlir::func::FuncOp kernel, const GpuTarget &target);
+llvm::FailureOr<GpuLaunch> tileGpuLookup(mlir::func::FuncOp kernel, const GpuTarget &target);
 llvm::FailureOr<GpuLaunch> tileGpuSelect(mlir::func::FuncOp kernel, const GpuTarget &target);
 llvm::FailureOr<GpuLaunch> tileGpuSparseAttention(mlir::func::FuncOp kernel, const GpuTarget &target);
 

@@ -2,6 +2,7 @@
 // Products of matrices on GPUs: tiles in shared memory, matrix instructions, an epilogue in registers.
 #include "codegen/nvptx/GpuEpilogue.h"
 #include "codegen/nvptx/GpuKernels.h"
+#include "codegen/nvptx/GpuPackedWeight.h"
 #include "codegen/nvptx/GpuWgmmaLinear.h"
 #include "codegen/nvptx/LargestSize.h"
 #include "codegen/schedule/GpuSchedule.h"
@@ -18,16 +19,19 @@ using Values = SmallVector<Value>;
 constexpr int64_t kDepth = GpuLinearSchedule::depth;
 
 /// Emits one kernel. A tile of the input is `rows` x 32 of f16, one of the weight 32 x `columns`; blocks of 16 bytes
-/// change places within a row by the row's number, so that eight rows of a matrix lie in different banks.
+/// change places within a row by the row's number, so that eight rows of a matrix lie in different banks. Weights that
+/// are packed in memory become f32 in registers, and are rounded as others are.
 class GpuLinearTiler {
 public:
   GpuLinearTiler(KernelBuilder &builder, LinearOp linear, ArrayRef<Operation *> ops, const GpuLinearSchedule &schedule,
-                 const DimExpr &rowCount)
+                 const DimExpr &rowCount, const std::optional<PackedWeight> &packed)
       : b(builder), gpu(builder), epilogue(gpu, linear, ops), tile(schedule), T(schedule.threads()),
         rows(gpu.size(rowCount)), thread(gpu.thread()), lane(thread % kWarp), warpRow(thread), warpColumn(thread),
         groupRow(rows), groupColumn(rows), base(gpu.sharedBase()) {
     input = b.bufferOf(linear.getInput());
-    weight = b.bufferOf(linear.getWeight());
+    weight = packed ? Value() : b.bufferOf(linear.getWeight());
+    if (packed)
+      unpacker.emplace(gpu, *packed).setTile(kDepth, tile.columns, T);
     K = cast<RankedTensorType>(linear.getInput().getType()).getShape().back();
     N = cast<RankedTensorType>(linear.getType()).getShape().back();
     tiles = llvm::divideCeil(K, kDepth);
@@ -112,7 +116,7 @@ private:
   // Operands of f16: copied in the background, several stages ahead.
 
   Values copyThrough(Values sums) {
-    Type half = b.getF16Type(), index = b.getIndexType();
+    Type half = gpu.narrow(), index = b.getIndexType();
     // Threads side by side copy blocks of 16 bytes side by side.
     int64_t inputBlocks = kDepth / 8, weightBlocks = tile.columns / 8;
     Number inputRow = thread / inputBlocks, inputBlock = thread % inputBlocks;
@@ -241,6 +245,10 @@ private:
           values.push_back(gpu.select(k + i < K, x, gpu.f32(0)));
         }
       }
+      if (unpacker) {
+        unpacker->fetchTile(number, groupColumn, N, values);
+        return values;
+      }
       for (int64_t i = 0; i < kDepth / weightRows; ++i) {
         Number row = number * kDepth + firstRow + i * weightRows;
         if (isRagged) // any row does where the input is zero, and the weight is finite
@@ -251,19 +259,15 @@ private:
     };
     auto put = [&](Number stage, ArrayRef<Value> values) {
       auto store = [&](Number address, int64_t offset) {
-        Values rounded{gpu.pack(values[0], values[1]), gpu.pack(values[2], values[3])};
-        gpu.storeShared(address + stage, offset, rounded);
-        if (tile.isSplit) {
-          Values rest;
-          for (Value x : values.take_front(4))
-            rest.push_back(gpu.lostByRounding(x));
-          gpu.storeShared(address + stage, offset + roundedBytes(),
-                          {gpu.pack(rest[0], rest[1]), gpu.pack(rest[2], rest[3])});
-        }
+        storeFour(address + stage, offset, values);
         values = values.drop_front(4);
       };
       for (size_t i = 0; i < inputOffsets.size(); ++i)
         store(inputPlace, i * inputRows * kDepth * 2);
+      if (unpacker)
+        return unpacker->putTile(values, [&](Number row, Number block, ArrayRef<Value> four) {
+          storeFour(base + stage + row * (tile.columns * 2) + place(block, row % 8), inputBytes(), four);
+        });
       for (auto [i, place] : llvm::enumerate(weightPlaces))
         store(place, i * weightRows * tile.columns * 2);
     };
@@ -281,6 +285,17 @@ private:
       return after;
     });
     return multiplyStage(base + Number(b, carried[0]), Values(ArrayRef(carried).drop_front()));
+  }
+
+  /// Four neighbours of a row, rounded; what that takes of them, if it counts.
+  void storeFour(Number address, int64_t offset, ArrayRef<Value> x) {
+    gpu.storeShared(address, offset, {gpu.pack(x[0], x[1]), gpu.pack(x[2], x[3])});
+    if (!tile.isSplit)
+      return;
+    Values rest;
+    for (Value each : x.take_front(4))
+      rest.push_back(gpu.lostByRounding(each));
+    gpu.storeShared(address, offset + roundedBytes(), {gpu.pack(rest[0], rest[1]), gpu.pack(rest[2], rest[3])});
   }
 
   void writeResult(ArrayRef<Value> sums) {
@@ -303,22 +318,34 @@ private:
   Number base;                                         // i32: of shared memory
   SmallVector<Number> inputAddresses, weightAddresses; // i32, from a stage's beginning
   Value input, weight;
+  std::optional<GpuPackedWeight> unpacker; ///< of weights that are packed; `weight` is null then
 };
 } // namespace
 
 FailureOr<GpuLaunch> tamis::tileGpuLinear(func::FuncOp kernel, const GpuTarget &target) {
+  if (!kernel.getOps<IntegerLinearOp>().empty())
+    return tileGpuIntegerLinear(kernel, target);
   auto linears = kernel.getOps<LinearOp>();
   if (linears.empty() || !llvm::hasSingleElement(kernel.getBody()))
     return kernel.emitOpError("has no model.linear to tile");
   LinearOp linear = *linears.begin();
-  for (Value operand : linear->getOperands())
+  auto packed = PackedWeight::of(linear.getWeight());
+  SmallVector<Value> operands(linear->getOperands());
+  if (packed) {
+    llvm::erase(operands, linear.getWeight());
+    for (Value operand : packed->op->getOperands())
+      if (operand != packed->op.getZeroPoint() || packed->zeroPoints())
+        operands.push_back(operand);
+  }
+  for (Value operand : operands)
     if (!isa<BlockArgument>(operand))
       return linear.emitOpError("has an operand that is no argument of its kernel");
   auto elementOf = [](Value value) { return cast<RankedTensorType>(value.getType()).getElementType(); };
   Type element = elementOf(linear.getInput());
-  if (!(element.isF32() || element.isF16()) || elementOf(linear.getWeight()) != element)
+  bool isHalf = element.isF16() || element.isBF16();
+  if (!(element.isF32() || isHalf) || elementOf(linear.getWeight()) != element)
     return linear.emitOpError() << "has operands of type " << linear.getInput().getType() << " and "
-                                << linear.getWeight().getType() << " but f32 or f16 is wanted";
+                                << linear.getWeight().getType() << " but f32, f16 or bf16 is wanted";
   auto ops = GpuEpilogue::analyse(linear);
   if (failed(ops))
     return failure();
@@ -327,13 +354,13 @@ FailureOr<GpuLaunch> tamis::tileGpuLinear(func::FuncOp kernel, const GpuTarget &
   shape.rows = typicalOf(rows, symbolsOf(kernel));
   shape.K = cast<RankedTensorType>(linear.getInput().getType()).getShape().back();
   shape.columns = cast<RankedTensorType>(linear.getType()).getShape().back();
-  shape.isHalf = element.isF16();
+  shape.isHalf = isHalf;
   if (shape.isHalf && (shape.K % 8 || shape.columns % 8 || linear.getTransposed()))
-    return linear.emitOpError() << "of f16 has " << shape.K << " rows and " << shape.columns
-                                << " columns of weights, but multiples of 8, rows first, are wanted";
+    return linear.emitOpError() << "of " << (element.isF16() ? "f16" : "bf16") << " has " << shape.K << " rows and "
+                                << shape.columns << " columns of weights, but multiples of 8, rows first, are wanted";
   shape.isSplit = !shape.isHalf && kernel->hasAttr(kGpuSplit);
   if (target.hasWarpGroups() && !shape.isSplit)
-    return tileGpuWgmmaLinear(linear, *ops, shape, rows, target);
+    return tileGpuWgmmaLinear(linear, *ops, shape, rows, packed, target);
   GpuLaunch launch;
   auto wanted = kernel->getAttrOfType<StringAttr>(kGpuTile);
   auto schedule = GpuLinearSchedule::decide(target, shape, wanted ? std::optional(wanted.getValue()) : std::nullopt,
@@ -344,6 +371,6 @@ FailureOr<GpuLaunch> tamis::tileGpuLinear(func::FuncOp kernel, const GpuTarget &
   launch.sharedBytes = schedule.sharedBytes();
   launch.schedule = schedule.str(target, shape.isHalf);
   KernelBuilder builder(kernel);
-  GpuLinearTiler(builder, linear, *ops, schedule, rows).emit(shape.isHalf);
+  GpuLinearTiler(builder, linear, *ops, schedule, rows, packed).emit(shape.isHalf);
   return launch;
 }

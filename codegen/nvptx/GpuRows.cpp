@@ -5,6 +5,7 @@
 #include "codegen/nvptx/GpuKernels.h"
 #include "codegen/tile/ElementMath.h"
 #include "codegen/tile/RowsForm.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include <cmath>
@@ -44,7 +45,12 @@ public:
     row = gpu.group() * kWarps + thread / kWarp;
     b.branch(row < gpu.size(form.rows()), [&] {
       rowStart = row * length;
-      form.norm ? normRow() : softmaxRow();
+      if (form.norm)
+        normRow();
+      else if (form.softmax)
+        softmaxRow();
+      else
+        quantizeRow({});
     });
     b.finish();
   }
@@ -79,19 +85,66 @@ private:
     return gpu.acrossLanes(total, kWarp, combine);
   }
 
+  OperandRange results() { return b.source().front().getTerminator()->getOperands(); }
+
+  /// The results of the kernel, given those of its norm or softmax.
   void write(function_ref<Value(Step &)> rowOp) {
-    auto store = [&](Step &step) {
+    if (form.quantize)
+      return quantizeRow(rowOp);
+    forEach([&](Step &step) {
       step.known[form.result()] = rowOp(step);
-      for (auto [i, result] : llvm::enumerate(b.source().front().getTerminator()->getOperands()))
-        b.store(math.toStorage(at(step, result), elementOf(result)), b.result(i), rowStart + step.column);
+      for (Value result : results())
+        store(step, at(step, result), result);
+    });
+  }
+
+  void store(Step &step, Value x, Value result) {
+    b.store(math.toStorage(x, elementOf(result)), b.bufferOf(result), rowStart + step.column);
+  }
+
+  /// Finds the extremes of the row that is quantized, writes its unit, then its bytes and what else there is (see
+  /// RowBytes, of whose steps these are).
+  void quantizeRow(function_ref<Value(Step &)> rowOp) {
+    QuantizeRowsOp op = form.quantize;
+    Type f32 = b.getF32Type(), byte = elementOf(op.getResult());
+    auto numberAt = [&](Step &step) {
+      if (Value known = rowOp ? step.known.lookup(form.result()) : Value(); rowOp && !(known && isVisible(known)))
+        step.known[form.result()] = rowOp(step);
+      return at(step, op.getInput());
     };
+    auto larger = [&](Value x, Value y) -> Value { return LLVM::MaximumOp::create(b, x, y); }; // a NaN stays
+    Value high = larger(fold(0, larger, numberAt), gpu.f32(0));
+    Value below = fold(0, larger, [&](Step &step) -> Value { return arith::NegFOp::create(b, numberAt(step)); });
+    below = larger(below, gpu.f32(0));
+    Value scale = math.div(math.add(high, below), gpu.f32(255));
+    auto rounded = [&](Value x) { return math.elementwise(ElementwiseKind::round, {math.div(x, scale)}, f32); };
+    Value zeroPoint = math.cast(rounded(below), f32, byte), zero = math.cast(zeroPoint, byte, f32);
+    auto isResult = [&](Value value) { return llvm::is_contained(results(), value); };
+    b.branch(lane == 0, [&] {
+      if (isResult(op.getScale()))
+        b.store(scale, b.bufferOf(op.getScale()), row);
+      if (isResult(op.getZeroPoint()))
+        b.store(zeroPoint, b.bufferOf(op.getZeroPoint()), row);
+    });
+    forEach([&](Step &step) {
+      Value x = numberAt(step);
+      for (Value result : results())
+        if (result == op.getResult())
+          store(step, math.cast(math.add(rounded(x), zero), f32, byte), result);
+        else if (result.getDefiningOp() != op)
+          store(step, at(step, result), result);
+    });
+  }
+
+  /// Calls `body` for each element of the row that exists.
+  void forEach(function_ref<void(Step &)> body) {
     if (!isInRegisters())
       return b.loop(lane, length, kWarp, [&](Value column) {
         Step step(Number(b, column));
-        store(step);
+        body(step);
       });
     for (Step &step : kept())
-      step.exists ? b.branch(step.exists, [&] { store(step); }) : store(step);
+      step.exists ? b.branch(step.exists, [&] { body(step); }) : body(step);
   }
 
   /// The elements of a lane: runs of neighbours, warp by warp.
@@ -112,7 +165,9 @@ private:
     bool isLayer = norm.getKind() == NormKind::layer;
     auto sum = [&](Value x, Value y) { return gpu.add(x, y); };
     Value mean = isLayer ? perElement(fold(0, sum, [&](Step &step) { return input(step); })) : Value();
-    auto centred = [&](Step &step) { return isLayer ? gpu.sub(input(step), mean) : input(step); };
+    // The deviations also tell how far off the rounded mean is: by the mean of them.
+    Value shift = isLayer ? perElement(fold(0, sum, [&](Step &step) { return gpu.sub(input(step), mean); })) : Value();
+    auto centred = [&](Step &step) { return isLayer ? gpu.sub(gpu.sub(input(step), mean), shift) : input(step); };
     Value variance = perElement(fold(0, sum, [&](Step &step) {
       Value x = centred(step);
       return gpu.mul(x, x);
@@ -211,8 +266,6 @@ FailureOr<GpuLaunch> tamis::tileGpuRows(func::FuncOp kernel, const GpuTarget &ta
   auto form = RowsForm::of(kernel);
   if (!form)
     return tileGpuMap(kernel, target);
-  if (form->quantize)
-    return kernel.emitOpError("quantizes rows, which GPUs have no kernel for");
   GpuLaunch launch;
   launch.grid = DimExpr::floorDiv(form->rows() + (kWarps - 1), kWarps);
   launch.threads = kWarps * kWarp;

@@ -48,6 +48,7 @@ SmallVector<Value> GpuWgmma::multiply(const GpuSharedMatrix *left, const GpuShar
   int64_t leftHalf = left ? add(lowerHalf(*left)) : 0, rightHalf = add(lowerHalf(right));
   SmallVector<bool> hasSums(parts, !sums.empty());
   std::string text = "{\n\t.reg .b32 t; .reg .b64 a, b;\n\twgmma.fence.sync.aligned;\n\t";
+  std::string type = gpu.narrow().isBF16() ? ".bf16.bf16 " : ".f16.f16 ";
   for (const GpuProductStep &step : steps) {
     std::string a = "a";
     if (step.registers.empty()) {
@@ -59,7 +60,7 @@ SmallVector<Value> GpuWgmma::multiply(const GpuSharedMatrix *left, const GpuShar
       a = listed(first - 3, 4);
     }
     text += descriptor("b", right, rightHalf, step.rightOffset);
-    text += "wgmma.mma_async.sync.aligned.m64n" + std::to_string(columns) + "k16.f32.f16.f16 " +
+    text += "wgmma.mma_async.sync.aligned.m64n" + std::to_string(columns) + "k16.f32" + type +
             listed(step.part * each, each) + ", " + a + ", b, " + (hasSums[step.part] ? "1" : "0") + ", 1, 1, " +
             (step.registers.empty() ? "0, " : "") + (isRightTurned ? "1" : "0") + ";\n\t";
     hasSums[step.part] = true;

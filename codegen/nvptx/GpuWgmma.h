@@ -6,9 +6,9 @@
 
 namespace tamis {
 
-/// A matrix of f16 in shared memory, as descriptors tell it (PTX ISA, "Shared Memory Matrix Layout"). Rows of 32, 64 or
-/// 128 bytes follow each other, their blocks of 16 bytes swizzled by the row; wider matrices lie in panels of such
-/// rows. Rows are K's where the operand is turned, else they hold 16 of K a step.
+/// A matrix of f16 or bf16 in shared memory, as descriptors tell it (PTX ISA, "Shared Memory Matrix Layout"). Rows of
+/// 32, 64 or 128 bytes follow each other, their blocks of 16 bytes swizzled by the row; wider matrices lie in panels of
+/// such rows. Rows are K's where the operand is turned, else they hold 16 of K a step.
 struct GpuSharedMatrix {
   Number address;         ///< i32: of its beginning, a multiple of eight rows
   int64_t rowBytes;       ///< of a panel

@@ -3,6 +3,7 @@
 #include "codegen/nvptx/GpuWgmmaLinear.h"
 
 #include "codegen/nvptx/GpuEpilogue.h"
+#include "codegen/nvptx/GpuPackedWeight.h"
 #include "codegen/nvptx/GpuWgmma.h"
 #include "codegen/schedule/GpuWgmmaSchedule.h"
 #include "codegen/schedule/Schedule.h"
@@ -22,11 +23,14 @@ constexpr int64_t kDepth = GpuWgmmaSchedule::depth, kRowBytes = 128, kPanel = 64
 class GpuWgmmaLinearTiler {
 public:
   GpuWgmmaLinearTiler(KernelBuilder &builder, LinearOp linear, ArrayRef<Operation *> ops,
-                      const GpuWgmmaSchedule &schedule, const DimExpr &rowCount)
+                      const GpuWgmmaSchedule &schedule, const DimExpr &rowCount,
+                      const std::optional<PackedWeight> &packed)
       : b(builder), gpu(builder), wgmma(gpu), epilogue(gpu, linear, ops), tile(schedule), T(schedule.threads()),
         rows(gpu.size(rowCount)), thread(gpu.thread()), groupRow(rows), groupColumn(rows), base(gpu.sharedBase()) {
     input = b.bufferOf(linear.getInput());
-    weight = b.bufferOf(linear.getWeight());
+    weight = packed ? Value() : b.bufferOf(linear.getWeight());
+    if (packed)
+      unpacker.emplace(gpu, *packed).setTile(kDepth, tile.columns, T);
     K = cast<RankedTensorType>(linear.getInput().getType()).getShape().back();
     N = cast<RankedTensorType>(linear.getType()).getShape().back();
     tiles = llvm::divideCeil(K, kDepth);
@@ -70,7 +74,7 @@ private:
   // Operands of f16: copied in the background, several stages ahead.
 
   Values copyThrough(Values sums) {
-    Type half = b.getF16Type(), index = b.getIndexType();
+    Type half = gpu.narrow(), index = b.getIndexType();
     int64_t inputBlocks = kDepth / 8, weightBlocks = tile.columns / 8;
     Number inputRow = thread / inputBlocks, inputBlock = thread % inputBlocks;
     Number weightRow = thread / weightBlocks, weightBlock = thread % weightBlocks;
@@ -198,7 +202,10 @@ private:
           values.push_back(gpu.select(k + i < K, x, gpu.f32(0)));
         }
       }
-      for (int64_t i = 0; i < kDepth / weightRows; ++i) {
+      Values packed;
+      if (unpacker)
+        unpacker->fetchTile(number, groupColumn, N, packed);
+      for (int64_t i = 0; !unpacker && i < kDepth / weightRows; ++i) {
         Number row = number * kDepth + firstRow + i * weightRows;
         if (isRagged) // any row does where the input is zero, and the weight is finite
           row = row.minimum(gpu.index(K - 1));
@@ -208,6 +215,10 @@ private:
         put(inputPlace + stage, i * inputRows * kRowBytes, values);
       for (auto [i, values] : llvm::enumerate(weights))
         put(weightPlaces[i] + stage, 0, values);
+      if (unpacker)
+        unpacker->putTile(packed, [&](Number row, Number block, ArrayRef<Value> four) {
+          put(place(row, block) + inputBytes() + base + stage, 0, four);
+        });
       wgmma.fenceShared();
     };
     fill(gpu.i32(0), gpu.index(0));
@@ -238,11 +249,13 @@ private:
   Number groupRow, groupColumn; // index: of the result
   Number base;                  // i32: of shared memory
   Value input, weight;
+  std::optional<GpuPackedWeight> unpacker; ///< of weights that are packed; `weight` is null then
 };
 } // namespace
 
 GpuLaunch tamis::tileGpuWgmmaLinear(LinearOp linear, ArrayRef<Operation *> ops, const GpuLinearShape &shape,
-                                    const DimExpr &rows, const GpuTarget &target) {
+                                    const DimExpr &rows, const std::optional<PackedWeight> &packed,
+                                    const GpuTarget &target) {
   auto kernel = cast<func::FuncOp>(linear->getParentOp());
   auto wanted = kernel->getAttrOfType<StringAttr>(kGpuTile);
   GpuLaunch launch;
@@ -254,6 +267,6 @@ GpuLaunch tamis::tileGpuWgmmaLinear(LinearOp linear, ArrayRef<Operation *> ops, 
   launch.sharedBytes = schedule.sharedBytes();
   launch.schedule = schedule.str(target, shape.isHalf);
   KernelBuilder builder(kernel);
-  GpuWgmmaLinearTiler(builder, linear, ops, schedule, rows).emit(shape.isHalf);
+  GpuWgmmaLinearTiler(builder, linear, ops, schedule, rows, packed).emit(shape.isHalf);
   return launch;
 }

@@ -25,7 +25,8 @@ FailureOr<ColumnRange> tamis::columnRange(Operation *op, Value operand, bool all
   auto type = cast<RankedTensorType>(source.getType());
   if (!range.source || type.getRank() != 3 || type.isDynamicDim(2))
     return op->emitOpError("has an operand that is neither an argument of its kernel nor columns of one");
-  if (!type.getElementType().isF32() && !(allowsHalf && type.getElementType().isF16()))
+  if (!type.getElementType().isF32() &&
+      !(allowsHalf && (type.getElementType().isF16() || type.getElementType().isBF16())))
     return op->emitOpError() << "has an operand of type " << type << " but f32 is wanted";
   range.rowStride = type.getDimSize(2);
   return range;

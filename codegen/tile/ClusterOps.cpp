@@ -87,7 +87,7 @@ bool isColumnRange(Operation *op) {
 
 class Clusterer {
 public:
-  explicit Clusterer(func::FuncOp function) : function(function) {}
+  Clusterer(func::FuncOp function, bool rowsApart) : function(function), rowsApart(rowsApart) {}
 
   std::vector<Cluster> run() {
     repeatGenerators();
@@ -202,7 +202,7 @@ private:
   void addByteRows(unsigned cluster, Operation *last, Operation *user) {
     auto quantize = dyn_cast<model::QuantizeRowsOp>(user);
     auto linear = dyn_cast<model::IntegerLinearOp>(clusters[cluster].ops.front());
-    if (!quantize || !linear || !isFree(quantize) || last == linear.getOperation())
+    if (rowsApart || !quantize || !linear || !isFree(quantize) || last == linear.getOperation())
       return;
     auto type = cast<RankedTensorType>(last->getResult(0).getType());
     if (model::dimsOf(type) == model::dimsOf(linear.getType()) && canQuantizeRows(type.getShape().back()))
@@ -399,6 +399,7 @@ private:
   }
 
   func::FuncOp function;
+  bool rowsApart; ///< formClusters
   std::vector<Cluster> clusters;
   DenseMap<Operation *, unsigned> clusterOf;
 };
@@ -532,8 +533,8 @@ bool isQuiet(Operation *op) {
 
 } // namespace
 
-std::vector<Cluster> tamis::formClusters(func::FuncOp function) {
-  return Clusterer(function).run();
+std::vector<Cluster> tamis::formClusters(func::FuncOp function, bool rowsApart) {
+  return Clusterer(function, rowsApart).run();
 }
 
 SmallVector<Value> Cluster::results() const {

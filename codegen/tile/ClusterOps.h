@@ -22,7 +22,8 @@ struct Cluster {
 
 /// Partitions the ops of a model function into clusters, in an order in which they can run. Reshapes between clusters
 /// and weight-only expressions are in none. May clone cheap ops that several clusters read.
-std::vector<Cluster> formClusters(mlir::func::FuncOp function);
+/// `rowsApart`: quantizations of rows are no part of linears.
+std::vector<Cluster> formClusters(mlir::func::FuncOp function, bool rowsApart = false);
 
 /// A name after what the cluster does: `linear_gelu_384x1536`.
 std::string nameOf(const Cluster &cluster);

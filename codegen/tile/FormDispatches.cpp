@@ -65,7 +65,8 @@ void collectSources(Location loc, llvm::SetVector<StringRef> &names) {
 
 class Former {
 public:
-  Former(ModuleOp module, func::FuncOp main) : module(module), main(main), builder(main.getContext()) {
+  Former(ModuleOp module, func::FuncOp main, bool rowsApart)
+      : module(module), main(main), rowsApart(rowsApart), builder(main.getContext()) {
     builder.setInsertionPointToStart(module.getBody());
     kernels = ModuleOp::create(builder, module.getLoc(), plan::kKernelModule);
   }
@@ -78,7 +79,7 @@ public:
     lowerRuntimeIntegerLinears();
     separateOutputs();
     guards = sizeGuardsOf(main);
-    for (Cluster &cluster : formClusters(main))
+    for (Cluster &cluster : formClusters(main, rowsApart))
       if (failed(outline(cluster)))
         return failure();
     return finish();
@@ -369,6 +370,7 @@ private:
 
   ModuleOp module, kernels;
   func::FuncOp main;
+  bool rowsApart; ///< formClusters
   OpBuilder builder;
   DenseMap<std::tuple<Attribute, Attribute, int64_t, int, Type>, Value> constants;
   DenseMap<Operation *, DimExpr> guards;
@@ -377,6 +379,8 @@ private:
 };
 
 struct FormDispatches : tamis::impl::FormDispatchesBase<FormDispatches> {
+  using FormDispatchesBase::FormDispatchesBase;
+
   void runOnOperation() override {
     ModuleOp module = getOperation();
     auto main = module.lookupSymbol<func::FuncOp>("main");
@@ -388,7 +392,7 @@ struct FormDispatches : tamis::impl::FormDispatchesBase<FormDispatches> {
       main.emitError("expected one block in @main");
       return signalPassFailure();
     }
-    Former former(module, main);
+    Former former(module, main, rowsApart);
     if (failed(former.run()))
       return signalPassFailure();
     numDispatches += former.numDispatches;

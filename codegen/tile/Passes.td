@@ -23,6 +23,8 @@ def FormDispatches : Pass<"tamis-form-dispatches", "::mlir::ModuleOp"> {
     %1 = plan.dispatch @linear_gelu_384x1536(%x, %w, %b) grid ... sources [...] : ...
     ```
   }];
+  let options = [Option<"rowsApart", "rows-apart", "bool", "false",
+                        "quantize rows in kernels of their own, not in those of linears, as GPUs do">];
   let dependentDialects = ["::tamis::plan::PlanDialect"];
   let statistics = [Statistic<"numDispatches", "dispatches", "dispatches formed">,
                     Statistic<"numKernels", "kernels", "different kernels among them">];

@@ -202,7 +202,7 @@ private:
     addPackPass(rest);
     auto quiet = [](const std::string &) {};
     if (failed(quantizeLayers(*copy, trial, policyOf(assignment), calibration, quiet)) || failed(rest.run(*copy)) ||
-        failed(dequantizeWeights(*copy, trial, /*staysPacked=*/true)))
+        failed(dequantizeWeights(*copy, trial)))
       return failure();
     return measureError(*copy, trial, on, right);
   }

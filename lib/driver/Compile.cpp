@@ -191,10 +191,8 @@ private:
   }
 
   LogicalResult runTilePhase() {
-    bool staysPacked = gpus.empty(); // GPUs have no kernels that unpack
-    if (staysPacked && failed(runPasses(addPackPass)))
-      return failure();
-    if (failed(dequantizeWeights(*result.module, weights, staysPacked)) || failed(runPasses(addDispatchPass)))
+    auto form = [&](OpPassManager &manager) { addDispatchPass(manager, /*forGpus=*/!gpus.empty()); };
+    if (failed(runPasses(addPackPass)) || failed(dequantizeWeights(*result.module, weights)) || failed(runPasses(form)))
       return failure();
     bool computes = result.module->lookupSymbol<ModuleOp>(plan::kKernelModule) != nullptr;
     for (const GpuTarget &gpu : gpus)
@@ -220,6 +218,7 @@ private:
       GpuProgramOptions own;
       if (auto choices = options.gpuChoices.find(gpu.name); choices != options.gpuChoices.end())
         own.choices = choices->second;
+      own.isBf16 = options.gpuPrecision == GpuPrecision::bf16;
       own.tuning = options.tuneGpu ? &tuning : nullptr;
       own.ptxas = ptxas;
       auto section = compileGpuProgram(program, gpu, std::move(own), result.gpuDecisions.emplace_back());

@@ -15,6 +15,9 @@
 
 namespace tamis {
 
+/// What products on GPUs round operands of f32 to.
+enum class GpuPrecision { f16, bf16 };
+
 struct CompileOptions {
   std::string model;                ///< what importModel takes
   std::string output;               ///< the plan; empty to write none
@@ -31,10 +34,11 @@ struct CompileOptions {
   int64_t denseBelow = -1;              ///< attention of fewer keys stays dense; negative: as the policy says
   ChooseOptions choose;                 ///< for "auto"
   GpuChoices gpuChoices;                ///< tiles of GPU kernels, instead of what the cost model chooses
-  bool tuneGpu = false;                 ///< cuts of GPU kernels follow from what the PTX interpreter counts
-  Activity activity;                    ///< called with what is being done within a phase; may be null
-  Phase last = Phase::plan;             ///< stop after this phase
-  std::string dumpPhases;               ///< folder for NAME.N.PHASE.mlir; empty for none
+  GpuPrecision gpuPrecision = GpuPrecision::f16;
+  bool tuneGpu = false;     ///< cuts of GPU kernels follow from what the PTX interpreter counts
+  Activity activity;        ///< called with what is being done within a phase; may be null
+  Phase last = Phase::plan; ///< stop after this phase
+  std::string dumpPhases;   ///< folder for NAME.N.PHASE.mlir; empty for none
   /// Called before and after each phase, with the seconds it took (negative before).
   std::function<void(Phase, double)> progress;
   /// Called on each pass manager before it runs: printing and timing flags.

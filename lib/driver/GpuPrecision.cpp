@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Which kernels of a GPU's program must not round their operands to f16: all that selections follow from.
+// What kernels round the operands of their products to: all that selections follow from must not round them to f16.
 #include "lib/driver/GpuPrecision.h"
 
 #include "codegen/nvptx/GpuKernels.h"
@@ -25,4 +25,9 @@ void tamis::splitProductsOfSelections(func::FuncOp main, ModuleOp kernels) {
         kernelOf(source)->setAttr(kGpuSplit, UnitAttr::get(main.getContext()));
         open.push_back(source);
       }
+}
+
+void tamis::roundProductsToBf16(ModuleOp kernels) {
+  for (auto kernel : kernels.getOps<func::FuncOp>())
+    kernel->setAttr(kGpuBf16, UnitAttr::get(kernels.getContext()));
 }

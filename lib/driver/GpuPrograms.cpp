@@ -94,6 +94,8 @@ FailureOr<CodeSection> tamis::compileGpuProgram(ModuleOp program, const GpuTarge
   auto kernels = program.lookupSymbol<ModuleOp>(plan::kKernelModule);
   Refusals refusals(main, kernels);
   splitProductsOfSelections(main, kernels);
+  if (options.isBf16)
+    roundProductsToBf16(kernels);
   auto compile = [&] {
     ScopedDiagnosticHandler handler(program.getContext(), [&](Diagnostic &each) { return refusals.take(each); });
     return compileForNvptx(kernels, target, options.choices);

@@ -16,6 +16,7 @@ mlir::ModuleOp addGpuProgram(mlir::ModuleOp module, const GpuTarget &target);
 
 struct GpuProgramOptions {
   std::map<std::string, std::string> choices; ///< tiles of kernels, as compileForNvptx takes them
+  bool isBf16 = false;                        ///< products round to bf16, not to f16
   const Activity *tuning = nullptr;           ///< not null: cut by tuneGpuKernels, to which it goes
   std::string ptxas;                          ///< for that
 };

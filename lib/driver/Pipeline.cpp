@@ -63,9 +63,9 @@ void tamis::addTilePhase(OpPassManager &manager, llvm::ArrayRef<CpuTarget> targe
   addTilePasses(manager, targets);
 }
 
-void tamis::addDispatchPass(OpPassManager &manager) {
+void tamis::addDispatchPass(OpPassManager &manager, bool forGpus) {
   manager.addPass(createLowerQuantization());
-  manager.addPass(createFormDispatches());
+  manager.addPass(createFormDispatches(FormDispatchesOptions{forGpus}));
 }
 
 void tamis::addPackPass(OpPassManager &manager) {

@@ -37,10 +37,11 @@ void addSelectionPasses(mlir::OpPassManager &manager, const WeightStore *weights
 /// tile, tensors -> tiles. Guarantees: `main` holds plan ops alone; one module a target holds each kernel as a function
 /// over a range of work groups, on flat buffers.
 void addTilePhase(mlir::OpPassManager &manager, llvm::ArrayRef<CpuTarget> targets);
-/// Before it: weights that come packed, and stay so, in the form that kernels of the CPU unpack.
+/// Before it: weights that come packed, and stay so, in the form that kernels unpack.
 void addPackPass(mlir::OpPassManager &manager);
-/// Its two parts; programs for GPUs part from the CPU's between them (GpuPrograms.h).
-void addDispatchPass(mlir::OpPassManager &manager);
+/// Its two parts; programs for GPUs part from the CPU's between them (GpuPrograms.h). `forGpus`: dispatches are such
+/// that GPUs have kernels for all of them.
+void addDispatchPass(mlir::OpPassManager &manager, bool forGpus = false);
 void addTilePasses(mlir::OpPassManager &manager, llvm::ArrayRef<CpuTarget> targets);
 
 /// target, tiles -> LLVM. Guarantees: kernels are in the LLVM dialect behind the ABI of a plan; `code` holds, target by

@@ -375,7 +375,7 @@ static bool isStoredNarrow(Operation *op) {
                                    (elementOf(widening.getInput()).isF16() || elementOf(widening.getInput()).isBF16()));
 }
 
-LogicalResult tamis::dequantizeWeights(ModuleOp module, WeightStore &weights, bool staysPacked) {
+LogicalResult tamis::dequantizeWeights(ModuleOp module, WeightStore &weights) {
   auto main = module.lookupSymbol<func::FuncOp>("main");
   if (!main)
     return module.emitError("expected a function @main");
@@ -384,7 +384,7 @@ LogicalResult tamis::dequantizeWeights(ModuleOp module, WeightStore &weights, bo
   for (Operation &op : main.front()) {
     llvm::SetVector<Operation *> ops;
     auto dequantize = dyn_cast<DequantizeOp>(op);
-    if (staysPacked && dequantize && keepsPacked(dequantize))
+    if (dequantize && keepsPacked(dequantize))
       continue;
     if (op.getNumResults() != 1 || op.use_empty() || isa<ReshapeOp, TransposeOp>(op) ||
         !isKnown(op.getResult(0), ops) || llvm::none_of(ops, isStoredNarrow))

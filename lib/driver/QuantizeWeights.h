@@ -43,8 +43,8 @@ mlir::LogicalResult quantizeWeights(mlir::ModuleOp module, WeightStore &weights,
                                     llvm::ArrayRef<Passage> passages, const Activity &activity);
 
 /// Computes what follows from `model.dequantize`, or casts of 16-bit floats to f32, of weights alone, and keeps it as
-/// weights of floats: for linears that have no form of their own for such numbers. `staysPacked`: not those that
-/// kernels unpack (codegen/tile/PackedWeight.h).
-mlir::LogicalResult dequantizeWeights(mlir::ModuleOp module, WeightStore &weights, bool staysPacked);
+/// weights of floats: for linears that have no form of their own for such numbers. Those that kernels unpack
+/// (codegen/tile/PackedWeight.h) stay.
+mlir::LogicalResult dequantizeWeights(mlir::ModuleOp module, WeightStore &weights);
 
 } // namespace tamis

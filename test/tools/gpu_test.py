@@ -4,20 +4,26 @@
 import json
 import unittest
 
+import numpy as np
 from command import CommandTest
 
 PATTERNS = ["window(size=5, sinks=1)", "local_global(block=16)", "top_k(k=8)", "block_top_k(k=2, block=8)",
-            "page_bounds(k=3, page=4)", "linear"]
+            "page_bounds(k=3, page=4)", "linear", "antidiagonal(block=16, stride=4)"]
+# Of causal attention; some are fitted to passages.
+CAUSAL = ["vertical_slash(vertical=4, slash=3, block=16, sinks=1, local=1, last=8)", "fraction(share=0.3)", "ann(k=8, bits=4)",
+          "ann(k=8, method=pq, parts=3, centroids=4, candidates=16)", "indexer(k=8, heads=2, width=4)",
+          "compressed_selected_window(block=16, k=2, local=1, compress=4, window=8)", "gate_quantile(quantile=0.5)",
+          "dynamic_gate(mass=0.6)", "token_activation(share=0.5)", "focus_aware(skip=0.5)"]
 SIZES = [(1, 1), (1, 16), (2, 19), (3, 64)]
 
 
 class Gpu(CommandTest):
-    def attentive_model(self):
+    def attentive_model(self, order=""):
         """The small model with attention between its layers: products before it and behind it."""
-        model = self.small_model("attentive")
+        model = self.small_model("attentive" + order)
         tokens = 'tensor<?x?x24xf32, #model.dims<"batch", "sequence", "24">>'
         value = "%layer_0_norm"
-        op = f"  %attended = model.attention {value}, {value}, {value} heads 2 kv_heads 2 scale 0.3 : {tokens}, {tokens}, {tokens}"
+        op = f"  %attended = model.attention {value}, {value}, {value} heads 2 kv_heads 2 scale 0.3 {order} : {tokens}, {tokens}, {tokens}"
         text = model.read_text()
         line = next(line for line in text.splitlines() if f"{value} = " in line)
         before, after = text.split(line)
@@ -45,6 +51,64 @@ class Gpu(CommandTest):
                     said = self.tamis("verify", "sparse.plan", model, "--device=emulated", "--tolerance=5e-3",
                                       f"--attention={pattern}", *sizes)
                     self.assertEqual(said.stderr, "")
+
+    def test_every_pattern(self):
+        """Those that the test before has not: none is refused, and each reads what the CPU's plan reads."""
+        model = self.attentive_model("causal")
+        random = np.random.default_rng(1)
+        np.savez(self.folder / "passages.npz", ids=random.integers(0, 10, (4, 40)))
+        np.savez(self.folder / "in.npz", ids=random.integers(0, 10, (2, 37)))
+        for pattern in CAUSAL:
+            with self.subTest(pattern=pattern):
+                self.tamis("compile", model, "-o", "sparse.plan", "--target=x86-64-v3,cuda:sm_80,sm_90a", "--calibrate=passages.npz",
+                           f"--attention={pattern}")
+                found, wanted = self.answers("sparse.plan", "emulated"), self.answers("sparse.plan", "cpu")
+                np.testing.assert_allclose(found, wanted, atol=2e-2)
+
+    def answers(self, plan, device, environment=None):
+        self.tamis("run", plan, f"--device={device}", "--input=ids=@in.npz", "--output=out.npz", environment=environment)
+        with np.load(self.folder / "out.npz") as out:
+            return out["hidden"]
+
+    def test_bf16(self):
+        """Rounds to eight bits, and splits what selections follow from as ever."""
+        model, words = self.attentive_model(), ["--target=cuda:sm_80,sm_90a", "--gpu-precision=bf16"]
+        self.tamis("compile", model, "-o", "gpu.plan", *words)
+        for target in ("sm_80", "sm_90a"):
+            ptx = self.tamis("inspect", "gpu.plan", f"--code={target}").stdout
+            self.assertIn(".f32.bf16.bf16", ptx)
+            self.assertNotIn(".f16.f16", ptx)
+            for batch, sequence in SIZES:
+                sizes = [f"--dim=batch={batch}", f"--dim=sequence={sequence}"]
+                said = self.tamis("verify", "gpu.plan", model, "--device=emulated", "--tolerance=4e-2", *sizes,
+                                  environment={"TAMIS_EMULATED_DEVICE": target})
+                self.assertEqual(said.stderr, "")
+        self.tamis("compile", model, "-o", "sparse.plan", *words, "--attention=top_k(k=8)")
+        ptx = self.tamis("inspect", "sparse.plan", "--code=sm_80").stdout
+        self.assertIn(".f16.f16", ptx)
+        self.assertIn(".bf16.bf16", ptx)
+        message = self.fails("compile", model, "-o", "x.plan", "--gpu-precision=bf16", code=2)
+        self.assertIn("--gpu-precision is for targets as --target=cuda:sm_80", message)
+        self.assertIn("--gpu-precision", self.fails("compile", model, "-o", "x.plan", *words[:1], "--gpu-precision=f64", code=2))
+
+    def test_quantized(self):
+        """Bytes are multiplied as on the CPU, and packed weights stay packed."""
+        model = self.attentive_model()
+        np.savez(self.folder / "in.npz", ids=np.random.default_rng(1).integers(0, 10, (2, 19)))
+        for weights, instruction in (("int8", "mma.sync.aligned.m16n8k32.row.col.s32.u8.s8.s32"),
+                                     ("int8(group=8)", "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32"),
+                                     ("int4(group=8)", "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32")):
+            with self.subTest(weights=weights):
+                words = ["-o", "both.plan", f"--weights={weights}", "--target=x86-64-v3,cuda:sm_80,sm_90a"]
+                self.tamis("compile", model, *words)
+                self.tamis("compile", model, "-o", "cpu.plan", f"--weights={weights}", "--target=x86-64-v3")
+                for target in ("sm_80", "sm_90a"):
+                    self.assertIn(instruction, self.tamis("inspect", "both.plan", f"--code={target}").stdout)
+                    found = self.answers("both.plan", "emulated", {"TAMIS_EMULATED_DEVICE": target})
+                    np.testing.assert_allclose(found, self.answers("cpu.plan", "cpu"), atol=3e-2)
+                sections = [json.loads(self.tamis("inspect", plan, "--json").stdout)["sections"] for plan in ("both.plan", "cpu.plan")]
+                held, wanted = [next(s["bytes"] for s in each if s["kind"] == "weights") for each in sections]
+                self.assertEqual(held, wanted)
 
     def test_selections_do_not_follow_from_rounded_products(self):
         """All that is before the last selection is split; alone, what is behind it is rounded."""

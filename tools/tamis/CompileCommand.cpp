@@ -19,7 +19,7 @@ namespace {
 struct Options {
   std::string model, output, targets = "cpu", weights, attention, cache, lastPhase, dumpFolder;
   std::string precision, precisionCandidates, precisionPolicy;
-  std::string attentionWeights, maxError, candidates, report, gpuDecisions, gpuChoices;
+  std::string attentionWeights, maxError, candidates, report, gpuDecisions, gpuChoices, gpuPrecision;
   std::vector<std::string> dims, calibration;
   int threads = 0;
   int64_t denseBelow = -1;
@@ -168,11 +168,13 @@ static Result<void> readGpuOptions(const Options &options, CompileRequest &reque
   bool hasGpu = std::any_of(request.targets.begin(), request.targets.end(),
                             [](const std::string &target) { return target.rfind("cuda:", 0) == 0; });
   for (auto [name, text] :
-       {std::pair("--gpu-decisions", &options.gpuDecisions), std::pair("--gpu-choices", &options.gpuChoices)})
+       {std::pair("--gpu-decisions", &options.gpuDecisions), std::pair("--gpu-choices", &options.gpuChoices),
+        std::pair("--gpu-precision", &options.gpuPrecision)})
     if (!hasGpu && !text->empty())
       return Error(TAMIS_INVALID_ARGUMENT, std::string(name) + " is for targets as --target=cuda:sm_80");
   if (options.tune && !hasGpu)
     return Error(TAMIS_INVALID_ARGUMENT, "--tune is for targets as --target=cuda:sm_80");
+  request.gpuBf16 = options.gpuPrecision == "bf16";
   request.tune = options.tune;
   request.gpuChoices = options.gpuChoices;
   return {};
@@ -341,6 +343,10 @@ Command addCompileCommand(CLI::App &parent) {
   app->add_option("--gpu-choices", options->gpuChoices,
                   "take the tiles that such a file has as \"chosen\", instead of the cost model's")
       ->option_text("FILE.json");
+  app->add_option("--gpu-precision", options->gpuPrecision,
+                  "what products on GPUs round their operands to; sums are of f32")
+      ->option_text("f16|bf16 [f16]")
+      ->check(CLI::IsMember({"f16", "bf16"}));
   app->add_flag("--tune", options->tune,
                 "cut GPU kernels by what the PTX interpreter counts of every candidate, instead of by the cost model");
   app->add_option("--threads", options->threads, "threads of the compiler; 0 means one for each CPU")

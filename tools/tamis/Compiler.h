@@ -45,6 +45,7 @@ struct CompileRequest {
   int threads = 0;                                                 ///< of the compiler; 0 means one for each CPU
   std::function<void(const char *phase, double seconds)> progress; ///< seconds are negative before the phase
   std::function<void(const std::string &)> activity;               ///< what is being done within a phase
+  bool gpuBf16 = false;                                            ///< products on GPUs round to bf16, not to f16
   bool tune = false; ///< cuts of GPU kernels follow from what the PTX interpreter counts
 };
 

@@ -191,6 +191,8 @@ TEST_P(IntegerLinearTest, TileRegisters) {
 // Rows become bytes in the kernel that computes them: the numbers are those of the layer up to rounding, a byte may be
 // the next one.
 TEST_P(IntegerLinearTest, BytesOfRows) {
+  if (llvm::StringRef(target()).starts_with("sm_"))
+    GTEST_SKIP() << "plans for GPUs quantize rows in a kernel of its own";
   for (auto [K, N] : {std::pair(40, 16), {64, 48}, {128, 112}, {384, 1536}}) {
     std::string n = std::to_string(N), f = Text::rows(n, "f32"), i = Text::rows(n, "i32"), row = Text::rows("1", "f32"),
                 bytes = Text::rows(n, "ui8"), zero = Text::rows("1", "ui8"), in = Text::rows(std::to_string(K), "ui8"),

@@ -2,6 +2,7 @@
 // The harness of kernels (KernelHarness.h) for GPUs: compiles them to PTX and runs that in the interpreter, so that
 // tests of kernels on the CPU are tests of those on GPUs, too. Every finding of the interpreter fails the test.
 #include "codegen/nvptx/CompileForNvptx.h"
+#include "codegen/nvptx/GpuKernels.h"
 #include "dialects/model/ModelDialect.h"
 #include "dialects/plan/PlanDialect.h"
 #include "dialects/sattn/SattnDialect.h"
@@ -24,7 +25,9 @@ struct KernelHarness::Device {
 static std::optional<plan::KernelKind> kindOf(func::FuncOp kernel) {
   std::optional<plan::KernelKind> kind;
   for (Operation &op : kernel.getOps()) {
-    if (isa<sattn::AttendOp>(op))
+    if (isa<model::IntegerLinearOp, model::LinearOp>(op))
+      kind = plan::KernelKind::linear;
+    else if (isa<sattn::AttendOp>(op))
       kind = plan::KernelKind::sparse_attention;
     else if (isa<model::AttentionOp, sattn::AttendAtOp>(op))
       kind = plan::KernelKind::attention;
@@ -38,6 +41,10 @@ static std::optional<plan::KernelKind> kindOf(func::FuncOp kernel) {
       kind = plan::KernelKind::compaction;
     else if (isa<model::CumulativeOp, model::TopKOp, model::ScatterOp>(op))
       kind = plan::KernelKind::lines;
+    else if (isa<model::QuantizeRowsOp, model::NormOp, model::SoftmaxOp>(op))
+      kind = plan::KernelKind::rows;
+    else if (isa<model::EmbeddingOp>(op))
+      kind = plan::KernelKind::lookup;
     else if (isa<sattn::StoreIndexOp>(op) && !kind)
       kind = plan::KernelKind::index;
   }
@@ -59,13 +66,14 @@ double KernelHarness::rounding() const {
 }
 
 std::unique_ptr<KernelHarness> KernelHarness::create(llvm::StringRef ir, llvm::StringRef targetName,
-                                                     const KernelMaker &) {
+                                                     const KernelMaker &maker) {
   auto target = GpuTarget::parse(targetName);
   if (!target) {
     ADD_FAILURE() << llvm::toString(target.takeError());
     return nullptr;
   }
   std::unique_ptr<KernelHarness> harness(new KernelHarness);
+  harness->maker = maker;
   std::string diagnostics;
   ScopedDiagnosticHandler handler(harness->context(), [&](Diagnostic &diagnostic) {
     diagnostics += diagnostic.str() + "\n";
@@ -79,6 +87,8 @@ std::unique_ptr<KernelHarness> KernelHarness::create(llvm::StringRef ir, llvm::S
   }
   harness->kernel = *harness->module->getOps<func::FuncOp>().begin();
   harness->kernel->setAttr(plan::kKernelAttr, plan::KernelAttr::get(harness->context(), *kind));
+  if (*kind == plan::KernelKind::linear) // products of nearly f32
+    harness->kernel->setAttr(kGpuSplit, UnitAttr::get(harness->context()));
   auto ptx = compileForNvptx(*harness->module, *target);
   if (!ptx) {
     ADD_FAILURE() << llvm::toString(ptx.takeError()) << "\n" << diagnostics;
@@ -107,9 +117,10 @@ std::vector<HostTensor> KernelHarness::run(llvm::ArrayRef<HostTensor> inputs, in
     return {};
   std::vector<uint64_t> parameters;
   auto allocate = [&](size_t bytes) { parameters.push_back(memory.allocate(std::max<size_t>(bytes, 1))); };
-  for (const HostTensor &input : inputs) {
-    allocate(input.bytes.size());
-    memory.copyIn(parameters.back(), input.bytes.data(), input.bytes.size());
+  for (auto [i, input] : llvm::enumerate(inputs)) {
+    std::vector<char> bytes = maker.buffer ? maker.buffer(kernel, i, input) : input.bytes;
+    allocate(bytes.size());
+    memory.copyIn(parameters.back(), bytes.data(), bytes.size());
   }
   std::vector<HostTensor> results;
   for (Type type : kernel.getResultTypes()) {

@@ -2,6 +2,7 @@
 // Values of GPU kernels, run by the PTX interpreter with all its checks, against the reference evaluator.
 #include "codegen/nvptx/CompileForNvptx.h"
 #include "codegen/tile/PackPanels.h"
+#include "codegen/tile/PackWords.h"
 #include "dialects/model/ModelDialect.h"
 #include "dialects/plan/PlanDialect.h"
 #include "dialects/sattn/SattnDialect.h"
@@ -120,8 +121,22 @@ protected:
     }
   }
 
-  /// The weight of a linear of f32 in panels.
+  /// The weight of a linear of f32 in panels, a packed one in words and units.
   std::vector<char> bufferOf(unsigned argument, const HostTensor &tensor) {
+    for (auto op : kernel.getOps<model::DequantizeOp>()) {
+      int64_t rows = tensor.shape[0], columns = tensor.shape.size() > 1 ? tensor.shape[1] : 0;
+      std::vector<char> packed;
+      if (op.getInput() == kernel.getArgument(argument)) {
+        packed.resize(packedWordBytes(columns, rows, 4));
+        packWords({tensor.bytes.data(), 1, columns, true}, columns, rows, 4, packed.data());
+        return packed;
+      }
+      if (op.getScale() != kernel.getArgument(argument))
+        continue;
+      packed.resize(packedUnitBytes(columns, rows, 4));
+      packUnits({tensor.bytes.data(), 1, columns, 4}, columns, rows, packed.data());
+      return packed;
+    }
     auto linears = kernel.getOps<model::LinearOp>();
     bool isWeight = !linears.empty() && (*linears.begin()).getWeight() == kernel.getArgument(argument);
     if (!isWeight || !tensor.element.isF32())
@@ -175,6 +190,38 @@ TEST_P(NvptxTargets, Linear) {
     }
 }
 
+/// Weights of 4 bits that are unpacked on their way, where products are not split: by warp groups, too.
+TEST_P(NvptxTargets, PackedLinear) {
+  const char *text = R"(func.func @linear(%x: X, %q: tensor<NxKxui4>, %s: tensor<NxGxf32>) -> Y
+      attributes {plan.kernel = #plan.kernel<linear>, model.symbols = [#model.symbol<"s", 0, 512>]} {
+    %w = model.dequantize %q scale %s block 16 along 1 : tensor<NxKxui4>, tensor<NxGxf32> -> tensor<NxKxf32>
+    %0 = model.linear %x, %w transposed : X, tensor<NxKxf32> -> Y
+    return %0 : Y
+  })";
+  for (auto [K, N] : {std::pair<int64_t, int64_t>{64, 48}, {72, 136}, {200, 300}}) {
+    std::string k = std::to_string(K), n = std::to_string(N);
+    compile(replaced(text, {{"X", "tensor<?xKxf32, #model.dims<\"s\", \"K\">>"},
+                            {"Y", "tensor<?xNxf32, #model.dims<\"s\", \"N\">>"},
+                            {"NxK", n + "x" + k},
+                            {"NxG", n + "x" + std::to_string((K + 15) / 16)},
+                            {"xKx", "x" + k + "x"},
+                            {"xNx", "x" + n + "x"},
+                            {"\"K\"", "\"" + k + "\""},
+                            {"\"N\"", "\"" + n + "\""}}));
+    EXPECT_NE(ptx.text.find(chip == std::string("sm_80") ? "mma.sync" : "wgmma"), std::string::npos);
+    std::vector<double> integers(N * K), scales(N * ((K + 15) / 16));
+    for (double &integer : integers)
+      integer = double(random() % 16);
+    for (double &scale : scales)
+      scale = double(1 + random() % 8) / 64;
+    for (int64_t rows : {1, 65, 130})
+      expectMatch({any({rows, K}),
+                   HostTensor::ofNumbers(IntegerType::get(&context, 4, IntegerType::Unsigned), {N, K}, integers),
+                   HostTensor::ofNumbers(Float32Type::get(&context), {N, (K + 15) / 16}, scales)},
+                  4 * kRounded);
+  }
+}
+
 TEST_P(NvptxTargets, Attention) {
   const char *text =
       R"(func.func @attention(%q: Q, %k: K, %v: K) -> Q attributes {gpu_tile = "TILE", plan.kernel = #plan.kernel<attention>,
@@ -199,6 +246,56 @@ TEST_P(NvptxTargets, Attention) {
               {any({2, queries, 2 * width}, type), any({2, keys, 2 * width}, type), any({2, keys, 2 * width}, type)},
               kRounded);
       }
+}
+
+/// Products of bf16: of operands that lie so in memory, and of f32 where the kernel asks for it.
+TEST_P(NvptxTargets, Bf16) {
+  const char *linear = R"(func.func @linear(%x: X, %w: W, %b: B) -> Y
+      attributes {ASKS plan.kernel = #plan.kernel<linear>, model.symbols = [#model.symbol<"s", 0, 512>]} {
+    %0 = model.linear %x, %w bias %b : X, W, B -> Y
+    %1 = model.activation relu %0 : Y
+    return %1 : Y
+  })";
+  const char *attention =
+      R"(func.func @attention(%q: X, %k: X, %v: X) -> X attributes {ASKS plan.kernel = #plan.kernel<attention>,
+      model.symbols = [#model.symbol<"s", 0, 512>]} {
+    %0 = model.attention %q, %k, %v heads 2 kv_heads 2 scale 0.125 causal : X, X, X -> X
+    return %0 : X
+  })";
+  for (bool inMemory : {false, true}) {
+    std::string e = inMemory ? "bf16" : "f32", asks = inMemory ? "" : "gpu_bf16,";
+    Type type = inMemory ? Type(BFloat16Type::get(&context)) : Type(Float32Type::get(&context));
+    auto expectBf16 = [&] {
+      EXPECT_NE(ptx.text.find(".bf16.bf16"), std::string::npos);
+      EXPECT_EQ(ptx.text.find(".f16"), std::string::npos);
+    };
+    for (int64_t K : {64, 72}) {
+      std::string k = std::to_string(K);
+      compile(replaced(linear, {{"X", "tensor<?x" + k + "x" + e + ", #model.dims<\"s\", \"" + k + "\">>"},
+                                {"Y", "tensor<?x136x" + e + ", #model.dims<\"s\", \"136\">>"},
+                                {"W", "tensor<" + k + "x136x" + e + ">"},
+                                {"B", "tensor<136x" + e + ">"},
+                                {"ASKS", asks}}));
+      expectBf16();
+      for (int64_t rows : {1, 65})
+        expectMatch({any({rows, K}, type), any({K, 136}, type), any({136}, type)}, 8 * 2 * kRounded);
+    }
+    compile(
+        replaced(attention, {{"X", "tensor<2x?x128x" + e + ", #model.dims<\"2\", \"s\", \"128\">>"}, {"ASKS", asks}}));
+    expectBf16();
+    for (int64_t tokens : {1, 130})
+      expectMatch({any({2, tokens, 128}, type), any({2, tokens, 128}, type), any({2, tokens, 128}, type)},
+                  8 * kRounded);
+  }
+  // Rounded to f16, numbers of this size are infinite.
+  compile(replaced(linear, {{"X", "tensor<?x64xf32, #model.dims<\"s\", \"64\">>"},
+                            {"Y", "tensor<?x136xf32, #model.dims<\"s\", \"136\">>"},
+                            {"W", "tensor<64x136xf32>"},
+                            {"B", "tensor<136xf32>"},
+                            {"ASKS", "gpu_bf16,"}}));
+  std::vector<double> large(3 * 64, 1e6);
+  expectMatch({HostTensor::ofNumbers(Float32Type::get(&context), {3, 64}, large), any({64, 136}), any({136})},
+              8 * 2 * kRounded * 1e6);
 }
 
 TEST_P(NvptxTargets, SparseAttention) {

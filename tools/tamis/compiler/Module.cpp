@@ -133,6 +133,7 @@ public:
         return printError(llvm::toString(choices.takeError())), false;
       options.gpuChoices = std::move(*choices);
     }
+    options.gpuPrecision = request.gpuBf16 ? GpuPrecision::bf16 : GpuPrecision::f16;
     options.tuneGpu = request.tune;
     if (!request.cache.empty()) {
       auto cache = parseCacheOptions(request.cache);
