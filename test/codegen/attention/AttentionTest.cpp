@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Values of tiled attention against the reference evaluator.
 #include "codegen/tile/Attention.h"
-#include "llvm/ADT/Twine.h"
 #include "test/codegen/KernelHarness.h"
+#include "llvm/ADT/Twine.h"
 #include <cfloat>
 
 using namespace mlir;
@@ -35,7 +35,8 @@ struct AttentionText {
   bool causal = false;
   std::vector<std::string> mask = {}; ///< sizes
   std::string maskElement = "f32";
-  bool packed = false; ///< one argument [b, s, heads (2 D + E)] holds all three; q and k are s
+  bool packed = false;    ///< one argument [b, s, heads (2 D + E)] holds all three; q and k are s
+  bool isRounded = false; ///< the result, to bf16
 
   std::string str() const {
     int64_t kv = kvHeads ? kvHeads : heads, e = E ? E : D;
@@ -43,22 +44,27 @@ struct AttentionText {
     auto width = [](int64_t n) { return std::to_string(n); };
     std::string q = tensor({"b", queries, width(heads * D)}), k = tensor({"b", keys, width(kv * D)}),
                 v = tensor({"b", keys, width(kv * e)}), o = tensor({"b", queries, width(heads * e)});
+    std::string result = isRounded ? tensor({"b", queries, width(heads * e)}, "bf16") : o;
     std::string all = tensor({"b", "s", width(heads * D + kv * (D + e))});
     std::string m = mask.empty() ? "" : tensor(mask, maskElement);
-    std::string text = "func.func @attention(" +
-                       (packed ? "%x: " + all : "%q: " + q + ", %k: " + k + ", %v: " + v) +
-                       (mask.empty() ? "" : ", %m: " + m) + ") -> " + o + " attributes {model.symbols = [" +
-                       "#model.symbol<\"b\", 0, 64>, " +
-                       (packed ? "#model.symbol<\"s\", 0, 9999>" : "#model.symbol<\"q\", 0, 9999>, #model.symbol<\"k\", 0, 9999>") +
-                       "]} {\n";
+    std::string text =
+        "func.func @attention(" + (packed ? "%x: " + all : "%q: " + q + ", %k: " + k + ", %v: " + v) +
+        (mask.empty() ? "" : ", %m: " + m) + ") -> " + result + " attributes {model.symbols = [" +
+        "#model.symbol<\"b\", 0, 64>, " +
+        (packed ? "#model.symbol<\"s\", 0, 9999>" : "#model.symbol<\"q\", 0, 9999>, #model.symbol<\"k\", 0, 9999>") +
+        "]} {\n";
     auto slice = [&](const std::string &name, int64_t column, const std::string &type) {
-      return name + " = model.slice %x [\"0\", \"0\", \"" + width(column) + "\"] step [1, 1, 1] : " + all + " -> " + type + "\n";
+      return name + " = model.slice %x [\"0\", \"0\", \"" + width(column) + "\"] step [1, 1, 1] : " + all + " -> " +
+             type + "\n";
     };
     if (packed)
       text += slice("%q", 0, q) + slice("%k", heads * D, k) + slice("%v", (heads + kv) * D, v);
-    text += "%o = model.attention %q, %k, %v " + std::string(mask.empty() ? "" : "mask %m ") + "heads " + width(heads) +
-            " kv_heads " + width(kv) + " scale 0.3 " + (causal ? "causal " : "") + ": " + q + ", " + k + ", " + v +
-            (mask.empty() ? "" : ", " + m) + " -> " + o + "\nreturn %o : " + o + "\n}";
+    text +=
+        "%o = model.attention %q, %k, %v " + std::string(mask.empty() ? "" : "mask %m ") + "heads " + width(heads) +
+        " kv_heads " + width(kv) + " scale 0.3 " + (causal ? "causal " : "") + ": " + q + ", " + k + ", " + v +
+        (mask.empty() ? "" : ", " + m) + " -> " + o + "\n" +
+        (isRounded ? "%r = model.cast %o : " + o + " -> " + result + "\nreturn %r : " + result : "return %o : " + o) +
+        "\n}";
     return text;
   }
 };
@@ -136,6 +142,17 @@ TEST_P(AttentionTest, HeadSizes) {
   checkSizes(2, 9, 66);
 }
 
+TEST_P(AttentionTest, RoundedResults) {
+  for (int64_t D : {8, 33, 64}) {
+    AttentionText rounded{2, D};
+    rounded.isRounded = true;
+    compile(rounded);
+    for (int64_t Q : {1, 9, 70})
+      if (harness) // the next bf16, where a number lies between two
+        harness->expectMatch(operands(2, Q, 20), 1e-5, 0x1p-7);
+  }
+}
+
 TEST_P(AttentionTest, SharedKeyHeads) {
   compile({6, 16, 2});
   checkSizes(2, 9, 33);
@@ -165,7 +182,8 @@ TEST_P(AttentionTest, Causal) {
 TEST_P(AttentionTest, ManyGroups) {
   for (const char *heads : {"", "1", "4"}) {
     bool hasMask = *heads;
-    compile({4, 8, 2, 0, /*causal=*/true, hasMask ? std::vector<std::string>{"b", heads, "1", "k"} : std::vector<std::string>{}, "i1"});
+    compile({4, 8, 2, 0, /*causal=*/true,
+             hasMask ? std::vector<std::string>{"b", heads, "1", "k"} : std::vector<std::string>{}, "i1"});
     auto inputs = operands(2, 800, 830);
     if (hasMask) {
       int64_t rows = 2 * std::stoll(heads);
@@ -192,7 +210,8 @@ TEST_P(AttentionTest, MaskShapes) {
         for (const std::string &size : sizes)
           shape.push_back(size == "b" ? B : size == "q" ? Q : size == "k" ? K : size == "2" ? 2 : 1);
         bool isBool = text.maskElement == "i1";
-        inputs.push_back(maskOf(shape, [&](int64_t) { return isBool ? float(random() % 2) : float(random() % 100) / 20; }));
+        inputs.push_back(
+            maskOf(shape, [&](int64_t) { return isBool ? float(random() % 2) : float(random() % 100) / 20; }));
         check(inputs);
       }
     }
@@ -209,9 +228,9 @@ TEST_P(AttentionTest, ExcludingFloats) {
       auto inputs = operands(4, 9, K);
       inputs.push_back(maskOf({4, 1, 1, K}, [&](int64_t i) {
         int64_t row = i / K, key = i % K;
-        bool excluded = row == 0   ? key % 3 == 0     // some
-                        : row == 1 ? isWhole          // all: the average, or zeros for minus infinity
-                        : row == 2 ? key + 2 < K      // all but the last two
+        bool excluded = row == 0   ? key % 3 == 0       // some
+                        : row == 1 ? isWhole            // all: the average, or zeros for minus infinity
+                        : row == 2 ? key + 2 < K        // all but the last two
                                    : key >= 1 && K > 1; // all but the first
         return excluded ? low : 0.0f;
       }));
