@@ -117,6 +117,7 @@ PlanMetadata::PlanMetadata(ArrayRef<DeviceProgram> given, const PlanOrigin &orig
       program.constants.push_back(it->second);
     }
     auto entry = std::make_unique<plan::ProgramT>();
+    entry->path = each.path;
     for (auto dispatch : program.main.getOps<plan::DispatchOp>())
       if (program.kernelNumbers.try_emplace(dispatch.getKernel(), program.kernelNumbers.size()).second) {
         entry->kernels.push_back(std::make_unique<plan::KernelT>());

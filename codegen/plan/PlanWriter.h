@@ -30,10 +30,11 @@ struct CodeSection {
 };
 
 /// A placed program (after tamis-place-buffers) and its code, ordered from the most to the least demanding target. All
-/// CPU targets share a program; each GPU target has its own, since grids differ.
+/// CPU targets share a program, or have one a path; each GPU target has its own, since grids differ.
 struct DeviceProgram {
   mlir::ModuleOp module;
   std::vector<CodeSection> code;
+  std::string path = {}; ///< its name, where a plan has several for the CPU, which run by name; the first is the default
 };
 
 /// How something was decided, for `tamis inspect`; the runtime does not read it.

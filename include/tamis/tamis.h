@@ -138,6 +138,7 @@ typedef struct tamis_load_options {
   int32_t device_number; ///< of a CUDA device, as the driver counts
   const char *driver;    ///< path of the CUDA driver library; NULL: TAMIS_CUDA_DRIVER of the environment, else
                          ///< libcuda.so.1; for the emulated device libtamis_emulated_cuda.so beside this library
+  const char *path;      ///< of a plan with several: the one to run, "fast"; NULL: the first
 } tamis_load_options;
 
 /// Maps and checks the plan at `path`. Header, metadata and code are always checked by hash and by content; weights by
@@ -162,6 +163,12 @@ TAMIS_API tamis_status tamis_plan_verify(const tamis_plan *plan, tamis_error *er
 TAMIS_API const char *tamis_plan_compiler(const tamis_plan *plan); ///< "tamis 0.1.0"
 TAMIS_API const char *tamis_plan_model(const tamis_plan *plan);    ///< name of the source model
 TAMIS_API size_t tamis_plan_file_bytes(const tamis_plan *plan);
+
+/// Paths of a plan: programs that compute the same in different precisions, from weights that they share where they
+/// agree. Most plans have none, and one program. A loaded plan runs one of them.
+TAMIS_API size_t tamis_plan_path_count(const tamis_plan *plan);
+TAMIS_API const char *tamis_plan_path(const tamis_plan *plan, size_t index); ///< its name; NULL beyond the last
+TAMIS_API const char *tamis_plan_path_in_use(const tamis_plan *plan);        ///< NULL where the plan has no paths
 
 /// A named dynamic size, bound by the inputs of a run.
 typedef struct tamis_symbol_info {
@@ -222,6 +229,7 @@ typedef struct tamis_section_info {
   size_t feature_count;
   int32_t in_use;     ///< 1 for the code that runs and for weights, else 0
   const char *reason; ///< of code not in use: why, as "needs avx512f, which this CPU lacks"; else NULL
+  const char *path;   ///< of code: the path that it is of, in a plan that has several; else NULL
 } tamis_section_info;
 
 TAMIS_API size_t tamis_plan_section_count(const tamis_plan *plan);

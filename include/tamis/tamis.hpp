@@ -164,6 +164,7 @@ struct LoadOptions {
   tamis_device device = TAMIS_DEVICE_CPU;
   int32_t deviceNumber = 0;
   std::string driver; ///< empty: the device's own
+  std::string path;   ///< empty: the plan's first
 
   /// Valid as long as this object.
   tamis_load_options view() const {
@@ -175,7 +176,8 @@ struct LoadOptions {
             perfMap,
             device,
             deviceNumber,
-            driver.empty() ? nullptr : driver.c_str()};
+            driver.empty() ? nullptr : driver.c_str(),
+            path.empty() ? nullptr : path.c_str()};
   }
 };
 
@@ -313,6 +315,14 @@ public:
   tamis_device device() const { return tamis_plan_device(handle.get()); }
   std::string deviceText() const { return tamis_plan_device_text(handle.get()); }
   bool codeCopied() const { return tamis_plan_code_copied(handle.get()); }
+
+  /// Names of the paths; empty where there is one program.
+  std::vector<std::string> paths() const {
+    std::vector<std::string> names;
+    for (size_t i = 0; i < tamis_plan_path_count(handle.get()); ++i)
+      names.push_back(tamis_plan_path(handle.get(), i));
+    return names;
+  }
 
   std::vector<tamis_symbol_info> symbols() const {
     return list<tamis_symbol_info>(tamis_plan_symbol_count, tamis_plan_symbol);

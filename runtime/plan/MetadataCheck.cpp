@@ -21,6 +21,7 @@ public:
 
 private:
   tamis_status devices();
+  tamis_status path(uint32_t number);
   tamis_status sections();
   tamis_status codeSection(const plan::Section &section);
   tamis_status symbols();
@@ -229,6 +230,26 @@ tamis_status Checker::devices() {
   for (uint32_t i = 0; i < list.size(); ++i)
     if (list[i]->device() < plan::DeviceKind_MIN || list[i]->device() > plan::DeviceKind_MAX)
       return damaged("program %u is for a device of unknown kind %d", i, int(list[i]->device()));
+  for (uint32_t i = 0; i < list.size(); ++i)
+    TAMIS_TRY(path(i));
+  return TAMIS_OK;
+}
+
+/// Programs for the CPU are told apart by their paths.
+tamis_status Checker::path(uint32_t number) {
+  const auto &list = *plan.programs();
+  const flatbuffers::String *own = list[number]->path();
+  if (list[number]->device() != plan::DeviceKind_Cpu)
+    return own ? damaged("program %u is for a GPU and has the path '%s'", number, own->c_str()) : TAMIS_OK;
+  for (uint32_t i = 0; i < number; ++i) {
+    if (list[i]->device() != plan::DeviceKind_Cpu)
+      continue;
+    const flatbuffers::String *other = list[i]->path();
+    if (!own || !other || !own->size() || !other->size())
+      return damaged("programs %u and %u are for the CPU, and one has no path", i, number);
+    if (!strcmp(own->c_str(), other->c_str()))
+      return damaged("programs %u and %u have the path '%s'", i, number, own->c_str());
+  }
   return TAMIS_OK;
 }
 

@@ -16,11 +16,12 @@ tamis_status LoadedPlan::chooseCode(const tamis_load_options &options, tamis_err
     return fail(error, TAMIS_OUT_OF_MEMORY, "no memory to load the plan");
   for (uint32_t i = 0; i < choices.size(); ++i)
     choices[i].inUse = metadata().sections()->Get(i)->kind() == plan::SectionKind_Weights;
+  TAMIS_TRY(checkPath(options.path, error));
   switch (where) {
   case TAMIS_DEVICE_NONE:
-    return chooseForNone(options.level, error);
+    return chooseForNone(options.level, options.path, error);
   case TAMIS_DEVICE_CPU:
-    chooseForCpu(options.level);
+    chooseForCpu(options.level, options.path);
     break;
   case TAMIS_DEVICE_CUDA:
   case TAMIS_DEVICE_EMULATED:
@@ -36,6 +37,48 @@ bool LoadedPlan::isAskedFor(const plan::Section &section, const char *level, Sec
   if (!level || !strcmp(level, section.name()->c_str()))
     return true;
   snprintf(choice.reason, sizeof choice.reason, "level '%s' was asked for", level);
+  return false;
+}
+
+// Paths: programs for the CPU by name
+
+const char *LoadedPlan::path(size_t index) const {
+  for (const plan::Program *program : *metadata().programs())
+    if (program->path() && program->path()->size() && index-- == 0)
+      return program->path()->c_str();
+  return nullptr;
+}
+
+const char *LoadedPlan::pathInUse() const {
+  const flatbuffers::String *name = program().path();
+  return name && name->size() ? name->c_str() : nullptr;
+}
+
+const char *LoadedPlan::pathOf(const plan::Section &section) const {
+  const flatbuffers::String *name = metadata().programs()->Get(section.program())->path();
+  return name && name->size() ? name->c_str() : nullptr;
+}
+
+tamis_status LoadedPlan::checkPath(const char *path, tamis_error *error) const {
+  if (!path)
+    return TAMIS_OK;
+  char held[300] = {};
+  for (size_t i = 0; const char *name = this->path(i); ++i) {
+    if (!strcmp(name, path) && (where == TAMIS_DEVICE_CPU || where == TAMIS_DEVICE_NONE))
+      return TAMIS_OK;
+    if (!strcmp(name, path))
+      return fail(error, TAMIS_INVALID_ARGUMENT, "the path '%s' was asked for, but paths are the CPU's alone", path);
+    size_t used = strlen(held);
+    snprintf(held + used, sizeof held - used, "%s'%s'", used ? ", " : "; it has ", name);
+  }
+  return fail(error, TAMIS_INVALID_ARGUMENT, "the plan has no path '%s'%s", path, *held ? held : " nor any other");
+}
+
+bool LoadedPlan::isOnPath(const plan::Section &section, const char *path, SectionChoice &choice) const {
+  const char *own = pathOf(section), *wanted = path ? path : this->path(0);
+  if (!own || !strcmp(own, wanted))
+    return true;
+  snprintf(choice.reason, sizeof choice.reason, "is of the path '%s', and '%s' was asked for", own, wanted);
   return false;
 }
 
@@ -91,7 +134,7 @@ bool LoadedPlan::fits(const plan::Section &section, SectionChoice &choice) const
   return !used;
 }
 
-void LoadedPlan::chooseForCpu(const char *level) {
+void LoadedPlan::chooseForCpu(const char *level, const char *path) {
   const auto &sections = *metadata().sections();
   for (uint32_t i = 0; i < sections.size(); ++i) {
     const plan::Section &section = *sections[i];
@@ -99,7 +142,7 @@ void LoadedPlan::chooseForCpu(const char *level) {
     if (section.kind() != plan::SectionKind_Code)
       continue;
     bool runs = fits(section, choice);
-    if (!isAskedFor(section, level, choice))
+    if (!isAskedFor(section, level, choice) || !isOnPath(section, path, choice))
       continue;
     if (runs && !codeSection)
       codeSection = &section, codeIndex = i, choice.inUse = true;
@@ -110,7 +153,7 @@ void LoadedPlan::chooseForCpu(const char *level) {
 
 // No device: the program of the level, or the first
 
-tamis_status LoadedPlan::chooseForNone(const char *level, tamis_error *error) {
+tamis_status LoadedPlan::chooseForNone(const char *level, const char *path, tamis_error *error) {
   bool found = !level;
   const auto &sections = *metadata().sections();
   for (uint32_t i = sections.size(); i-- > 0;) {
@@ -118,7 +161,7 @@ tamis_status LoadedPlan::chooseForNone(const char *level, tamis_error *error) {
     if (section.kind() != plan::SectionKind_Code)
       continue;
     snprintf(choices[i].reason, sizeof choices[i].reason, "the plan was loaded for no device");
-    if (isAskedFor(section, level, choices[i]))
+    if (isAskedFor(section, level, choices[i]) && isOnPath(section, path, choices[i]))
       found = true, programIndex = section.program();
   }
   return found ? TAMIS_OK : refuseAll(level, error);

@@ -166,7 +166,8 @@ tamis_section_info LoadedPlan::sectionInfo(size_t index) const {
           texts.data() + sectionStart[index],
           isCode ? textCount(section.features()) : 0,
           choice.inUse,
-          isCode && !choice.inUse ? choice.reason : nullptr};
+          isCode && !choice.inUse ? choice.reason : nullptr,
+          isCode ? pathOf(section) : nullptr};
 }
 
 } // namespace tamis::runtime

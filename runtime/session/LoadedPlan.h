@@ -37,6 +37,9 @@ public:
   /// The program in use: what is dispatched on the device.
   const plan::Program &program() const { return *metadata().programs()->Get(programIndex); }
   uint32_t programNumber() const { return programIndex; }
+  /// The name of path `index`; null beyond the last. A plan with one program has none.
+  const char *path(size_t index) const;
+  const char *pathInUse() const;
   tamis_device device() const { return where; }
   const char *deviceText() const;
   /// The program on its GPU; null on any other device.
@@ -67,13 +70,16 @@ private:
 
   // ChooseCode.cpp
   tamis_status chooseCode(const tamis_load_options &options, tamis_error *error);
-  void chooseForCpu(const char *level);
-  tamis_status chooseForNone(const char *level, tamis_error *error);
+  void chooseForCpu(const char *level, const char *path);
+  tamis_status chooseForNone(const char *level, const char *path, tamis_error *error);
   tamis_status chooseForCuda(const tamis_load_options &options, tamis_error *error);
   /// Why the device cannot run a code section, in its choice's reason; true if it can.
   bool fits(const plan::Section &section, SectionChoice &choice) const;
   bool fitsGpu(const plan::Section &section, SectionChoice &choice) const;
   bool isAskedFor(const plan::Section &section, const char *level, SectionChoice &choice) const;
+  const char *pathOf(const plan::Section &section) const;
+  bool isOnPath(const plan::Section &section, const char *path, SectionChoice &choice) const;
+  tamis_status checkPath(const char *path, tamis_error *error) const;
   tamis_status refuseAll(const char *level, tamis_error *error) const;
 
   tamis_status loadCode(const tamis_load_options &options, tamis_error *error);

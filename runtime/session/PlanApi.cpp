@@ -96,6 +96,19 @@ int32_t tamis_plan_code_copied(const tamis_plan *plan) {
   return plan->code().isCopied();
 }
 
+size_t tamis_plan_path_count(const tamis_plan *plan) {
+  size_t count = 0;
+  while (plan->path(count))
+    ++count;
+  return count;
+}
+const char *tamis_plan_path(const tamis_plan *plan, size_t index) {
+  return plan->path(index);
+}
+const char *tamis_plan_path_in_use(const tamis_plan *plan) {
+  return plan->pathInUse();
+}
+
 size_t tamis_plan_symbol_count(const tamis_plan *plan) {
   return plan->metadata().symbols()->size();
 }

@@ -16,7 +16,7 @@ using namespace tamis;
 
 namespace {
 struct Options {
-  std::string plan, level, device = "cpu";
+  std::string plan, level, path, device = "cpu";
   std::vector<std::string> inputs, dims, outputs;
   int threads = 0, repeat = 1;
   bool doctor = false, json = false, list = false, check = false, profile = false, copyCode = false, perfMap = false;
@@ -40,6 +40,7 @@ static void addOptions(CLI::App &app, Options &options) {
       ->allow_extra_args(false);
   app.add_option("--threads", options.threads, "threads; 0 means one for each CPU")->check(CLI::Range(0, 1024));
   app.add_option("--level", options.level, "use the code of this name only");
+  app.add_option("--path", options.path, "of a plan with several paths: the one to run");
   tool::addDevice(app, options.device);
   app.add_option("--repeat", options.repeat, "run this many times and print times")->check(CLI::Range(1, 1000000000));
   app.add_flag("--doctor", options.doctor, "print what this machine and this runtime can do; needs no plan");
@@ -113,6 +114,7 @@ int main(int argc, char **argv) {
 
   LoadOptions load;
   load.level = options.level;
+  load.path = options.path;
   load.code = options.copyCode ? TAMIS_CODE_COPY : TAMIS_CODE_AUTO;
   load.perfMap = options.perfMap;
   tool::parseDevice(options.device, load);
