@@ -174,22 +174,11 @@ private:
     llvm::json::Array rules;
     for (auto [layer, number] : llvm::zip_equal(choice.layers, assignment))
       if (number)
-        rules.push_back(
-            llvm::json::Object{{"weights", escaped(layer.weight)}, {"precision", choice.precisions[number]}});
+        rules.push_back(llvm::json::Object{{"weights", precision::exactly(layer.weight)},
+                                           {"precision", choice.precisions[number]}});
     std::string text;
     llvm::raw_string_ostream(text) << llvm::json::Value(
         llvm::json::Object{{"default", precision::kUnchanged}, {"layers", std::move(rules)}});
-    return text;
-  }
-
-  /// The pattern that fits this key alone.
-  static std::string escaped(StringRef key) {
-    std::string text;
-    for (char c : key) {
-      if (StringRef("*?[]{}\\!").contains(c))
-        text += '\\';
-      text += c;
-    }
     return text;
   }
 

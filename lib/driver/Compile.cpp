@@ -3,6 +3,7 @@
 #include "lib/driver/Compile.h"
 
 #include "dialects/plan/PlanDialect.h"
+#include "lib/driver/BudgetPaths.h"
 #include "lib/driver/Cubin.h"
 #include "lib/driver/GpuPrograms.h"
 #include "mlir/IR/AsmState.h"
@@ -11,6 +12,7 @@
 #include "llvm/Support/Path.h"
 #include "llvm/Support/ToolOutputFile.h"
 #include <chrono>
+#include <deque>
 
 using namespace mlir;
 using namespace tamis;
@@ -28,8 +30,14 @@ public:
       : options(options), context(context), weights(weights) {}
 
   FailureOr<CompileResult> run() {
-    if (failed(parseTargets()) || failed(runPhases()))
+    if (failed(parseTargets()))
       return failure();
+    if (options.precision == kBudget && !gpus.empty())
+      return error("the paths of --precision=budget are programs for CPUs; '" + gpus.front().name + "' is a GPU");
+    if (failed(runPhases()))
+      return failure();
+    if (!paths.empty()) // what is given back of several paths is the first one's
+      result.module = std::move(paths.front().compilation->result.module);
     return std::move(result);
   }
 
@@ -59,6 +67,9 @@ private:
     return success();
   }
 
+  /// From the graph phase on, each path has a module and a compilation of its own.
+  bool hasPaths() const { return options.precision == kBudget && options.last > Phase::graph; }
+
   LogicalResult runPhases() {
     for (Phase phase : kPhases) {
       auto start = std::chrono::steady_clock::now();
@@ -83,6 +94,8 @@ private:
   }
 
   LogicalResult runPhase(Phase phase) {
+    if (hasPaths() && phase > Phase::graph && phase < Phase::plan)
+      return runPathsPhase(phase);
     switch (phase) {
     case Phase::import: {
       auto module = importModel(options.model, options.import, context, weights);
@@ -112,6 +125,8 @@ private:
   LogicalResult runGraphPhase() {
     if (failed(runPasses(addGraphPhase)))
       return failure();
+    if (options.precision == kBudget)
+      return hasPaths() ? startPaths() : success();
     if (!options.precision.empty())
       return assignPrecision();
     if (!options.quantize)
@@ -125,6 +140,34 @@ private:
       manager.addPass(createCanonicalizerPass());
       manager.addPass(createCSEPass());
     });
+  }
+
+  /// One compilation a path, of a copy of the module, the weights of all in one store.
+  LogicalResult startPaths() {
+    for (const BudgetPath &path : budgetPaths(*result.module)) {
+      CompileOptions &own = pathOptions.emplace_back(options);
+      own.precision = path.precision;
+      if (!paths.empty())
+        own.attentionWeights.clear(); // they are in the store
+      auto compilation = std::make_unique<Compilation>(own, context, weights);
+      compilation->targets = targets;
+      compilation->result.module = result.module->clone();
+      activity()("the path '" + path.name + "'");
+      if (failed(compilation->assignPrecision()))
+        return failure();
+      paths.push_back({path.name, std::move(compilation)});
+    }
+    return success();
+  }
+
+  /// Runs a phase behind the graph phase for every path.
+  LogicalResult runPathsPhase(Phase phase) {
+    for (Path &path : paths) {
+      activity()("the path '" + path.name + "'");
+      if (failed(path.compilation->runPhase(phase)))
+        return failure();
+    }
+    return success();
   }
 
   LogicalResult assignPrecision() {
@@ -254,7 +297,9 @@ private:
 
   LogicalResult runPlanPhase() {
     std::vector<DeviceProgram> programs;
-    if (result.module->lookupSymbol("main"))
+    for (Path &path : paths)
+      programs.push_back({*path.compilation->result.module, std::move(path.compilation->code), path.name});
+    if (paths.empty() && result.module->lookupSymbol("main"))
       programs.push_back({*result.module, std::move(code)});
     for (auto [program, section, cubin] : llvm::zip(gpuPrograms, gpuCode, cubins)) {
       programs.push_back({program, {}});
@@ -295,14 +340,23 @@ private:
     llvm::ToolOutputFile file(path, code, llvm::sys::fs::OF_Text);
     if (code)
       return error("cannot write '" + path + "': " + code.message());
-    result.module->print(file.os(), OpPrintingFlags().elideLargeElementsAttrs(64));
+    ModuleOp module =
+        paths.empty() || phase == Phase::graph ? *result.module : *paths.front().compilation->result.module;
+    module->print(file.os(), OpPrintingFlags().elideLargeElementsAttrs(64));
     file.keep();
     return success();
   }
 
+  struct Path {
+    std::string name;
+    std::unique_ptr<Compilation> compilation;
+  };
+
   const CompileOptions &options;
   MLIRContext *context;
   WeightStore &weights;
+  std::deque<CompileOptions> pathOptions; ///< which `paths` refer to
+  std::vector<Path> paths;                ///< with the precision "budget"
   std::vector<CpuTarget> targets;
   std::vector<CodeSection> code;
   std::vector<GpuTarget> gpus;

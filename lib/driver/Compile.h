@@ -25,8 +25,8 @@ struct CompileOptions {
                                     ///< lists the most demanding CPU first
   ImportOptions import;
   std::optional<QuantizeOptions> quantize; ///< how weights are stored; nothing: as the model has them
-  std::string precision; ///< of layers, as tamis-assign-precision takes it; "auto": the compiler chooses; empty: as
-                         ///< `quantize` says
+  std::string precision; ///< of layers, as tamis-assign-precision takes it; "auto": the compiler chooses; "budget": a
+                         ///< path of each of budgetPaths; empty: as `quantize` says
   ChoosePrecisionOptions choosePrecision; ///< for "auto"; with attention "auto", too, precision gets half of the error
   std::string attention; ///< patterns, as tamis-choose-pattern takes them; empty: dense; "auto": the compiler chooses
   std::string attentionWeights;         ///< .safetensors of weights that patterns have of their own; empty for none

@@ -87,6 +87,16 @@ FailureOr<Policy> Policy::parse(StringRef text, Location loc) {
   return policy;
 }
 
+std::string exactly(StringRef key) {
+  std::string text;
+  for (char c : key) {
+    if (StringRef("*?[]{}\\!").contains(c))
+      text += '\\';
+    text += c;
+  }
+  return text;
+}
+
 bool Policy::Rule::fits(StringRef key) const {
   return llvm::cantFail(llvm::GlobPattern::create(keys)).match(key); // it refers to its text, and is not kept
 }

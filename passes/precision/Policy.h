@@ -14,6 +14,9 @@ inline constexpr llvm::StringLiteral kUnchanged = "f32";
 /// What stands for bf16 for layers of attention, its projections, and int8 for all others.
 inline constexpr llvm::StringLiteral kMixed = "mixed";
 
+/// The pattern of weights that fits this key alone.
+std::string exactly(llvm::StringRef key);
+
 /// One precision for all layers, or rules by the keys of their weights; the first that fits holds. Precisions are texts
 /// that this does not look into.
 class Policy {

@@ -3,6 +3,7 @@
 // tamis bench: how long a plan takes, and which dispatches take it.
 
 #include "tools/tamis-run/DeviceOption.h"
+#include "tools/tamis/BenchMix.h"
 #include "tools/tamis/Command.h"
 #include "tools/tamis/OpenPlan.h"
 #include "tools/tamis/Sizes.h"
@@ -20,13 +21,16 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 struct Options {
-  std::string path, level, device = "cpu";
+  std::string path, level, pathName, device = "cpu";
   std::vector<std::string> inputs, dims;
   std::vector<int> threads = {0};
   std::vector<int64_t> prompts, texts;
   int repetitions = 0, warmup = 3;
   uint64_t seed = 1;
-  bool profile = false, json = false;
+  bool profile = false, json = false, mix = false;
+  int requests = 0;
+  double latency = 0, sample = -1;
+  std::string monitor;
 };
 
 /// Seconds of the runs, sorted.
@@ -226,9 +230,32 @@ static int benchTokens(const std::shared_ptr<const Plan> &plan, const Options &o
   return kSuccess;
 }
 
+/// The options of --mix, which is a measurement of its own.
+static int mix(const Options &options) {
+  if (!options.inputs.empty() || options.profile || options.repetitions || options.device != "cpu" ||
+      !options.pathName.empty() || options.threads.size() != 1)
+    return failUsage("--mix runs random requests on all paths of a plan on the CPU, with one number of threads: "
+                     "--input, --profile, --repetitions, --device, --path and more --threads are not for it");
+  MixOptions mix{options.path, options.level, options.dims, options.threads[0]};
+  if (options.requests)
+    mix.requests = options.requests;
+  if (options.sample >= 0)
+    mix.sample = options.sample;
+  mix.latency = options.latency;
+  mix.seed = options.seed;
+  mix.monitor = options.monitor;
+  mix.json = options.json;
+  return benchMix(mix);
+}
+
 static int bench(const Options &options) {
+  if (options.mix)
+    return mix(options);
+  if (options.requests || options.latency > 0 || options.sample >= 0 || !options.monitor.empty())
+    return failUsage("--requests, --latency, --sample and --monitor are for --mix");
   LoadOptions load;
   load.level = options.level;
+  load.path = options.pathName;
   parseDevice(options.device, load);
   Result<Plan> plan = openPlan(options.path, load);
   if (!plan)
@@ -295,11 +322,29 @@ Command addBenchCommand(CLI::App &parent) {
   app->add_option("--warmup", options->warmup, "runs before those that count, at least one")
       ->check(CLI::Range(0, 1000000000))
       ->option_text("N [3]");
+  app->add_option("--path", options->pathName, "of a plan with several: the one to run; by default the first")
+      ->option_text("NAME");
   app->add_option("--level", options->level, "use the plan's code of this name alone, such as x86-64-v3")
       ->option_text("NAME");
   addDevice(*app, options->device);
   app->add_flag("--profile", options->profile, "time, share and rates of each dispatch, from as many further runs");
   app->add_flag("--json", options->json, "print JSON");
+  app->add_flag(
+      "--mix", options->mix,
+      "of a plan of several paths: a stream of mixed requests, each of which takes one under a compute budget");
+  app->add_option("--requests", options->requests, "with --mix: how many")
+      ->check(CLI::Range(1, 1000000000))
+      ->option_text("N [120]");
+  app->add_option("--latency", options->latency,
+                  "with --mix: milliseconds that a request may take; by default 1.5 times what the longest takes on "
+                  "the precise path")
+      ->check(CLI::PositiveNumber)
+      ->option_text("MS");
+  app->add_option("--sample", options->sample, "with --mix: share of requests that are compared with the precise path")
+      ->check(CLI::Range(0.0, 1.0))
+      ->option_text("SHARE [0.1]");
+  app->add_option("--monitor", options->monitor, "with --mix: write what was counted, as JSON or Prometheus' text")
+      ->option_text("FILE.json | FILE");
   return {app, [options] { return bench(*options); }};
 }
 

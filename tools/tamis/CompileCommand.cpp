@@ -294,7 +294,7 @@ Command addCompileCommand(CLI::App &parent) {
   app->add_option("--precision", options->precision,
                   "what each layer is stored and computed in: f32, bf16, one of --weights, or mixed (attention's in "
                   "bf16, others in "
-                  "int8); @FILE.json names them by layer; "
+                  "int8); @FILE.json names them by layer; budget: f32, bf16 and int8 as paths of one plan; "
                   "auto chooses them")
       ->option_text("PRECISION | @FILE | auto");
   app->add_option(

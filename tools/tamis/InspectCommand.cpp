@@ -16,7 +16,7 @@ namespace tamis::tool {
 
 namespace {
 struct Options {
-  std::string path, level, code, page, model, attention, profile;
+  std::string path, level, pathName, code, page, model, attention, profile;
   std::vector<std::string> dims;
   bool json = false;
 };
@@ -74,6 +74,7 @@ static int inspect(const Options &options) {
       return failUsage(std::string(name) + " is for --html");
   LoadOptions load;
   load.level = options.level;
+  load.path = options.pathName;
   load.device = options.code.empty() ? TAMIS_DEVICE_CPU : TAMIS_DEVICE_NONE;
   Result<Plan> plan = openPlan(options.path, load);
   if (!plan && plan.error().status() == TAMIS_NO_CODE_FOR_MACHINE) {
@@ -120,6 +121,8 @@ Command addInspectCommand(CLI::App &parent) {
       *app, "--dim", options->dims,
       "a named size, at which costs and memory are shown; may be repeated. Not given, batch is 1, everything else 128")
       ->option_text("NAME=NUMBER");
+  app->add_option("--path", options->pathName, "of a plan with several: the one to run; by default the first")
+      ->option_text("NAME");
   app->add_option("--level", options->level, "show the plan's code of this name, such as x86-64-v3 or sm_80")
       ->option_text("NAME");
   app->add_option("--code", options->code, "write the code of this name to standard output: PTX, or a CPU's ELF image")

@@ -75,9 +75,9 @@ std::string Inspection::sectionsText() const {
                                     : plan.codeCopied() ? "yes, copied"
                                                         : "yes, mapped"
                                   : std::string("no") + (info.reason ? std::string(": ") + info.reason : "");
-    table.add({kinds[info.kind], info.name, isCode && info.machine ? info.machine : "", bytesText(double(info.size)),
-               std::to_string(info.offset), use,
-               join(std::vector<std::string>(info.features, info.features + info.feature_count), " ")});
+    table.add({kinds[info.kind], info.name + (info.path ? std::string(", ") + info.path : ""),
+               isCode && info.machine ? info.machine : "", bytesText(double(info.size)), std::to_string(info.offset),
+               use, join(std::vector<std::string>(info.features, info.features + info.feature_count), " ")});
   }
   return table.text();
 }
@@ -223,6 +223,7 @@ std::string Inspection::json() const {
                     {"in_use", info.in_use != 0}};
     if (info.kind == TAMIS_SECTION_CODE) {
       section["machine"] = info.machine;
+      section["path"] = info.path ? Json(info.path) : Json();
       section["features"] = std::vector<std::string>(info.features, info.features + info.feature_count);
       section["reason"] = info.reason ? Json(info.reason) : Json();
     }

@@ -14,7 +14,7 @@ namespace tamis::tool {
 
 namespace {
 struct Options {
-  std::string path, device = "cpu", level;
+  std::string path, device = "cpu", level, pathName;
   std::vector<std::string> inputs, dims, outputs;
   int threads = 0;
 };
@@ -71,6 +71,7 @@ static int runReference(const Options &options) {
 static int runPlan(const Options &options) {
   LoadOptions load;
   load.level = options.level;
+  load.path = options.pathName;
   parseDevice(options.device, load);
   std::error_code ignored;
   bool isModel = !isPlan(options.path) && std::filesystem::exists(options.path, ignored);
@@ -109,6 +110,8 @@ Command addRunCommand(CLI::App &parent) {
   app->add_option("--threads", options->threads, "0 means one for each CPU")
       ->check(CLI::Range(0, 1024))
       ->option_text("N [0]");
+  app->add_option("--path", options->pathName, "of a plan with several: the one to run; by default the first")
+      ->option_text("NAME");
   app->add_option("--level", options->level, "use the plan's code of this name alone, such as x86-64-v3")
       ->option_text("NAME");
   return {app, [options] { return options->device == "reference" ? runReference(*options) : runPlan(*options); }};

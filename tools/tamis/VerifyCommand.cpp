@@ -20,7 +20,7 @@ namespace tamis::tool {
 
 namespace {
 struct Options {
-  std::string plan, model, attention, against = "auto", level, device = "cpu";
+  std::string plan, model, attention, against = "auto", level, pathName, device = "cpu";
   std::vector<std::string> inputs, dims;
   double tolerance = 1e-4;
   uint64_t seed = 1;
@@ -286,6 +286,7 @@ static int verify(const Options &options) {
     return failUsage("--bisect starts from the model as it is, which --attention is not");
   LoadOptions load;
   load.level = options.level;
+  load.path = options.pathName;
   parseDevice(options.device, load);
   Result<Plan> plan = openPlan(options.plan, load);
   if (!plan)
@@ -325,6 +326,8 @@ Command addVerifyCommand(CLI::App &parent) {
   app->add_option("--threads", options->threads, "0 means one for each CPU")
       ->check(CLI::Range(0, 1024))
       ->option_text("N [0]");
+  app->add_option("--path", options->pathName, "of a plan with several: the one to run; by default the first")
+      ->option_text("NAME");
   app->add_option("--level", options->level, "use the plan's code of this name alone, such as x86-64-v3")
       ->option_text("NAME");
   addDevice(*app, options->device);
