@@ -76,17 +76,24 @@ bool GraphMaker::function() {
   }
 }
 
-bool GraphMaker::binary() {
-  auto left = pickFloat();
+/// Two operands that broadcast, of one element type; both may be the same value.
+std::optional<std::pair<size_t, size_t>> GraphMaker::pickPair(llvm::function_ref<bool(const GraphValue &)> fits) {
+  auto left = pick(fits);
   if (!left)
-    return false;
-  GraphValue a = graph.values[*left];
+    return std::nullopt;
+  const GraphValue &a = graph.values[*left];
   auto right = pick([&](const GraphValue &value) {
-    return value.element == a.element && broadcastDims(a.dims, value.dims).has_value();
+    return fits(value) && value.element == a.element && broadcastDims(a.dims, value.dims).has_value();
   });
-  if (!right)
+  return std::pair(*left, *right);
+}
+
+bool GraphMaker::binary() {
+  auto operands = pickPair([](const GraphValue &value) { return value.isFloat(); });
+  if (!operands)
     return false;
-  GraphValue b = graph.values[*right];
+  auto [left, right] = *operands;
+  GraphValue a = graph.values[left], b = graph.values[right];
   auto kind = random.of<std::string>({"add", "add", "sub", "mul", "mul", "minimum", "maximum"});
   GraphValue result{.element = a.element, .dims = *broadcastDims(a.dims, b.dims)};
   if (kind == "minimum" || kind == "maximum") {
@@ -98,54 +105,45 @@ bool GraphMaker::binary() {
     result.most = a.most + b.most, result.error = a.error + b.error + rounding(a.element, result.most);
   }
   bool swap = random.oneIn(2);
-  return elementwise(kind, {swap ? *right : *left, swap ? *left : *right}, std::move(result));
+  return elementwise(kind, {swap ? right : left, swap ? left : right}, std::move(result));
 }
 
 /// a / (|b| + 0.5)
 bool GraphMaker::quotient() {
-  auto left = pickFloat();
-  if (!left)
+  auto operands = pickPair([](const GraphValue &value) { return value.isFloat(); });
+  if (!operands)
     return false;
-  GraphValue a = graph.values[*left];
-  auto right = pick([&](const GraphValue &value) {
-    return value.element == a.element && broadcastDims(a.dims, value.dims).has_value();
-  });
-  GraphValue b = graph.values[*right];
+  auto [left, right] = *operands;
+  GraphValue a = graph.values[left], b = graph.values[right];
   size_t half = constant(0.5, b.element);
   GraphValue above = like(b, b.most + 0.5, b.error + rounding(b.element, b.most + 1));
-  if (!elementwise("abs", {*right}, like(b, b.most, b.error)) ||
+  if (!elementwise("abs", {right}, like(b, b.most, b.error)) ||
       !elementwise("add", {half, graph.values.size() - 1}, above))
     return false;
   GraphValue result{.element = a.element, .dims = *broadcastDims(a.dims, b.dims), .most = 2 * a.most};
   result.error = 2 * a.error + 4 * a.most * above.error + rounding(a.element, result.most);
-  return elementwise("div", {*left, graph.values.size() - 1}, std::move(result));
+  return elementwise("div", {left, graph.values.size() - 1}, std::move(result));
 }
 
 bool GraphMaker::integers() {
-  auto left = pick([](const GraphValue &value) { return value.isInteger(); });
-  if (!left)
+  auto operands = pickPair([](const GraphValue &value) { return value.isInteger(); });
+  if (!operands)
     return false;
-  GraphValue a = graph.values[*left];
-  auto right = pick([&](const GraphValue &value) {
-    return value.element == a.element && broadcastDims(a.dims, value.dims).has_value();
-  });
-  GraphValue result{.element = a.element, .dims = *broadcastDims(a.dims, graph.values[*right].dims)};
+  const GraphValue &a = graph.values[operands->first], &b = graph.values[operands->second];
+  GraphValue result{.element = a.element, .dims = *broadcastDims(a.dims, b.dims)};
   auto kind = random.of<std::string>(
       {"add", "sub", "mul", "div", "mod", "fmod", "minimum", "maximum", "logical_and", "logical_or", "logical_xor"});
-  return elementwise(kind, {*left, *right}, std::move(result));
+  return elementwise(kind, {operands->first, operands->second}, std::move(result));
 }
 
 bool GraphMaker::comparison() {
-  auto left = pick([](const GraphValue &value) { return value.isExact() && value.element != "i1"; });
-  if (!left)
+  auto operands = pickPair([](const GraphValue &value) { return value.isExact() && value.element != "i1"; });
+  if (!operands)
     return false;
-  GraphValue a = graph.values[*left];
-  auto right = pick([&](const GraphValue &value) {
-    return value.element == a.element && value.isExact() && broadcastDims(a.dims, value.dims).has_value();
-  });
-  GraphValue result{.element = "i1", .dims = *broadcastDims(a.dims, graph.values[*right].dims)};
+  GraphValue result{.element = "i1"};
+  result.dims = *broadcastDims(graph.values[operands->first].dims, graph.values[operands->second].dims);
   auto kind = random.of<std::string>({"equal", "not_equal", "less", "less_equal", "greater", "greater_equal"});
-  return elementwise(kind, {*left, *right}, std::move(result));
+  return elementwise(kind, {operands->first, operands->second}, std::move(result));
 }
 
 bool GraphMaker::select() {

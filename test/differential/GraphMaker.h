@@ -62,6 +62,7 @@ private:
 
   /// A value that `fits`, those of late preferred; nothing where there is none.
   std::optional<size_t> pick(llvm::function_ref<bool(const GraphValue &)> fits);
+  std::optional<std::pair<size_t, size_t>> pickPair(llvm::function_ref<bool(const GraphValue &)> fits);
   /// A float that something may compute with.
   std::optional<size_t> pickFloat(size_t leastRank = 0);
   bool add(const std::string &text, GraphValue value);

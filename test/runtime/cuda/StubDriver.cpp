@@ -134,8 +134,9 @@ STUB Result cuModuleLoadDataEx(Module *module, const void *code, unsigned count,
   *module = reinterpret_cast<Module>(newHandle<char *>());
   return kSuccess;
 }
-STUB Result cuModuleUnload(Module) {
+STUB Result cuModuleUnload(Module module) {
   NOTE("cuModuleUnload");
+  delete reinterpret_cast<char *>(module);
   return drop();
 }
 STUB Result cuModuleGetFunction(Function *function, Module, const char *name) {
