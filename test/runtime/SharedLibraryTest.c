@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// The public header in C99, and libtamis.so as a user links it: loads the plan named on the command line, a chain plan
+// The public headers in C99, and libtamis.so as a user links it: loads the plan named on the command line, a chain plan
 // of 10 steps, and runs it.
 
+#include "tamis/budget.h"
 #include "tamis/tamis.h"
 #include <stdio.h>
 #include <string.h>
@@ -19,6 +20,13 @@ int main(int argc, char **argv) {
   memset(&error, 0, sizeof error);
   if (argc != 2)
     return 2;
+  tamis_budget_options options = {0};
+  tamis_budget *budget = NULL;
+  options.struct_size = sizeof options;
+  if (strcmp(tamis_budget_path_name(TAMIS_BUDGET_FAST), "fast"))
+    return 3;
+  if (tamis_budget_create(argv[1], NULL, &options, &budget, &error) != TAMIS_INVALID_ARGUMENT || budget)
+    return report("a plan of one path", &error);
   if (tamis_plan_load("/nonexistent", NULL, &plan, &error) != TAMIS_CANNOT_READ || plan)
     return report("a missing file", &error);
   if (tamis_plan_load(argv[1], NULL, &plan, &error))

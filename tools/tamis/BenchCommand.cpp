@@ -236,7 +236,11 @@ static int mix(const Options &options) {
       !options.pathName.empty() || options.threads.size() != 1)
     return failUsage("--mix runs random requests on all paths of a plan on the CPU, with one number of threads: "
                      "--input, --profile, --repetitions, --device, --path and more --threads are not for it");
-  MixOptions mix{options.path, options.level, options.dims, options.threads[0]};
+  MixOptions mix;
+  mix.path = options.path;
+  mix.level = options.level;
+  mix.dims = options.dims;
+  mix.threads = options.threads[0];
   if (options.requests)
     mix.requests = options.requests;
   if (options.sample >= 0)
