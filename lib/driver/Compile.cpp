@@ -123,7 +123,7 @@ private:
   }
 
   LogicalResult runGraphPhase() {
-    if (failed(runPasses(addGraphPhase)))
+    if (failed(runPasses([](OpPassManager &manager) { addGraphPhase(manager); })))
       return failure();
     if (options.precision == kBudget)
       return hasPaths() ? startPaths() : success();

@@ -38,8 +38,8 @@ std::optional<Phase> tamis::parsePhase(llvm::StringRef name) {
   return std::nullopt;
 }
 
-void tamis::addGraphPhase(OpPassManager &manager) {
-  graph::buildGraphPipeline(manager);
+void tamis::addGraphPhase(OpPassManager &manager, bool merges) {
+  graph::buildGraphPipeline(manager, merges);
 }
 
 void tamis::addSparsifyPhase(OpPassManager &manager, llvm::StringRef pattern, const WeightStore *weights) {

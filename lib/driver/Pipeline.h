@@ -21,8 +21,9 @@ llvm::StringRef phaseName(Phase phase);
 std::optional<Phase> parsePhase(llvm::StringRef name);
 
 /// graph, `model` -> `model`. Guarantees: constants folded; norms, activations, attention, linears and embeddings
-/// raised to their ops; no reshape or transpose left that an op could read through; dead code gone.
-void addGraphPhase(mlir::OpPassManager &manager);
+/// raised to their ops; no reshape or transpose left that an op could read through; dead code gone. Without `merges`
+/// linears that read the same input stay apart, each with the weight that the file has.
+void addGraphPhase(mlir::OpPassManager &manager, bool merges = true);
 
 /// sparsify, `model` -> `sattn`. Guarantees: attention with a pattern, or with a mask that is known and leaves out
 /// much, reads explicit selections; `pattern` as in tamis-choose-pattern, empty for dense attention; `weights` may hold

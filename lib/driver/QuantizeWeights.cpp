@@ -11,6 +11,7 @@
 #include "passes/precision/Passes.h"
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/SetVector.h"
+#include "llvm/ADT/StringMap.h"
 #include <cmath>
 
 using namespace mlir;
@@ -32,8 +33,70 @@ public:
         builder(main.getContext()) {}
 
   LogicalResult run() {
-    SmallVector<LinearOp> linears;
-    SmallVector<EmbeddingOp> embeddings;
+    findLayers();
+    if (failed(calibrate()))
+      return failure();
+    return forAll([&](auto op) { return quantize(op); });
+  }
+
+  /// The same without a change to the module: weights by key.
+  FailureOr<IntegerWeights> collect() {
+    findLayers();
+    llvm::StringMap<unsigned> readers;
+    for (LinearOp op : linears)
+      ++readers[keyOf(op.getWeight())];
+    if (failed(calibrate()))
+      return failure();
+    IntegerWeights found;
+    auto add = [&](auto op, Value weight) {
+      constexpr bool isTable = std::is_same_v<decltype(op), EmbeddingOp>;
+      auto stored = weight.getDefiningOp<WeightOp>();
+      if (!stored || found.count({stored.getKey().str(), isTable}))
+        return success();
+      IntegerWeight result;
+      if constexpr (!isTable) {
+        if (readers.lookup(stored.getKey()) > 1) // what fits one input may not fit another
+          inputOf.erase(op);
+        auto rounded = round(op);
+        if (failed(rounded))
+          return failure();
+        if (rounded->input)
+          result.smoothing = rounded->input->smoothing;
+        result.change = std::move(rounded->change);
+        result.quantizesRows = multipliesIntegers(rounded->matrix.columns);
+        fill(result, std::move(rounded->matrix));
+      } else {
+        auto rounded = round(op, tableOptions(op));
+        if (failed(rounded))
+          return failure();
+        fill(result, std::move(*rounded));
+      }
+      found.emplace(std::pair(stored.getKey().str(), isTable), std::move(result));
+      return success();
+    };
+    auto addLayer = [&](auto op) {
+      if constexpr (std::is_same_v<decltype(op), LinearOp>)
+        return add(op, op.getWeight());
+      else
+        return add(op, op.getTable());
+    };
+    if (failed(forAll(addLayer)))
+      return failure();
+    return found;
+  }
+
+private:
+  void fill(IntegerWeight &weight, RoundedMatrix matrix) const {
+    weight.rows = matrix.rows, weight.columns = matrix.columns, weight.group = matrix.group;
+    weight.bits = options.bits;
+    weight.isSigned = matrix.low < 0;
+    weight.integers = std::move(matrix.integers);
+    weight.scales = std::move(matrix.scales);
+    weight.zeroPoints = std::move(matrix.zeroPoints);
+  }
+
+  /// What is quantized: layers of f32 whose weight is known.
+  void findLayers() {
     auto isKnownFloat = [&](Value result, Value weight) {
       llvm::SetVector<Operation *> ops;
       if (options.mark && result.getDefiningOp()->getAttr(precision::kPrecision) != options.mark)
@@ -46,28 +109,27 @@ public:
     for (auto op : main.getOps<EmbeddingOp>())
       if (isKnownFloat(op, op.getTable()) && op.getTable().getType().getShape()[0] > kFewRows)
         embeddings.push_back(op);
-    if (algorithm != QuantizeAlgorithm::nearest && failed(calibrate(linears)))
-      return failure();
+  }
+
+  template <typename Function> LogicalResult forAll(Function function) {
     size_t done = 0, total = linears.size() + embeddings.size();
     auto progress = [&] { activity("quantizing weights, " + std::to_string(++done) + " of " + std::to_string(total)); };
     for (LinearOp op : linears) {
       progress();
-      if (failed(quantize(op)))
+      if (failed(function(op)))
         return failure();
     }
     for (EmbeddingOp op : embeddings) {
       progress();
-      if (failed(quantize(op)))
+      if (failed(function(op)))
         return failure();
     }
     return success();
   }
 
-private:
   /// Integers of a matrix of rows that are cut into groups, with their units.
   struct Integers {
     Value q, scale, zeroPoint; ///< rows x columns, and rows x groups
-    std::vector<float> change; ///< of each row's product with the input's mean, by rounding; empty where it is unknown
   };
 
   Value weight(std::string key, Type element, ArrayRef<int64_t> shape, ArrayRef<char> bytes) {
@@ -98,7 +160,9 @@ private:
     return options.bits == 8 && (options.group == 0 || options.group >= columns);
   }
 
-  LogicalResult calibrate(ArrayRef<LinearOp> linears) {
+  LogicalResult calibrate() {
+    if (algorithm == QuantizeAlgorithm::nearest)
+      return success();
     llvm::MapVector<Value, SmallVector<LinearOp>> readers;
     for (LinearOp op : linears)
       readers[op.getInput()].push_back(op);
@@ -132,10 +196,9 @@ private:
     return success();
   }
 
-  /// `matrix`: rows of `columns` numbers; `moments` of what multiplies them, empty for rounding to nearest, and its
-  /// `mean`, empty where it does not matter.
-  FailureOr<Integers> round(Location loc, const std::string &key, ArrayRef<float> matrix, int64_t columns,
-                            const RoundOptions &how, ArrayRef<float> moments = {}, ArrayRef<float> mean = {}) {
+  /// `matrix`: rows of `columns` numbers; `moments` of what multiplies them, empty for rounding to nearest.
+  FailureOr<RoundedMatrix> round(Location loc, const std::string &key, ArrayRef<float> matrix, int64_t columns,
+                                 const RoundOptions &how, ArrayRef<float> moments = {}) {
     std::vector<float> importance;
     for (int64_t i = 0; !moments.empty() && i < columns; ++i)
       importance.push_back(moments[i * columns + i]);
@@ -144,24 +207,27 @@ private:
       return emitError(loc) << "weight '" << key << "' " << llvm::toString(rounded.takeError());
     if (!moments.empty())
       roundByMoments(*rounded, matrix, moments);
+    return std::move(*rounded);
+  }
+
+  /// Keeps them among the weights.
+  Integers keep(const std::string &key, const RoundedMatrix &rounded, const RoundOptions &how) {
     Type element =
         how.symmetric ? builder.getIntegerType(how.bits) : builder.getIntegerType(how.bits, /*isSigned=*/false);
     std::string name = key + ".int" + std::to_string(how.bits);
-    int64_t rows = rounded->rows, groups = rounded->groups();
+    int64_t rows = rounded.rows, groups = rounded.groups();
     Integers result;
-    if (!mean.empty())
-      result.change = changedProducts(*rounded, matrix, mean);
-    result.q = weight(name, element, {rows, columns}, rounded->integers);
-    if (how.halfScales && hasHalfScales(*rounded)) {
-      std::vector<uint16_t> halves(rounded->scales.size());
-      llvm::transform(rounded->scales, halves.begin(), halfBits);
+    result.q = weight(name, element, {rows, rounded.columns}, rounded.integers);
+    if (how.halfScales && hasHalfScales(rounded)) {
+      std::vector<uint16_t> halves(rounded.scales.size());
+      llvm::transform(rounded.scales, halves.begin(), halfBits);
       result.scale = weight(name + ".scale", builder.getF16Type(), {rows, groups},
                             {reinterpret_cast<const char *>(halves.data()), halves.size() * sizeof(uint16_t)});
     } else {
-      result.scale = floats(name + ".scale", {rows, groups}, rounded->scales);
+      result.scale = floats(name + ".scale", {rows, groups}, rounded.scales);
     }
     if (!how.symmetric)
-      result.zeroPoint = weight(name + ".zero_point", element, {rows, groups}, rounded->zeroPoints);
+      result.zeroPoint = weight(name + ".zero_point", element, {rows, groups}, rounded.zeroPoints);
     return result;
   }
 
@@ -207,23 +273,31 @@ private:
     return ElementwiseOp::create(builder, loc, tensorType(builder.getF32Type(), dims), kind, operands);
   }
 
-  LogicalResult quantize(LinearOp op) {
+  /// The weight of a linear as integers, an output a row.
+  struct RoundedLinear {
+    RoundedMatrix matrix;
+    RoundOptions how;
+    Input *input = nullptr;    ///< what is known of its input, if anything is
+    std::vector<float> change; ///< of the mean answer, by rounding; empty where the bias cannot take it
+  };
+
+  FailureOr<RoundedLinear> round(LinearOp op) {
     auto matrix = outputRows(op, weights); // what shares a scale lies together
     if (failed(matrix))
       return failure();
-    Location loc = op.getLoc();
-    builder.setInsertionPoint(op);
     auto [rows, columns, numbers] = std::move(*matrix);
+    RoundedLinear result{{}, packedOptions(columns), inputOf.lookup(op), {}};
     std::vector<float> moments, mean;
-    if (Input *input = inputOf.lookup(op)) {
-      moments = input->statistics.moments;
+    if (result.input) {
+      const InputStatistics &statistics = result.input->statistics;
+      moments = statistics.moments;
       llvm::SetVector<Operation *> ops;
       if (!moments.empty() && op.getBias() && isKnown(op.getBias(), ops)) {
-        mean = input->statistics.mean;
+        mean = statistics.mean;
         for (size_t i = 0; i < moments.size(); ++i) // what is left for weights to answer for
           moments[i] -= mean[i / columns] * mean[i % columns];
       }
-      if (ArrayRef<float> smoothing = input->smoothing; !smoothing.empty()) {
+      if (ArrayRef<float> smoothing = result.input->smoothing; !smoothing.empty()) {
         for (int64_t r = 0; r < rows; ++r)
           for (int64_t c = 0; c < columns; ++c)
             numbers[r * columns + c] *= smoothing[c];
@@ -231,18 +305,30 @@ private:
           moments[i] /= smoothing[i / columns] * smoothing[i % columns];
         for (size_t i = 0; i < mean.size(); ++i)
           mean[i] /= smoothing[i];
-        op.getInputMutable().assign(smooth(op, *input));
       }
     }
-    RoundOptions how = packedOptions(columns);
     if (multipliesIntegers(columns))
-      how.halfScales = how.searches = false;
-    auto integers = round(loc, keyOf(op.getWeight()), numbers, columns, how, moments, mean);
-    if (failed(integers) || (!integers->change.empty() && failed(correctBias(op, integers->change))))
+      result.how.halfScales = result.how.searches = false;
+    auto rounded = round(op.getLoc(), keyOf(op.getWeight()), numbers, columns, result.how, moments);
+    if (failed(rounded))
       return failure();
-    if (multipliesIntegers(columns))
-      return multiplyIntegers(op, *integers);
-    op.getWeightMutable().assign(dense(loc, *integers, how.group));
+    result.matrix = std::move(*rounded);
+    if (!mean.empty())
+      result.change = changedProducts(result.matrix, numbers, mean);
+    return result;
+  }
+
+  LogicalResult quantize(LinearOp op) {
+    builder.setInsertionPoint(op);
+    auto rounded = round(op);
+    if (failed(rounded) || (!rounded->change.empty() && failed(correctBias(op, rounded->change))))
+      return failure();
+    Integers integers = keep(keyOf(op.getWeight()), rounded->matrix, rounded->how);
+    if (rounded->input && !rounded->input->smoothing.empty())
+      op.getInputMutable().assign(smooth(op, *rounded->input));
+    if (multipliesIntegers(rounded->matrix.columns))
+      return multiplyIntegers(op, integers);
+    op.getWeightMutable().assign(dense(op.getLoc(), integers, rounded->how.group));
     op.setTransposed(true);
     return success();
   }
@@ -282,28 +368,36 @@ private:
     return success();
   }
 
-  /// As the weights of layers; with bytes that have one unit a row, these are looked up first, then dequantized.
-  LogicalResult quantize(EmbeddingOp op) {
+  RoundOptions tableOptions(EmbeddingOp op) const {
+    int64_t width = op.getTable().getType().getShape()[1];
+    return multipliesIntegers(width) ? RoundOptions{std::max<int64_t>(width, 1), 8, /*symmetric=*/true}
+                                     : packedOptions(width);
+  }
+  FailureOr<RoundedMatrix> round(EmbeddingOp op, const RoundOptions &how) {
     auto table = valueOf(op.getTable(), weights);
     if (failed(table))
       return failure();
+    return round(op.getLoc(), keyOf(op.getTable()), table->values<float>(), table->shape[1], how);
+  }
+
+  /// As the weights of layers; with bytes that have one unit a row, these are looked up first, then dequantized.
+  LogicalResult quantize(EmbeddingOp op) {
+    RoundOptions how = tableOptions(op);
+    auto rounded = round(op, how);
+    if (failed(rounded))
+      return failure();
     Location loc = op.getLoc();
     builder.setInsertionPoint(op);
-    int64_t width = table->shape[1];
-    bool ofRows = multipliesIntegers(width);
-    RoundOptions how = ofRows ? RoundOptions{std::max<int64_t>(width, 1), 8, /*symmetric=*/true} : packedOptions(width);
-    auto integers = round(loc, keyOf(op.getTable()), table->values<float>(), width, how);
-    if (failed(integers))
-      return failure();
-    if (!ofRows) {
-      op.getTableMutable().assign(dense(loc, *integers, how.group));
+    Integers integers = keep(keyOf(op.getTable()), *rounded, how);
+    if (!multipliesIntegers(rounded->columns)) {
+      op.getTableMutable().assign(dense(loc, integers, how.group));
       return success();
     }
     Dims dims = dimsOf(op.getType()), rows = dims;
     rows.back() = 1;
-    Type element = cast<RankedTensorType>(integers->q.getType()).getElementType();
-    Value q = GatherOp::create(builder, loc, tensorType(element, dims), integers->q, op.getIds(), uint64_t(0));
-    Value scale = GatherOp::create(builder, loc, tensorType(builder.getF32Type(), rows), integers->scale, op.getIds(),
+    Type element = cast<RankedTensorType>(integers.q.getType()).getElementType();
+    Value q = GatherOp::create(builder, loc, tensorType(element, dims), integers.q, op.getIds(), uint64_t(0));
+    Value scale = GatherOp::create(builder, loc, tensorType(builder.getF32Type(), rows), integers.scale, op.getIds(),
                                    uint64_t(0));
     Value y = DequantizeOp::create(builder, loc, op.getType(), q, scale, Value(), IntegerAttr(), IntegerAttr());
     op.replaceAllUsesWith(y);
@@ -317,6 +411,8 @@ private:
   ArrayRef<Passage> passages;
   const Activity &activity;
   QuantizeAlgorithm algorithm;
+  SmallVector<LinearOp> linears;
+  SmallVector<EmbeddingOp> embeddings;
   std::vector<Input> inputs;
   DenseMap<Operation *, Input *> inputOf; ///< of the linears that are left
   OpBuilder builder;
@@ -365,6 +461,14 @@ LogicalResult tamis::quantizeWeights(ModuleOp module, WeightStore &weights, cons
   if (!main)
     return module.emitError("expected a function @main");
   return Quantizer(main, weights, options, passages, activity).run();
+}
+
+FailureOr<IntegerWeights> tamis::quantizedWeights(ModuleOp module, WeightStore &weights, const QuantizeOptions &options,
+                                                  ArrayRef<Passage> passages, const Activity &activity) {
+  auto main = module.lookupSymbol<func::FuncOp>("main");
+  if (!main)
+    return module.emitError("expected a function @main");
+  return Quantizer(main, weights, options, passages, activity).collect();
 }
 
 /// Dequantizes, or widens 16-bit floats.

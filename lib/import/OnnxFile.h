@@ -45,6 +45,9 @@ const llvm::ArrayRef<char> *payloadOf(const onnx::TensorProto &tensor, const Pay
 /// reported with all else that cannot be imported. What is wrong is reported on `loc`.
 mlir::LogicalResult prepareOnnxModel(onnx::ModelProto &model, mlir::Location loc);
 
+/// Converts the model to `opset` where it is of an earlier one. What is wrong is reported on `loc`.
+mlir::LogicalResult raiseOnnxOpset(onnx::ModelProto &model, int opset, mlir::Location loc);
+
 /// Infers shapes as far as that goes; where it fails, a warning says so.
 void inferOnnxShapes(onnx::ModelProto &model, mlir::Location loc);
 

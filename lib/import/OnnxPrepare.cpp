@@ -216,6 +216,18 @@ void setUnknownAside(onnx::ModelProto &model) {
 }
 } // namespace
 
+LogicalResult tamis::raiseOnnxOpset(onnx::ModelProto &model, int opset, Location loc) {
+  int version = opset;
+  for (const onnx::OperatorSetIdProto &import : model.opset_import())
+    if (import.domain().empty() || import.domain() == "ai.onnx")
+      version = static_cast<int>(import.version());
+  if (version >= opset)
+    return success();
+  auto convert = [&] { model = onnx::version_conversion::ConvertVersion(model, opset); };
+  std::string what = "cannot convert it from opset " + std::to_string(version) + " to " + std::to_string(opset);
+  return guarded(loc, what, convert);
+}
+
 LogicalResult tamis::prepareOnnxModel(onnx::ModelProto &model, Location loc) {
   onnx::GraphProto &graph = *model.mutable_graph();
   if (graph.sparse_initializer_size())
@@ -243,18 +255,9 @@ LogicalResult tamis::prepareOnnxModel(onnx::ModelProto &model, Location loc) {
         failed(guarded(loc, "cannot look up its ops", [&] { setUnknownAside(model); })))
       return failure();
   }
-  int version = importedOpset;
-  for (const onnx::OperatorSetIdProto &import : model.opset_import())
-    if (import.domain().empty())
-      version = static_cast<int>(import.version());
-  if (version != importedOpset) {
-    auto convert = [&] { model = onnx::version_conversion::ConvertVersion(model, importedOpset); };
-    std::string what =
-        "cannot convert it from opset " + std::to_string(version) + " to " + std::to_string(importedOpset);
-    if (failed(guarded(loc, what, convert)))
-      return failure();
-    nameNodes(*model.mutable_graph());
-  }
+  if (failed(raiseOnnxOpset(model, importedOpset, loc)))
+    return failure();
+  nameNodes(*model.mutable_graph());
   inferOnnxShapes(model, loc);
   return success();
 }

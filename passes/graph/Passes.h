@@ -13,8 +13,8 @@ namespace tamis::graph {
 
 /// Adds the phase to a pass manager of modules. In: imported `model` IR. Out: constants folded; dense layers,
 /// normalisations, activations, look-ups and attention are their ops; no view is left between the parts of a layer but
-/// slices of merged projections. Meaning is kept up to rounding.
-void buildGraphPipeline(mlir::OpPassManager &manager);
+/// slices of merged projections. Meaning is kept up to rounding. Without `merges` dense layers stay those of the file.
+void buildGraphPipeline(mlir::OpPassManager &manager, bool merges = true);
 
 /// Registers the passes and the pipeline `tamis-graph` for command lines.
 void registerGraphPasses();

@@ -13,7 +13,7 @@ namespace tamis::graph {
 #define GEN_PASS_REGISTRATION
 #include "passes/graph/Passes.h.inc"
 
-void buildGraphPipeline(OpPassManager &manager) {
+void buildGraphPipeline(OpPassManager &manager, bool merges) {
   OpPassManager &functions = manager.nest<func::FuncOp>();
   auto clean = [&] {
     functions.addPass(createCanonicalizerPass());
@@ -44,13 +44,15 @@ void buildGraphPipeline(OpPassManager &manager) {
   // Before layers of integers could be merged as those of floats, and after reshapes have left them.
   functions.addPass(createRaiseIntegerLinear());
   // Last: it hides projections behind slices, and only attention tells which of them belong together.
-  functions.addPass(createMergeLinears());
+  if (merges)
+    functions.addPass(createMergeLinears());
   clean();
 }
 
 void registerGraphPasses() {
   registerGraphPhasePasses();
-  PassPipelineRegistration<>("tamis-graph", "the graph phase: fold, raise, merge", buildGraphPipeline);
+  PassPipelineRegistration<>("tamis-graph", "the graph phase: fold, raise, merge",
+                             [](OpPassManager &manager) { buildGraphPipeline(manager); });
 }
 
 } // namespace tamis::graph

@@ -23,7 +23,8 @@ struct Options {
   std::vector<std::string> dims, calibration;
   int threads = 0;
   int64_t denseBelow = -1;
-  bool bytecode = false, withWeights = false, tune = false, quiet = false, verbose = false;
+  bool bytecode = false, withWeights = false, tune = false, externalData = false, writesOnnx = false, quiet = false,
+       verbose = false;
 };
 
 /// Phases as they go: the one at work on the terminal's line, those done with their time.
@@ -199,9 +200,16 @@ static Result<void> readCache(const Options &options, CompileRequest &request) {
   return {};
 }
 
+static bool isOnnx(const std::string &path) {
+  return std::filesystem::path(path).extension() == ".onnx";
+}
+
 static std::string summaryLine(const Options &options, const CompileSummary &summary, double seconds) {
   std::error_code ignored;
   auto bytes = double(std::filesystem::file_size(options.output, ignored));
+  if (options.writesOnnx)
+    return format("%s: %zu weights quantized, %s, in %s\n", options.output.c_str(), summary.quantized,
+                  bytesText(bytes).c_str(), secondsText(seconds).c_str());
   return format("%s: %zu dispatches of %zu kernels, %s, compiled in %s\n", options.output.c_str(), summary.dispatches,
                 summary.kernels, bytesText(bytes).c_str(), secondsText(seconds).c_str());
 }
@@ -223,6 +231,7 @@ static int compile(const CLI::App &app, const Options &options) {
   request.targets = parseTargets(options.targets, mayBeNarrow(options), mayRound(options));
   request.lastPhase = options.lastPhase;
   request.bytecode = options.bytecode;
+  request.externalData = options.externalData;
   request.withWeights = options.withWeights;
   request.dumpFolder = options.dumpFolder;
   request.threads = options.threads;
@@ -244,6 +253,9 @@ static int compile(const CLI::App &app, const Options &options) {
     return failUsage(cache.error().message());
   if (options.output.empty() && options.lastPhase.empty())
     return failUsage("-o PLAN is missing, and no --compile-to");
+  if (isOnnx(options.output) && options.lastPhase.empty() && !options.writesOnnx)
+    return failUsage("-o: '" + options.output +
+                     "' would be an ONNX file, but plans are written; tamis quantize writes both");
   if (options.bytecode && options.lastPhase.empty())
     return failUsage("--emit-bytecode is for --compile-to");
   if (options.withWeights &&
@@ -378,7 +390,7 @@ Command addCompileCommand(CLI::App &parent) {
 
 /// Quantizes the weights of a model: a compilation with --weights, in the words of tools that do this alone.
 Command addQuantizeCommand(CLI::App &parent) {
-  CLI::App *app = parent.add_subcommand("quantize", "Compile a model into a plan of quantized weights");
+  CLI::App *app = parent.add_subcommand("quantize", "Quantize the weights of a model: a plan, or an ONNX file");
   struct Words {
     std::string method = "symmetric", algorithm;
     int bits = 8, group = 0;
@@ -386,7 +398,10 @@ Command addQuantizeCommand(CLI::App &parent) {
   auto options = std::make_shared<Options>();
   auto words = std::make_shared<Words>();
   app->add_option("--model", options->model, "ONNX file, Hugging Face folder, or textual graph (.mlir)")->required();
-  app->add_option("-o,--output", options->output, "the plan")->required()->option_text("FILE");
+  app->add_option("-o,--output", options->output,
+                  "the plan; a name that ends in .onnx: of an ONNX file, an ONNX file of integers")
+      ->required()
+      ->option_text("FILE");
   app->add_option("--method", words->method, "symmetric: around zero; asymmetric: between the extremes of each group")
       ->check(CLI::IsMember({"symmetric", "asymmetric"}))
       ->option_text("METHOD [symmetric]");
@@ -409,10 +424,15 @@ Command addQuantizeCommand(CLI::App &parent) {
       ->option_text("LIST [cpu]");
   addList(*app, "--dim", options->dims, "range of a named size, or the size itself; may be repeated")
       ->option_text("NAME=LOW..HIGH | NAME=NUMBER");
+  app->add_flag("--external-data", options->externalData,
+                "with --output=FILE.onnx: tensors lie in FILE.onnx.data, as they do in any case beyond 2 GB");
   app->add_flag("-q,--quiet", options->quiet, "print errors alone");
   return {app, [app, options, words] {
-            if (std::filesystem::path(options->output).extension() == ".onnx")
-              return failUsage("--output: '" + options->output + "' would be an ONNX file, but plans are written");
+            options->writesOnnx = isOnnx(options->output);
+            if (!options->writesOnnx && options->externalData)
+              return failUsage("--external-data is for --output=FILE.onnx");
+            if (options->writesOnnx && app->count("--target"))
+              return failUsage("--target is for plans, and '" + options->output + "' would be an ONNX file");
             options->weights = "int" + std::to_string(words->bits) + "(" + words->method +
                                (words->group ? ", group=" + std::to_string(words->group) : "") +
                                (words->algorithm.empty() ? "" : ", algorithm=" + words->algorithm) + ")";

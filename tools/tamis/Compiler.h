@@ -46,11 +46,13 @@ struct CompileRequest {
   std::function<void(const char *phase, double seconds)> progress; ///< seconds are negative before the phase
   std::function<void(const std::string &)> activity;               ///< what is being done within a phase
   bool gpuBf16 = false;                                            ///< products on GPUs round to bf16, not to f16
-  bool tune = false; ///< cuts of GPU kernels follow from what the PTX interpreter counts
+  bool externalData = false; ///< of an ONNX file: tensors lie in a file beside it, however small they are together
+  bool tune = false;         ///< cuts of GPU kernels follow from what the PTX interpreter counts
 };
 
 struct CompileSummary {
   size_t dispatches = 0, kernels = 0;
+  size_t quantized = 0;                                ///< weights, of an ONNX file that was written
   std::string report, reportJson;                      ///< with "auto": what was chosen and why
   std::string precisionPolicy;                         ///< with precision "auto": what was chosen, as JSON
   std::string gpuDecisions;                            ///< how GPU kernels were cut, as JSON
@@ -110,7 +112,8 @@ public:
 class Compiler {
 public:
   virtual ~Compiler() = default;
-  /// False after an error, when nothing has been written.
+  /// An output that ends in .onnx is an ONNX file of quantized weights. False after an error, when nothing has been
+  /// written.
   virtual bool compile(const CompileRequest &request, CompileSummary &summary) = 0;
   /// `attention`: the pattern of every attention, as of a compilation; empty for none but the model's own. Null after
   /// an error.

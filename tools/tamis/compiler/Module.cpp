@@ -3,6 +3,7 @@
 // The compiler's module: what `tamis` loads when a command needs more than the runtime.
 #include "lib/driver/Compile.h"
 #include "lib/driver/Cubin.h"
+#include "lib/driver/QuantizedOnnx.h"
 #include "lib/driver/Register.h"
 #include "tools/tamis/Compiler.h"
 #include "tools/tamis/compiler/Diagnostics.h"
@@ -169,6 +170,13 @@ public:
     if (request.progress)
       options.progress = [&](Phase phase, double seconds) { request.progress(phaseName(phase).data(), seconds); };
     WeightStore weights;
+    if (llvm::sys::path::extension(request.output) == ".onnx" && !printsIr) {
+      auto count = quantizeOnnx(options, request.externalData, &session.context, weights);
+      if (failed(count))
+        return false;
+      summary.quantized = *count;
+      return true;
+    }
     auto result = compileModel(options, &session.context, weights);
     if (failed(result)) {
       if (!printer.errors())
