@@ -56,24 +56,29 @@ class Bench(CommandTest):
         """Rates as llama-bench names them, unless runs of the plan are asked for."""
         shape = decoders.Shape(layers=1, positions=96)
         decoders.write_gguf(self.folder / "model.gguf", shape, decoders.random_weights(shape, 1))
-        self.tamis("compile", "model.gguf", "-o", "lm.plan", "-q", "--target=x86-64-v3")
+        for cache in ("f32", "contiguous"):
+            self.tamis("compile", "model.gguf", "-o", f"{cache}.plan", "-q", "--target=x86-64-v3", f"--cache={cache}")
+            self.check_rates(f"{cache}.plan")
+        plain = ["--dim=sequence=3", "--dim=past=0", "--dim=kept=1", "--input=logits_at=1x1xi64=0", "--repetitions=1", "--json"]
+        self.assertEqual(json.loads(self.tamis("bench", "contiguous.plan", *plain).stdout)["sizes"]["sequence"], 3)
+        self.assertIn("tokens do not fit", self.fails("bench", "contiguous.plan", "--pp=97"))
+        self.assertIn("tokens do not fit", self.fails("bench", "f32.plan", "--pp=1000"))
+        self.assertIn("single runs of the plan", self.fails("bench", "f32.plan", "--pp=9", "--profile", code=2))
+        self.assertIn("the plan is no language model", self.fails("bench", self.small_plan(), "--tg=9"))
+
+    def check_rates(self, plan):
         words = ["--pp=40,7", "--tg=5", "--threads=1,2", "--repetitions=3"]
-        lines = self.tamis("bench", "lm.plan", *words).stdout.splitlines()
+        lines = self.tamis("bench", plan, *words).stdout.splitlines()
         self.assertEqual(lines[0], "model.gguf")
         self.assertEqual(lines[1].split(), ["test", "threads", "tokens/s", "+-", "runs"])
         rows = [line.split() for line in lines[2:]]
         self.assertEqual([(row[0], row[1], row[4]) for row in rows], [(t, n, "3") for n in "12" for t in ("pp40", "pp7", "tg5")])
-        tests = json.loads(self.tamis("bench", "lm.plan", *words, "--json").stdout)["tests"]
+        tests = json.loads(self.tamis("bench", plan, *words, "--json").stdout)["tests"]
         self.assertEqual([(t["test"], t["tokens"], t["threads"]) for t in tests[:3]], [("pp40", 40, 1), ("pp7", 7, 1), ("tg5", 5, 1)])
         for test in tests:
             self.assertEqual(len(test["runs"]), 3)
             self.assertLessEqual(min(test["runs"]), test["median_tokens_per_second"])
             self.assertAlmostEqual(sum(test["runs"]) / 3 / test["tokens_per_second"], 1, places=6)
-        plain = ["--dim=sequence=3", "--dim=past=0", "--dim=kept=1", "--input=logits_at=1x1xi64=0", "--repetitions=1", "--json"]
-        self.assertEqual(json.loads(self.tamis("bench", "lm.plan", *plain).stdout)["sizes"]["sequence"], 3)
-        self.assertIn("97 tokens do not fit", self.fails("bench", "lm.plan", "--pp=97"))
-        self.assertIn("single runs of the plan", self.fails("bench", "lm.plan", "--pp=9", "--profile", code=2))
-        self.assertIn("the plan is no language model", self.fails("bench", self.small_plan(), "--tg=9"))
 
     def test_mistakes(self):
         plan = self.small_plan()

@@ -2,6 +2,7 @@
 //
 // tamis serve: a plan behind OpenAI's API.
 
+#include "runtime/cache/PagedCache.h"
 #include "tools/tamis/Command.h"
 #include "tools/tamis/Decoder.h"
 #include "tools/tamis/OpenPlan.h"
@@ -56,8 +57,11 @@ static Result<void> fill(Service &service, Plan given, const Options &options) {
     EngineOptions engine;
     engine.running = batch, engine.waiting = options.queue;
     engine.chunk = options.chunk > 0 ? options.chunk : mode.chunk;
+    // Pages hold whole numbers of tokens: more than the model has positions, perhaps.
+    engine.context = std::max<int64_t>(0, service.about.value("context", int64_t(0)));
     engine.ends = service.about.value("end", std::vector<int32_t>());
-    auto model = makeOneByOneModel(shared, options.threads, options.cacheMegabytes << 20);
+    auto make = cache::PagedCache::isPaged(plan) ? makePagedModel : makeOneByOneModel;
+    auto model = make(shared, options.threads, options.cacheMegabytes << 20);
     if (!model)
       return model.error();
     service.engine = std::make_unique<Engine>(std::move(*model), std::move(engine));
@@ -105,11 +109,7 @@ static int run(const Options &options) {
   limits.request = std::chrono::milliseconds(int64_t(options.requestSeconds * 1000));
   HttpServer server(limits);
   service.install(server);
-  int port = options.port;
-  if (port == 0)
-    port = server.bind_to_any_port(options.host);
-  else if (!server.bind_to_port(options.host, port))
-    port = -1;
+  int port = server.bind(options.host, options.port);
   if (port < 0)
     return fail("cannot listen on " + options.host + " port " + std::to_string(options.port) + ": " + strerror(errno));
   printf("%s listens on http://%s:%d\n", service.name.c_str(), options.host.c_str(), port);

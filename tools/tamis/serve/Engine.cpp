@@ -40,7 +40,8 @@ void Generation::finish(State state, std::string message) {
 }
 
 Engine::Engine(std::unique_ptr<SequenceModel> given, EngineOptions chosen)
-    : model(std::move(given)), options(std::move(chosen)) {
+    : model(std::move(given)), options(std::move(chosen)),
+      longest(std::min({model->positions(), model->capacity(), options.context ? options.context : INT64_MAX})) {
   counts.capacity = model->capacity();
   thread = std::thread([this] { work(); });
 }
@@ -50,16 +51,17 @@ Engine::~Engine() {
 }
 
 /// The last token of an answer is not read.
-int64_t Engine::roomOf(const Generation &generation) {
-  return int64_t(generation.request.prompt.size()) + generation.request.most;
+int64_t Engine::roomOf(const Generation &generation) const {
+  return model->roomFor(int64_t(generation.request.prompt.size()) + generation.request.most);
 }
 
 Result<std::shared_ptr<Generation>> Engine::submit(GenerationRequest request) {
   auto generation = std::shared_ptr<Generation>(new Generation(std::move(request)));
-  int64_t room = roomOf(*generation), most = std::min(model->positions(), model->capacity());
+  auto length = int64_t(generation->request.prompt.size()) + generation->request.most;
+  int64_t most = longest;
   if (generation->request.prompt.empty())
     return Error(TAMIS_INVALID_ARGUMENT, "the prompt has no token");
-  if (room > most)
+  if (length > most)
     return Error(TAMIS_INVALID_ARGUMENT, "the prompt has " + std::to_string(generation->request.prompt.size()) +
                                              " tokens, and with " + std::to_string(generation->request.most) +
                                              " to write does not fit a context of " + std::to_string(most));
@@ -136,8 +138,10 @@ void Engine::admit(std::unique_lock<std::mutex> &lock) {
     lock.unlock();
     Result<int64_t> sequence = model->open(room);
     if (sequence) {
-      texts.push_back({next, *sequence, text::Sampler(next->request.sampler), next->request.prompt});
+      int64_t known = model->adopt(*sequence, next->request.prompt);
+      texts.push_back({next, *sequence, text::Sampler(next->request.sampler), next->request.prompt, size_t(known)});
       lock.lock();
+      counts.adoptedTokens += known;
       continue;
     }
     next->finish(Generation::State::failed, sequence.error().message());
@@ -181,17 +185,16 @@ void Engine::step() {
     if (isReading)
       left -= count, ofPrompts += count;
     auto first = text.tokens.begin() + int64_t(text.read);
-    pieces.push_back({text.sequence, std::vector<int32_t>(first, first + count)});
+    pieces.push_back({text.sequence, std::vector<int32_t>(first, first + count), count == wanted});
     owners.push_back(i);
   }
   if (pieces.empty())
     return;
+  for (size_t i = 0; i < pieces.size(); ++i)
+    texts[owners[i]].read += pieces[i].tokens.size();
   int64_t written = 0;
   Result<void> done = model->step(pieces, [&](size_t piece, const float *logits) {
     Text &text = texts[owners[piece]];
-    text.read += pieces[piece].tokens.size();
-    if (text.read < text.tokens.size())
-      return;
     int32_t token = text.sampler.pick(logits, size_t(model->vocabulary()), text.tokens);
     if (std::find(options.ends.begin(), options.ends.end(), token) != options.ends.end())
       return void(text.ending = Generation::State::end);

@@ -64,6 +64,7 @@ struct EngineOptions {
   int64_t running = 4;       ///< texts in one step at most
   int64_t waiting = 64;      ///< texts that wait for a place at most
   int64_t chunk = 64;        ///< tokens of prompts in one step at most: bounds how long a step of others may take
+  int64_t context = 0;       ///< tokens of the longest text; 0: as many as the model's caches hold
   std::vector<int32_t> ends; ///< tokens that end a text
 };
 
@@ -71,7 +72,7 @@ struct EngineOptions {
 struct EngineStatistics {
   int64_t running = 0, waiting = 0;
   int64_t reservedTokens = 0, capacity = 0; ///< of the cache
-  int64_t promptTokens = 0, writtenTokens = 0, steps = 0, cancelled = 0;
+  int64_t promptTokens = 0, adoptedTokens = 0, writtenTokens = 0, steps = 0, cancelled = 0;
 };
 
 /// Steps the model in a thread of its own. A text waits until its whole length, prompt and answer, has room in the
@@ -86,7 +87,7 @@ public:
   Result<std::shared_ptr<Generation>> submit(GenerationRequest request);
 
   EngineStatistics statistics() const;
-  int64_t positions() const { return model->positions(); }
+  int64_t positions() const { return longest; } ///< tokens of the longest text
 
   /// Cancels what runs and waits, and ends the thread.
   void stop();
@@ -102,7 +103,7 @@ private:
     Generation::State ending = Generation::State::running; ///< what the last step decided
     bool isDone = false;
   };
-  static int64_t roomOf(const Generation &generation);
+  int64_t roomOf(const Generation &generation) const;
   void work();
   void admit(std::unique_lock<std::mutex> &lock);
   void dropCancelled();
@@ -111,6 +112,7 @@ private:
 
   const std::unique_ptr<SequenceModel> model;
   const EngineOptions options;
+  const int64_t longest;
   mutable std::mutex mutex;
   std::condition_variable changed;
   std::deque<std::shared_ptr<Generation>> queue;

@@ -116,6 +116,18 @@ HttpServer::HttpServer(const HttpLimits &given) : limits(given) {
   new_task_queue = [this] { return new httplib::ThreadPool(limits.connections); };
 }
 
+int HttpServer::bind(const std::string &host, int port) {
+  if (port == 0)
+    port = bind_to_any_port(host);
+  else if (!bind_to_port(host, port))
+    port = -1;
+  // The library lets five connections wait to be accepted: of many that come at once the others would be reset.
+  constexpr int waiting = 512;
+  if (port >= 0 && ::listen(svr_sock_, waiting))
+    return -1;
+  return port;
+}
+
 bool HttpServer::isClientGone() {
   return served && served->isGone();
 }

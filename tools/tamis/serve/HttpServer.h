@@ -24,6 +24,9 @@ class HttpServer : public httplib::Server {
 public:
   explicit HttpServer(const HttpLimits &limits);
 
+  /// Listens on an address and a port, or any that is free for 0; gives the port, -1 where it cannot (errno says why).
+  int bind(const std::string &host, int port);
+
   /// Has the client of the request that this thread serves hung up? A client that closed its sending side alone has.
   static bool isClientGone();
 

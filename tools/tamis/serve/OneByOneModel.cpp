@@ -38,7 +38,8 @@ public:
       Result<const float *> logits = texts.at(pieces[i].sequence).read(pieces[i].tokens);
       if (!logits)
         return logits.error();
-      each(i, *logits);
+      if (pieces[i].wantsLogits)
+        each(i, *logits);
     }
     return {};
   }

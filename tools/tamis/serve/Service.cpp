@@ -304,6 +304,8 @@ std::string Service::metricsText() const {
           std::tuple("tamis_cache_tokens", "gauge", "Tokens that room is kept for.", now.reservedTokens),
           std::tuple("tamis_cache_tokens_capacity", "gauge", "Tokens that there is room for.", now.capacity),
           std::tuple("tamis_prompt_tokens_total", "counter", "Tokens of prompts that were read.", now.promptTokens),
+          std::tuple("tamis_shared_prompt_tokens_total", "counter", "Tokens of prompts that other texts had read.",
+                     now.adoptedTokens),
           std::tuple("tamis_written_tokens_total", "counter", "Tokens that were written.", now.writtenTokens),
           std::tuple("tamis_steps_total", "counter", "Steps of the model.", now.steps),
           std::tuple("tamis_cancelled_total", "counter", "Texts whose reader went.", now.cancelled)})
