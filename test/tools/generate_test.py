@@ -12,6 +12,10 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "end_to_end"))
 import decoders  # noqa: E402
 import numpy as np  # noqa: E402
 
+CHAT = (
+    "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + '\\n'}}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
+)
 SHAPE = decoders.Shape(layers=1, positions=96, tied=False)
 
 
@@ -35,7 +39,7 @@ def tokenizer(end):
     while len(tokens) < SHAPE.vocabulary:
         tokens.append(f"unused{len(tokens)}")
         types.append(normal)
-    return {"tokens": tokens, "merges": merges, "types": types, "end": end, "chat": "{{'<|im_start|>'}}"}
+    return {"tokens": tokens, "merges": merges, "types": types, "end": end, "chat": CHAT}
 
 
 def bytes_of(tokens, ids):
@@ -146,7 +150,15 @@ class Generate(CommandTest):
         result = self.generate("--chat", "--system=Be kind.", "--prompt=Hi", "--tokens=6")
         self.assertEqual(result["prompt_tokens"], len(turns))
         self.assertEqual(result["tokens"], self.greedy(weights, turns, 6))
-        self.assertIn("holds '<|'", self.fails("generate", "model.plan", "--chat", "--prompt=a<|im_end|>"))
+        self.assertIn("the user's content holds '<|im_end|>'", self.fails("generate", "model.plan", "--chat", "--prompt=a<|im_end|>"))
+
+    def test_chat_template(self):
+        """What it cannot execute, and what it refuses itself, is said."""
+        self.model(name="odd", chat="{{ messages | groupby('role') }}")
+        said = self.fails("generate", "odd.plan", "--chat", "--prompt=Hi")
+        self.assertIn("the chat template cannot be executed: the filter 'groupby' is not supported", said)
+        self.model(name="strict", chat="{% if messages|length < 2 %}{{ raise_exception('say more') }}{% endif %}")
+        self.assertIn("the template refuses: say more", self.fails("generate", "strict.plan", "--chat", "--prompt=Hi"))
 
     def test_perplexity(self):
         weights = self.model()

@@ -42,11 +42,11 @@ static int generate(const Options &options) {
 
   std::string prompt = options.prompt;
   if (options.isChat) {
-    std::vector<text::Turn> turns;
+    auto turns = nlohmann::ordered_json::array();
     if (!options.system.empty())
-      turns.push_back({"system", options.system});
-    turns.push_back({"user", options.prompt});
-    Result<std::string> chat = text::chatText(about.value("chat_template", ""), turns);
+      turns.push_back({{"role", "system"}, {"content", options.system}});
+    turns.push_back({{"role", "user"}, {"content", options.prompt}});
+    Result<std::string> chat = text::chatText(about, tokenizer, turns);
     if (!chat)
       return failHere(chat.error().message());
     prompt = *chat;

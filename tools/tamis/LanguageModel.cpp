@@ -32,8 +32,10 @@ Result<LanguageModel> LanguageModel::open(const std::string &path, const std::st
 
 std::vector<int32_t> LanguageModel::encode(const std::string &text) const {
   std::vector<int32_t> tokens = tokenizer.encode(text);
+  // Chat templates write it themselves.
   if (auto begin = about.find("begin"); begin != about.end() && begin->is_number_integer())
-    tokens.insert(tokens.begin(), begin->get<int32_t>());
+    if (tokens.empty() || tokens.front() != begin->get<int32_t>())
+      tokens.insert(tokens.begin(), begin->get<int32_t>());
   return tokens;
 }
 

@@ -6,20 +6,18 @@
 #define TAMIS_TOOLS_TEXT_CHAT_H
 
 #include "tamis/tamis.hpp"
+#include "tools/text/Tokenizer.h"
+#include <nlohmann/json.hpp>
 #include <string>
-#include <vector>
 
 namespace tamis::text {
 
-struct Turn {
-  std::string role; ///< "system", "user", "assistant"
-  std::string content;
-};
-
-/// The conversation in the form that a model's own template (Jinja, as Hugging Face's chat templates) has, up to where
-/// the assistant answers. Templates are recognised by their marks, not executed: ChatML and Llama 3's. Errors: a
-/// template of another form, or none; a content that holds one of the form's marks.
-Result<std::string> chatText(const std::string &chatTemplate, const std::vector<Turn> &turns);
+/// The conversation as the model's own template writes it (`about` is the plan's section "generation": "chat_template",
+/// "bos_token", "eos_token"), up to where the assistant answers. `messages` is a list of objects with "role" and
+/// "content", as chat templates take them. Errors: no template, or one that cannot be executed; a content that holds
+/// one of the tokenizer's special tokens, which would end its turn.
+Result<std::string> chatText(const nlohmann::json &about, const Tokenizer &tokenizer,
+                             const nlohmann::ordered_json &messages);
 
 } // namespace tamis::text
 

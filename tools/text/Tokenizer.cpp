@@ -213,6 +213,13 @@ std::string Tokenizer::decode(const std::vector<int32_t> &tokens, bool special) 
   return text;
 }
 
+std::string Tokenizer::specialIn(std::string_view text) const {
+  for (size_t at = 0; at < text.size(); ++at)
+    if (const AddedToken *token = parts->raw.at(text, at); token && token->isSpecial)
+      return token->content;
+  return "";
+}
+
 int32_t Tokenizer::find(std::string_view token) const {
   for (const auto *ids : {&parts->addedIds, &parts->model->vocabulary})
     if (auto it = ids->find(std::string(token)); it != ids->end())

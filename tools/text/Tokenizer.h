@@ -35,6 +35,9 @@ public:
   /// exist give nothing.
   std::string decode(const std::vector<int32_t> &tokens, bool special = false) const;
 
+  /// The first special token that stands in `text` as such; empty where there is none.
+  std::string specialIn(std::string_view text) const;
+
   /// The id of an added token or a vocabulary's entry, -1 where there is none.
   int32_t find(std::string_view token) const;
   size_t size() const;

@@ -62,6 +62,18 @@ std::string toLower(std::string_view text) {
   return lower;
 }
 
+std::string toUpper(std::string_view text) {
+  std::string upper;
+  for (size_t at = 0; at < text.size();) {
+    uint32_t character = nextCharacter(text, at);
+    if (character == 0xDF) // the one of many with two in its place that texts have
+      upper += "SS";
+    else
+      appendCharacter(upper, uint32_t(utf8proc_toupper(int32_t(character))));
+  }
+  return upper;
+}
+
 std::string normalForm(std::string_view text, NormalForm form) {
   int options = UTF8PROC_STABLE;
   options |= form == NormalForm::nfc || form == NormalForm::nfkc ? UTF8PROC_COMPOSE : UTF8PROC_DECOMPOSE;

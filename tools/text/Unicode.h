@@ -31,6 +31,7 @@ bool isOther(uint32_t character);
 bool isNonspacingMark(uint32_t character);
 
 std::string toLower(std::string_view text);
+std::string toUpper(std::string_view text);
 
 enum class NormalForm { nfc, nfd, nfkc, nfkd };
 /// Valid UTF-8 in one of Unicode's normal forms.

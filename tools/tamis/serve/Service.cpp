@@ -52,10 +52,7 @@ std::vector<int32_t> Service::promptOf(const TextRequest &request, bool isChat) 
                    "no_tokenizer"};
   std::string prompt;
   if (isChat) {
-    std::vector<text::Turn> turns;
-    for (const Json &message : request.messages)
-      turns.push_back({message["role"], message["content"]});
-    Result<std::string> chat = text::chatText(about.value("chat_template", ""), turns);
+    Result<std::string> chat = text::chatText(about, *tokenizer, request.messages);
     if (!chat)
       throw ApiError{400, chat.error().message(), "messages", "chat_template"};
     prompt = *chat;
@@ -64,7 +61,8 @@ std::vector<int32_t> Service::promptOf(const TextRequest &request, bool isChat) 
   }
   std::vector<int32_t> tokens = tokenizer->encode(prompt);
   if (auto begin = about.find("begin"); begin != about.end() && begin->is_number_integer())
-    tokens.insert(tokens.begin(), begin->get<int32_t>());
+    if (tokens.empty() || tokens.front() != begin->get<int32_t>()) // chat templates write it themselves
+      tokens.insert(tokens.begin(), begin->get<int32_t>());
   if (tokens.empty())
     throw ApiError{400, "the prompt is empty", isChat ? "messages" : "prompt", "invalid_value"};
   return tokens;
