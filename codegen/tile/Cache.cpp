@@ -90,7 +90,9 @@ LogicalResult tamis::tileCache(func::FuncOp function, const CpuTarget &target) {
   if (failed(kernel))
     return failure();
   KernelBuilder builder(function);
-  Value status = kernel->append ? tileCacheAppend(builder, *kernel, target) : tileCacheAttend(builder, *kernel, target);
+  Value status = kernel->append   ? tileCacheAppend(builder, *kernel, target)
+                 : kernel->select ? tileCacheSelect(builder, *kernel, target)
+                                  : tileCacheAttend(builder, *kernel, target);
   builder.finish(status);
   return success();
 }
@@ -106,6 +108,8 @@ FailureOr<Launch> tamis::cacheLaunch(func::FuncOp function) {
     return failure();
   if (kernel->append)
     return Launch{kernel->sizes.heads, 0};
+  if (kernel->select)
+    return Launch{kernel->tokens * kernel->sizes.heads, cacheSelectScratchBytes(*kernel)};
   DimExpr chunks = ceilDiv(kernel->tokens, cacheGroupTokens(*kernel));
   return Launch{chunks * kernel->parts * kernel->sizes.heads, cacheScratchBytes(*kernel)};
 }

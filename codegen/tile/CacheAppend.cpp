@@ -41,6 +41,8 @@ private:
           Value line = b.add(b.mul(page, s.heads), head);
           Value key = rowOf(kernel.key, token, head, s.keyWidth),
                 value = rowOf(kernel.value, token, head, s.valueWidth);
+          if (s.hasBounds)
+            widenBounds(key, line, slot);
           if (s.isByte) {
             Value at = b.add(b.mul(line, s.page), slot);
             Value inverse = unitOf(kernel.key, key, s.keyWidth, b.result(2), at);
@@ -91,6 +93,25 @@ private:
     scaled = math::RoundEvenOp::create(b, math.atMost(math.atLeast(scaled, -127), 127));
     Value wide = arith::FPToSIOp::create(b, b.vectorType(lanes, b.getI32Type()), scaled);
     return arith::TruncIOp::create(b, b.vectorType(lanes, b.getI8Type()), wide);
+  }
+
+  /// The first token of a page is both bounds.
+  void widenBounds(Value row, Value line, Value slot) {
+    const cache::PoolSizes &s = kernel.sizes;
+    Value bounds = b.result(s.isByte ? 4 : 2), base = b.mul(line, 2 * s.keyWidth);
+    Value isFirst = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, slot, b.index(0));
+    for (int64_t column = 0; column < s.keyWidth; column += lanes) {
+      int64_t valid = std::min<int64_t>(lanes, s.keyWidth - column);
+      Value key = load(kernel.key, row, column, s.keyWidth);
+      for (int64_t isHigh : {0, 1}) {
+        Value at = b.add(base, isHigh * s.keyWidth + column), mask = exists(valid);
+        Value before = vector::MaskedLoadOp::create(b, b.vectorType(lanes), bounds, at, mask, b.splat(0, lanes));
+        Value wide = isHigh ? arith::MaximumFOp::create(b, before, key).getResult()
+                            : arith::MinimumFOp::create(b, before, key).getResult();
+        wide = arith::SelectOp::create(b, isFirst, key, wide);
+        vector::MaskedStoreOp::create(b, bounds, at, mask, wide);
+      }
+    }
   }
 
   /// One number after the other: they lie a page's tokens apart.

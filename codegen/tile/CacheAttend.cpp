@@ -86,6 +86,7 @@ private:
     Value head, part, first, end, text; ///< tokens of one text
     Value rows;                         ///< tokens times heads of the group
     Value lastPosition;                 ///< of any of its tokens
+    Value list, isListed;               ///< where its row of the index begins; whether that says which pages it reads
   };
   struct Page {
     Value keys, values, scales; ///< where it begins in the pools
@@ -132,24 +133,58 @@ private:
         isOutside, [&] { b.store(number(1), scratch, b.index(scratchPlaces.fault)); },
         [&] {
           Value used = b.add(b.divFloor(run.lastPosition, b.index(sizes.page)), 1), begin = b.index(0), stop = used;
+          Value width = b.size(kernel.places); // what is cut into parts
+          if (kernel.index) {
+            run.list = b.mul(b.add(b.mul(run.first, sizes.heads), run.head), kernel.room);
+            Value count = listed(run.list);
+            run.isListed = arith::AndIOp::create(b, compare(CmpIPredicate::ne, count, b.index(-1)),
+                                                 compare(CmpIPredicate::eq, b.add(run.first, 1), run.end));
+            used = stop = select(run.isListed, b.minimum(count, used), used);
+            width = select(run.isListed, used, width);
+          }
           if (kernel.isPartial) {
             Value parts = b.size(kernel.parts);
-            Value each = b.divFloor(b.add(b.size(kernel.places), b.sub(parts, b.index(1))), parts);
+            Value each = b.divFloor(b.add(width, b.sub(parts, b.index(1))), parts);
             begin = b.minimum(used, b.mul(part, each));
             stop = b.minimum(used, b.add(begin, each));
           }
           packQueries(run);
           Value fine = arith::ConstantIntOp::create(b, 0, 1);
           Value fault = b.loop(begin, stop, 1, {fine}, [&](Value place, ValueRange carried) {
-            return Vectors{arith::OrIOp::create(b, carried[0], places.isNoPage(places.page(run.text, place)))};
+            return Vectors{arith::OrIOp::create(b, carried[0], isFault(run, place))};
           })[0];
           b.branch(
               fault, [&] { b.store(number(1), scratch, b.index(scratchPlaces.fault)); },
               [&] {
-                b.loop(begin, stop, 1, [&](Value place) { readPage(run, place); });
+                b.loop(begin, stop, 1, [&](Value number) { readPage(run, placeOf(run, number)); });
                 writeRows(run);
               });
         });
+  }
+
+  /// A number of the index; negative ones are large.
+  Value listed(Value offset) {
+    Value number = b.load(b.argument(kernel.index.getArgNumber()), offset);
+    return arith::IndexCastOp::create(b, b.getIndexType(), number);
+  }
+  /// The place in the table of what is read as `number`.
+  Value placeOf(const Run &run, Value number) {
+    if (!kernel.index)
+      return number;
+    return places.choose(
+        run.isListed, b.getIndexType(), [&] { return listed(b.add(b.add(run.list, 1), number)); },
+        [&] { return number; });
+  }
+  /// Whether there is no such place, or no page in it.
+  Value isFault(const Run &run, Value number) {
+    Value place = placeOf(run, number);
+    if (!kernel.index)
+      return places.isNoPage(places.page(run.text, place));
+    Value last = b.divFloor(run.lastPosition, b.index(sizes.page));
+    Value isOutside = compare(CmpIPredicate::ugt, place, last);
+    return places.choose(
+        isOutside, b.getI1Type(), [&] { return isOutside; },
+        [&] { return places.isNoPage(places.page(run.text, place)); });
   }
 
   /// Row r is head `r % groupSize` of token `r / groupSize`.

@@ -33,7 +33,7 @@ FailureOr<CacheKernel> CacheKernel::analyse(func::FuncOp function) {
   for (Operation &each : function.front().without_terminator()) {
     if (isa<model::SliceOp>(each))
       continue;
-    if (op || !isa<cache::AppendOp, cache::AttendOp>(each))
+    if (op || !isa<cache::AppendOp, cache::AttendOp, cache::SelectOp>(each))
       return each.emitOpError("cannot be computed in a kernel of the cache");
     op = &each;
   }
@@ -50,10 +50,9 @@ FailureOr<CacheKernel> CacheKernel::analyse(func::FuncOp function) {
       to = *found;
     return found;
   };
-  auto read = [&](auto concrete) -> LogicalResult {
-    kernel.sizes = *cache::PoolSizes::of(op, concrete.getPools());
-    kernel.pools.resize(concrete.getPools().size());
-    for (auto [pool, to] : llvm::zip_equal(concrete.getPools(), kernel.pools))
+  auto read = [&](auto concrete, ValueRange pools) -> LogicalResult {
+    kernel.pools.resize(pools.size());
+    for (auto [pool, to] : llvm::zip_equal(pools, kernel.pools))
       if (failed(argument(pool, to)))
         return failure();
     Dims table = dimsOf(concrete.getTable().getType());
@@ -65,13 +64,33 @@ FailureOr<CacheKernel> CacheKernel::analyse(func::FuncOp function) {
                    succeeded(argument(concrete.getPositions(), kernel.positions)));
   };
   if ((kernel.append = dyn_cast<cache::AppendOp>(op))) {
-    if (failed(read(kernel.append)) || failed(range(kernel.append.getKey(), kernel.key)) ||
+    kernel.sizes = *cache::PoolSizes::of(op, kernel.append.getPools());
+    if (failed(read(kernel.append, kernel.append.getPools())) || failed(range(kernel.append.getKey(), kernel.key)) ||
         failed(range(kernel.append.getValue(), kernel.value)))
       return failure();
     return kernel;
   }
+  if ((kernel.select = dyn_cast<cache::SelectOp>(op))) {
+    Dims bounds = dimsOf(kernel.select.getBounds().getType());
+    kernel.sizes.pages = bounds[0];
+    kernel.sizes.heads = *bounds[1].constant();
+    kernel.sizes.keyWidth = *bounds[3].constant();
+    kernel.sizes.page = kernel.select.getPage();
+    kernel.heads = kernel.select.getHeads();
+    kernel.groupSize = kernel.heads / kernel.sizes.heads;
+    kernel.room = int64_t(kernel.select.getCount()) + 1;
+    if (failed(read(kernel.select, kernel.select.getBounds())) || failed(range(kernel.select.getQuery(), kernel.query)))
+      return failure();
+    return kernel;
+  }
   kernel.attend = cast<cache::AttendOp>(op);
-  if (failed(read(kernel.attend)) || failed(range(kernel.attend.getQuery(), kernel.query)))
+  kernel.sizes = *cache::PoolSizes::of(op, kernel.attend.getPools());
+  if (kernel.attend.getIndex()) {
+    kernel.room = *dimsOf(kernel.attend.getIndex().getType())[2].constant();
+    if (failed(argument(kernel.attend.getIndex(), kernel.index)))
+      return failure();
+  }
+  if (failed(read(kernel.attend, kernel.attend.getPools())) || failed(range(kernel.attend.getQuery(), kernel.query)))
     return failure();
   kernel.heads = kernel.attend.getHeads();
   kernel.groupSize = kernel.heads / kernel.sizes.heads;

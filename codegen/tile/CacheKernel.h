@@ -13,16 +13,19 @@ struct RowRange {
   int64_t rowStride = 0, firstColumn = 0;
 };
 
-/// A kernel of one `cache.append` or `cache.attend`, and slices of columns that it reads.
+/// A kernel of one `cache.append`, `cache.attend` or `cache.select`, and slices of columns that it reads.
 struct CacheKernel {
-  cache::AppendOp append; ///< null: attend
+  cache::AppendOp append; ///< one of the three
   cache::AttendOp attend;
+  cache::SelectOp select;
   cache::PoolSizes sizes;
-  RowRange query, key, value;                   ///< the first of attend, the others of append
+  RowRange query, key, value;                   ///< the first of attend and select, the others of append
   mlir::SmallVector<mlir::BlockArgument> pools; ///< keys, values, and scales of both
   mlir::BlockArgument table, texts, positions;
   DimExpr tokens, textCount, places; ///< the table is textCount x places
-  // Of attend.
+  mlir::BlockArgument index; ///< of attend; null: all pages are read
+  int64_t room = 0;          ///< numbers of a row of it
+  // Of attend, and but for the last three of select.
   int64_t heads = 0, groupSize = 0; ///< groupSize: heads that share a key head
   double scale = 0;
   DimExpr parts = 1;

@@ -52,9 +52,9 @@ void tamis::splitCachedAttention(func::FuncOp main) {
     Type element = cast<RankedTensorType>(attend.getType()).getElementType();
     Type type = model::tensorType(element,
                                   {dims[0], parts, DimExpr(int64_t(attend.getHeads())), DimExpr(sizes.valueWidth + 1)});
-    Value partial =
-        cache::AttendOp::create(builder, attend.getLoc(), type, attend.getQuery(), attend.getPools(), attend.getTable(),
-                                attend.getTexts(), attend.getPositions(), attend.getHeadsAttr(), attend.getScaleAttr());
+    Value partial = cache::AttendOp::create(builder, attend.getLoc(), type, attend.getQuery(), attend.getPools(),
+                                            attend.getTable(), attend.getTexts(), attend.getPositions(),
+                                            attend.getIndex(), attend.getHeadsAttr(), attend.getScaleAttr());
     Value merged = cache::MergeOp::create(builder, attend.getLoc(), attend.getType(), partial);
     attend.replaceAllUsesWith(merged);
     attend.erase();

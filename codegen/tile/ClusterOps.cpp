@@ -112,7 +112,7 @@ public:
         start(KernelKind::lines, &op);
       else if (isa<sattn::MergeOp>(op))
         startMerge(&op);
-      else if (isa<cache::AppendOp, cache::AttendOp, cache::MergeOp>(op))
+      else if (isa<cache::AppendOp, cache::AttendOp, cache::SelectOp, cache::MergeOp>(op))
         startReader(KernelKind::cache, &op);
       else if (auto stored = dyn_cast<sattn::StoreIndexOp>(op))
         startIndex(stored);
@@ -145,7 +145,7 @@ private:
     SmallVector<OpOperand *> reads;
     for (Operation &op : function.front())
       if (isa<model::AttentionOp, sattn::AttendOp, sattn::AttendAtOp, sattn::LinearAttendOp, sattn::CompactOp,
-              sattn::SummarizeOp, sattn::ScoreOp, cache::AppendOp, cache::AttendOp>(op))
+              sattn::SummarizeOp, sattn::ScoreOp, cache::AppendOp, cache::AttendOp, cache::SelectOp>(op))
         for (OpOperand &operand : op.getOpOperands())
           if (isColumnRange(operand.get().getDefiningOp()) && !operand.get().hasOneUse())
             reads.push_back(&operand);
@@ -501,6 +501,11 @@ DimExpr cacheBytes(Operation *op) {
   if (auto append = dyn_cast<cache::AppendOp>(op))
     return bytesOf(append.getKey()) + bytesOf(append.getValue()) +
            tokens(append, model::dimsOf(append.getTexts().getType())[0]);
+  if (auto select = dyn_cast<cache::SelectOp>(op)) {
+    model::Dims bounds = model::dimsOf(select.getBounds().getType());
+    return bytesOf(select.getQuery()) + bytesOf(select.getResult()) +
+           elements(select.getTable()) * (8 * *bounds[1].constant() * *bounds[3].constant());
+  }
   auto attend = cast<cache::AttendOp>(op);
   int64_t page = (*cache::PoolSizes::of(attend, attend.getPools())).page;
   return bytesOf(attend.getQuery()) + bytesOf(attend.getResult()) + tokens(attend, elements(attend.getTable()) * page);
@@ -518,7 +523,7 @@ std::string wordOf(Operation *op) {
         return "int" + std::to_string(bits);
       })
       .Case([](sattn::AttendOp) { return "sparse_attention"; })
-      .Case<cache::AppendOp, cache::AttendOp, cache::MergeOp>(
+      .Case<cache::AppendOp, cache::AttendOp, cache::SelectOp, cache::MergeOp>(
           [](Operation *op) { return "cache_" + op->getName().stripDialect().str(); })
       .Case([](sattn::LinearAttendOp) { return "linear_attention"; })
       .Default([](Operation *op) { return op->getName().stripDialect().str(); });
@@ -578,7 +583,7 @@ Cost tamis::costOf(const Cluster &cluster) {
   };
   for (Operation *op : cluster.ops) {
     cost.flops = cost.flops + flopsOf(op);
-    if (isa<cache::AppendOp, cache::AttendOp>(op))
+    if (isa<cache::AppendOp, cache::AttendOp, cache::SelectOp>(op))
       return {cost.flops, cacheBytes(op)};
     if (isa<model::DequantizeOp>(op)) {
       cost.bytes = cost.bytes + packedBytes(op, cluster.ops.back());

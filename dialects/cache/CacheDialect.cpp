@@ -29,6 +29,9 @@ SmallVector<Type> cache::poolTypes(MLIRContext *context, const PoolSizes &sizes)
   SmallVector<Type> types{model::tensorType(element, keys), model::tensorType(element, values)};
   if (sizes.isByte)
     types.append(2, model::tensorType(number, lines));
+  if (sizes.hasBounds)
+    types.push_back(
+        model::tensorType(number, {sizes.pages, DimExpr(sizes.heads), DimExpr(2), DimExpr(sizes.keyWidth)}));
   return types;
 }
 
@@ -36,9 +39,9 @@ FailureOr<PoolSizes> PoolSizes::of(Operation *op, ValueRange pools) {
   auto wrong = [&]() -> LogicalResult {
     return op->emitOpError(
         "expected pools of keys [pages, heads, width, page] and of values [pages, heads, page, width], of "
-        "f32, or of i8 with two of their scales [pages, heads, page]");
+        "f32, or of i8 with two of their scales [pages, heads, page], and of bounds [pages, heads, 2, width]");
   };
-  if (pools.size() != 2 && pools.size() != 4)
+  if (pools.size() < 2 || pools.size() > 5)
     return wrong();
   PoolSizes sizes;
   Dims keys = dimsOf(pools[0].getType()), values = dimsOf(pools[1].getType());
@@ -48,7 +51,7 @@ FailureOr<PoolSizes> PoolSizes::of(Operation *op, ValueRange pools) {
        valueWidth = values[3].constant();
   if (!heads || !keyWidth || !page || !valueWidth || *heads < 1 || *keyWidth < 1 || *page < 1 || *valueWidth < 1)
     return wrong();
-  sizes = {keys[0], *heads, *keyWidth, *valueWidth, *page, pools.size() == 4};
+  sizes = {keys[0], *heads, *keyWidth, *valueWidth, *page, pools.size() >= 4, pools.size() % 2 == 1};
   if (SmallVector<Type>(pools.getTypes()) != poolTypes(op->getContext(), sizes))
     return wrong();
   return sizes;
@@ -90,8 +93,42 @@ LogicalResult AppendOp::verify() {
   return success();
 }
 
+/// `index` is tokens x heads x room.
+static LogicalResult verifyIndex(Operation *op, Value index, const DimExpr &tokens, int64_t heads) {
+  Dims dims = dimsOf(index.getType());
+  if (dims.size() != 3 || dims[0] != tokens || !dims[1].isConstant(heads) || !dims[2].constant() ||
+      *dims[2].constant() < 5)
+    return op->emitOpError() << "expected an index [" << tokens.str() << ", " << heads
+                             << ", count + 1] of 4 pages or more but found " << model::str(dims);
+  return success();
+}
+
+LogicalResult SelectOp::verify() {
+  Dims query = dimsOf(getQuery().getType()), bounds = dimsOf(getBounds().getType());
+  if (failed(verifyPlaces(*this, getQuery(), getTable(), getTexts(), getPositions()))) // C2
+    return failure();
+  auto keyHeads = bounds.size() == 4 ? bounds[1].constant() : std::nullopt,
+       width = bounds.size() == 4 ? bounds[3].constant() : std::nullopt;
+  if (!keyHeads || !width || *keyHeads < 1 || !bounds[2].isConstant(2) || int64_t(getHeads()) % *keyHeads ||
+      !query[1].isConstant(int64_t(getHeads()) * *width)) // C1
+    return emitOpError() << "expected queries of " << getHeads()
+                         << " heads and bounds [pages, heads, 2, width] but found " << model::str(query) << " and "
+                         << model::str(bounds);
+  if (failed(verifyIndex(*this, getResult(), query[0], *keyHeads))) // C3
+    return failure();
+  if (!dimsOf(getType())[2].isConstant(int64_t(getCount()) + 1)) // C3
+    return emitOpError() << "gives an index of " << dimsOf(getType())[2].str() << " numbers a row but "
+                         << getCount() + 1 << " are wanted";
+  return success();
+}
+
 LogicalResult AttendOp::verify() {
   auto sizes = PoolSizes::of(*this, getPools()); // C1
+  if (succeeded(sizes) && sizes->hasBounds)      // C1
+    return emitOpError("takes bounds, which it does not read");
+  if (succeeded(sizes) && getIndex() &&
+      failed(verifyIndex(*this, getIndex(), dimsOf(getTexts().getType())[0], sizes->heads))) // C1
+    return failure();
   if (failed(sizes) || failed(verifyPlaces(*this, getQuery(), getTable(), getTexts(), getPositions())))
     return failure();
   Dims query = dimsOf(getQuery().getType()), result = dimsOf(getType());

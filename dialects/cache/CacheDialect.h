@@ -17,12 +17,13 @@ struct PoolSizes {
   DimExpr pages;
   int64_t heads = 0, keyWidth = 0, valueWidth = 0, page = 0; ///< `page`: tokens of one
   bool isByte = false;                                       ///< integers with scales
+  bool hasBounds = false;
 
-  /// Of two or four pools. Fails with a diagnostic on `op` where they do not fit each other.
+  /// Of two or four pools, and one of bounds. Fails with a diagnostic on `op` where they do not fit each other.
   static llvm::FailureOr<PoolSizes> of(mlir::Operation *op, mlir::ValueRange pools);
 };
 
-/// The types of the pools of one layer: keys, values, and of i8 the scales of both.
+/// The types of the pools of one layer: keys, values, of i8 the scales of both, and bounds.
 llvm::SmallVector<mlir::Type> poolTypes(mlir::MLIRContext *context, const PoolSizes &sizes);
 
 /// Attribute of a result of a model function: the name of the input whose bytes it takes.

@@ -29,3 +29,30 @@ llvm::Expected<CacheOptions> tamis::parseCacheOptions(llvm::StringRef text) {
     return wrong();
   return options;
 }
+
+llvm::Error tamis::parseDecodeAttention(llvm::StringRef text, CacheOptions &options) {
+  constexpr int64_t fewest = 4, most = 1 << 20;
+  auto wrong = [&] {
+    return llvm::createStringError("found '" + text +
+                                   "' but dense or page_bounds(pages=N) is wanted, of 4 pages or "
+                                   "more, also with dense_layers=N");
+  };
+  if (text == "dense")
+    return llvm::Error::success();
+  llvm::StringRef rest = text;
+  if (!rest.consume_front("page_bounds(") || !rest.consume_back(")"))
+    return wrong();
+  while (!rest.empty()) {
+    auto [word, others] = rest.split(',');
+    auto [name, value] = word.trim().split('=');
+    int64_t &number = name == "pages" ? options.decodePages : options.denseLayers;
+    if ((name != "pages" && name != "dense_layers") || value.getAsInteger(10, number) || number < 0 || number > most)
+      return wrong();
+    rest = others;
+  }
+  if (options.decodePages < fewest)
+    return wrong();
+  if (!options.isPaged())
+    return llvm::createStringError("page_bounds selects among the pages of a cache, and a contiguous one has none");
+  return llvm::Error::success();
+}

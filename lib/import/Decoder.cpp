@@ -47,14 +47,19 @@ public:
     buildTurns();
     for (int64_t layer = 0; layer < config.layers && missing.size() < maxMissing; ++layer) {
       SmallVector<Value> cache;
-      SmallVector<StringRef> pools{"keys.", "values.", "key_scales.", "value_scales."};
+      SmallVector<StringRef> pools{"keys.", "values."};
       if (isPaged) {
         cache::PoolSizes sizes{pages,
                                config.kvHeads,
                                config.headWidth,
                                config.headWidth,
                                cacheOptions.page,
-                               cacheOptions.kind == CacheOptions::Kind::int8};
+                               cacheOptions.kind == CacheOptions::Kind::int8,
+                               selects(layer)};
+        if (sizes.isByte)
+          pools.append({"key_scales.", "value_scales."});
+        if (sizes.hasBounds)
+          pools.push_back("key_bounds.");
         for (auto [name, type] : llvm::zip(pools, cache::poolTypes(builder.getContext(), sizes)))
           cache.push_back(argument(name + Twine(layer), type));
       } else {
@@ -86,6 +91,8 @@ public:
 private:
   static constexpr size_t maxMissing = 8; ///< complaints before giving up
 
+  /// Whether single tokens read some of the pages of this layer.
+  bool selects(int64_t layer) const { return cacheOptions.decodePages && layer >= cacheOptions.denseLayers; }
   int64_t kvWidth() const { return config.kvHeads * config.headWidth; }
   Location at(const Twine &name) { return NameLoc::get(builder.getStringAttr(name), fileLoc); }
   using Dims = model::Dims;
@@ -308,7 +315,16 @@ private:
     auto appended = cache::AppendOp::create(builder, loc, cache, key, value, table, texts, positions);
     results.append(appended.getResults().begin(), appended.getResults().end());
     outputs.insert(outputs.end(), inputs.end() - ptrdiff_t(cache.size()), inputs.end());
-    return cache::AttendOp::create(builder, loc, type, query, appended.getResults(), table, texts, positions,
+    ValueRange pools = appended.getResults();
+    Value index;
+    if (selects(number)) {
+      model::Dims dims{tokens, DimExpr(config.kvHeads), DimExpr(cacheOptions.decodePages + 1)};
+      index = cache::SelectOp::create(builder, loc, model::tensorType(builder.getI32Type(), dims), query, pools.back(),
+                                      table, texts, positions, uint64_t(config.heads),
+                                      uint64_t(cacheOptions.decodePages), uint64_t(cacheOptions.page));
+      pools = pools.drop_back();
+    }
+    return cache::AttendOp::create(builder, loc, type, query, pools, table, texts, positions, index,
                                    uint64_t(config.heads), scale);
   }
 

@@ -40,7 +40,8 @@ inline constexpr const char *kScaleSuffix = ".scale", *kMinimumSuffix = ".minimu
 ///
 /// With a cache in pages (ImportOptions::cache): `input_ids` [tokens], of several texts; `positions` and `texts`
 /// [tokens] i32, where each stands in which text; `page_table` [texts, places] i32; `logits_at` [kept]; and of each
-/// layer pools `keys.N`, `values.N`, and with int8 `key_scales.N`, `value_scales.N`, which the outputs of the same
+/// layer pools `keys.N`, `values.N`, and with int8 `key_scales.N`, `value_scales.N`, and
+/// where single tokens select pages `key_bounds.N`, which the outputs of the same
 /// names take the place of (docs/cache.md). Output `logits` [kept, vocabulary].
 ///
 /// Weights are [out, in], of floats, or matrices of integers with their scales. Source: Touvron et al., "LLaMA", 2023,

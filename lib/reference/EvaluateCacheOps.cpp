@@ -30,6 +30,10 @@ public:
     return number;
   }
   int64_t position(int64_t t) const { return positions[t]; }
+  /// Whether no neighbour of the token is of its text.
+  bool isAlone(int64_t t) const {
+    return (t == 0 || texts[t - 1] != texts[t]) && (t + 1 == tokens() || texts[t + 1] != texts[t]);
+  }
   int64_t tokens() const { return int64_t(texts.size()); }
 
 private:
@@ -100,9 +104,65 @@ llvm::Error tamis::reference::evaluateOp(cache::AppendOp op, const Scope &scope,
     }
     return llvm::Error::success();
   };
-  if (llvm::Error error = write(0, readFloats(scope.view(op.getKey())), s.keyWidth, true))
+  std::vector<double> keys = readFloats(scope.view(op.getKey()));
+  if (llvm::Error error = write(0, keys, s.keyWidth, true))
     return error;
+  if (s.hasBounds) {
+    auto *bounds = reinterpret_cast<float *>(results.back().bytes.data());
+    for (int64_t t = 0; t < places.tokens(); ++t)
+      for (int64_t i = 0; i < s.heads * s.keyWidth; ++i) {
+        int64_t head = i / s.keyWidth, d = i % s.keyWidth, page = llvm::cantFail(places.pageOf(t, places.position(t)));
+        float *low = bounds + (page * s.heads + head) * 2 * s.keyWidth + d, *high = low + s.keyWidth;
+        auto key = float(keys[t * s.heads * s.keyWidth + i]);
+        bool isFirst = places.position(t) % s.page == 0;
+        *low = isFirst ? key : std::min(*low, key);
+        *high = isFirst ? key : std::max(*high, key);
+      }
+  }
   return write(1, readFloats(scope.view(op.getValue())), s.valueWidth, false);
+}
+
+llvm::Error tamis::reference::evaluateOp(cache::SelectOp op, const Scope &scope, HostTensor &result) {
+  TensorView view = scope.view(op.getBounds());
+  std::vector<double> bounds = readFloats(view), query = readFloats(scope.view(op.getQuery()));
+  int64_t keyHeads = view.shape[1], width = view.shape[3], heads = op.getHeads(), group = heads / keyHeads,
+          count = op.getCount(), page = op.getPage();
+  Places places(op, scope, op.getTable(), op.getTexts(), op.getPositions(), view.shape[0], page);
+  std::vector<int64_t> all(result.size(), -1);
+  for (int64_t t = 0; t < places.tokens(); ++t) {
+    int64_t used = places.position(t) / page + 1;
+    for (int64_t place = 0; place < used || place == 0; ++place)
+      if (auto found = places.pageOf(t, std::min(place * page, places.position(t))); !found)
+        return found.takeError();
+    for (int64_t head = 0; head < keyHeads && places.isAlone(t) && used > count; ++head) {
+      std::vector<std::pair<double, int64_t>> scores; // negated, so that the best come first
+      for (int64_t place = 0; place < used; ++place) {
+        double best = -std::numeric_limits<double>::infinity();
+        int64_t number = llvm::cantFail(places.pageOf(t, place * page));
+        for (int64_t h = head * group; h < (head + 1) * group; ++h) {
+          double sum = 0;
+          for (int64_t d = 0; d < width; ++d) {
+            double q = query[(t * heads + h) * width + d];
+            const double *low = bounds.data() + (number * keyHeads + head) * 2 * width + d;
+            sum += std::max(q * low[0], q * low[width]);
+          }
+          best = std::max(best, sum);
+        }
+        if (place == 0 || place + 2 >= used)
+          best = std::numeric_limits<double>::infinity();
+        scores.push_back({-best, place});
+      }
+      std::sort(scores.begin(), scores.end());
+      std::sort(scores.begin(), scores.begin() + count,
+                [](const auto &a, const auto &b) { return a.second < b.second; });
+      int64_t *row = all.data() + (t * keyHeads + head) * (count + 1);
+      row[0] = count;
+      for (int64_t i = 0; i < count; ++i)
+        row[1 + i] = scores[size_t(i)].second;
+    }
+  }
+  writeIntegers(result, all);
+  return llvm::Error::success();
 }
 
 llvm::Error tamis::reference::evaluateOp(cache::AttendOp op, const Scope &scope, HostTensor &result) {
@@ -112,6 +172,8 @@ llvm::Error tamis::reference::evaluateOp(cache::AttendOp op, const Scope &scope,
   Places places(op, scope, op.getTable(), op.getTexts(), op.getPositions(), pages, s.page);
   std::vector<double> query = readFloats(scope.view(op.getQuery()));
   double scale = op.getScale().convertToDouble();
+  std::vector<int64_t> index = op.getIndex() ? readIntegers(scope.view(op.getIndex())) : std::vector<int64_t>();
+  int64_t room = op.getIndex() ? scope.view(op.getIndex()).shape[2] : 0;
   bool isPartial = result.shape.size() == 4;
   int64_t parts = isPartial ? result.shape[1] : 1, row = s.valueWidth + isPartial;
   int64_t each = (scope.view(op.getTable()).shape[1] + parts - 1) / parts * s.page; // tokens of a part
@@ -125,10 +187,22 @@ llvm::Error tamis::reference::evaluateOp(cache::AttendOp op, const Scope &scope,
       return places.pageOf(t, count - 1).takeError();
     for (int64_t part = 0; part < parts; ++part)
       for (int64_t head = 0; head < heads; ++head) {
-        int64_t begin = part * each, end = std::min(count, begin + each);
+        // The tokens that this part reads, in order.
+        std::vector<int64_t> tokens;
+        const int64_t *selected = index.data() + (t * s.heads + head / group) * room;
+        if (room && selected[0] >= 0) {
+          int64_t eachPlace = (selected[0] + parts - 1) / parts;
+          for (int64_t i = part * eachPlace; i < std::min(selected[0], (part + 1) * eachPlace); ++i)
+            for (int64_t token = selected[1 + i] * s.page; token < std::min(count, (selected[1 + i] + 1) * s.page);
+                 ++token)
+              tokens.push_back(token);
+        } else {
+          for (int64_t token = part * each; token < std::min(count, (part + 1) * each); ++token)
+            tokens.push_back(token);
+        }
         std::vector<double> scores;
         double most = -std::numeric_limits<double>::infinity(), sum = 0;
-        for (int64_t i = begin; i < end; ++i) {
+        for (int64_t i : tokens) {
           double score = 0;
           for (int64_t d = 0; d < s.keyWidth; ++d)
             score += query[(t * heads + head) * s.keyWidth + d] *
@@ -137,16 +211,16 @@ llvm::Error tamis::reference::evaluateOp(cache::AttendOp op, const Scope &scope,
           most = std::max(most, scores.back());
         }
         double *out = all.data() + ((t * parts + part) * heads + head) * row;
-        for (int64_t i = begin; i < end; ++i) {
-          double weight = std::exp(scores[size_t(i - begin)] - most);
+        for (auto [number, i] : llvm::enumerate(tokens)) {
+          double weight = std::exp(scores[number] - most);
           sum += weight;
           for (int64_t e = 0; e < s.valueWidth; ++e)
             out[e] += weight * pools.value(llvm::cantFail(places.pageOf(t, i)), head / group, i % s.page, e);
         }
         for (int64_t e = 0; e < s.valueWidth; ++e)
-          out[e] = begin < end ? out[e] / sum : 0;
+          out[e] = !tokens.empty() ? out[e] / sum : 0;
         if (isPartial)
-          out[s.valueWidth] = begin < end ? most + std::log(sum) : most;
+          out[s.valueWidth] = !tokens.empty() ? most + std::log(sum) : most;
       }
   }
   writeFloats(result, 0, all);

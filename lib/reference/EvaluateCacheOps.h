@@ -9,6 +9,7 @@ namespace tamis::reference {
 
 llvm::Error evaluateOp(cache::AppendOp op, const Scope &scope, llvm::MutableArrayRef<HostTensor> results);
 llvm::Error evaluateOp(cache::AttendOp op, const Scope &scope, HostTensor &result);
+llvm::Error evaluateOp(cache::SelectOp op, const Scope &scope, HostTensor &result);
 llvm::Error evaluateOp(cache::MergeOp op, const Scope &scope, HostTensor &result);
 
 } // namespace tamis::reference

@@ -25,7 +25,7 @@ class Pages:
         self.page, self.free = page, list(random.permutation(count))
         self.pools = {}
         for info in plan.inputs:
-            if info.name.split(".")[0] in ("keys", "values", "key_scales", "value_scales"):
+            if info.name.split(".")[0] in ("keys", "values", "key_scales", "value_scales", "key_bounds"):
                 # Slots that no token has may hold anything.
                 self.pools[info.name] = np.zeros((count, *info.dims[1:]), info.element_type)
                 if info.element_type == np.float32:
@@ -66,10 +66,10 @@ class PagedDecoderTest(unittest.TestCase):
         self.assertEqual(result.returncode, code, f"{words}\n{result.stdout}{result.stderr}")
         return result
 
-    def plan(self, shape, seed, cache):
+    def plan(self, shape, seed, cache, *words):
         weights = decoders.random_weights(shape, seed)
         decoders.write_gguf(self.folder / "model.gguf", shape, weights)
-        self.tamis("compile", "model.gguf", "-o", "model.plan", "-q", "--target=host", f"--cache={cache}")
+        self.tamis("compile", "model.gguf", "-o", "model.plan", "-q", "--target=host", f"--cache={cache}", *words)
         library = pathlib.Path(TAMIS).parents[1] / "lib" / "libtamis.so"
         return weights, tamis_ctypes.Plan(str(library), self.folder / "model.plan")
 
@@ -109,6 +109,28 @@ class PagedDecoderTest(unittest.TestCase):
                     self.assertEqual(logits.shape, expected.shape)
                     self.assertLess(np.abs(logits - expected).max(), limit * np.abs(expected).max())
 
+    def test_selected_pages(self):
+        """Single tokens of long texts read some pages: as many as there are, and all tokens are those of dense attention; fewer,
+        and what differs is what they read. Prompts, dense layers and short texts are dense."""
+        shape = decoders.Shape(positions=192)
+        random = np.random.default_rng(5)
+        text = random.integers(0, shape.vocabulary, shape.positions)
+        for words, page, near, far in (
+            (["page_bounds(pages=12,dense_layers=0)"], 16, 192, 192),
+            (["page_bounds(pages=4,dense_layers=2)"], 16, 192, 192),
+            (["page_bounds(pages=4, dense_layers=0)"], 16, 65, 192),
+        ):
+            weights, plan = self.plan(shape, 3, f"f32(page={page})", f"--decode-attention={words[0]}")
+            wanted = decoders.logits_of(shape, weights, text)
+            pages, context = Pages(plan, page, 16, random), tamis_ctypes.Context(plan, 2)
+            pages.open()
+            first = pages.feeds([(0, text[:60])])
+            found = [context.run(first)["logits"]]
+            found += [context.run(pages.feeds([(0, [token])]))["logits"] for token in text[60:]]
+            errors = np.abs(np.concatenate(found) - wanted).max(-1) / np.abs(wanted).max()
+            self.assertLess(errors[: near - 1].max(), 2e-4, words)
+            self.assertEqual(bool(errors.max() > 1e-2), near < far, words)
+
     def test_pages_are_checked(self):
         shape = decoders.Shape(layers=1)
         _, plan = self.plan(shape, 1, "f32(page=16)")
@@ -136,6 +158,9 @@ class PagedDecoderTest(unittest.TestCase):
             (["--cache=f32", "--attention=window(size=8)"], "does not go with --attention=window"),
             (["--cache=int8", "--target=cuda:sm_80"], "is for CPUs"),
             (["--dim", "places=1..9"], "3 pages of 16"),
+            (["--decode-attention=page_bounds(pages=2)"], "of 4 pages or more"),
+            (["--decode-attention=window"], "dense or page_bounds(pages=N) is wanted"),
+            (["--decode-attention=page_bounds(pages=8)", "--cache=contiguous"], "a contiguous one has none"),
         ):
             if "places" in words[-1]:
                 words.append("--cache=f32(page=16)")

@@ -175,6 +175,13 @@ class Generate(CommandTest):
         result = json.loads(self.tamis("perplexity", "model.plan", "text.txt", "--window=24", "--json").stdout)
         self.assertEqual((result["tokens"], result["window"]), (33, 24))
         self.assertAlmostEqual(result["mean_nats"] / np.mean(costs), 1, places=5)
+        one_by_one = json.loads(self.tamis("perplexity", "model.plan", "text.txt", "--window=24", "--chunk=1", "--json").stdout)
+        self.assertEqual(one_by_one["tokens"], 33)
+        self.assertAlmostEqual(one_by_one["mean_nats"] / np.mean(costs), 1, places=5)
+        last = json.loads(self.tamis("perplexity", "model.plan", "text.txt", "--window=24", "--judge=3", "--json").stdout)
+        self.assertEqual(last["tokens"], 6)
+        kept = [cost for window in range(3) for cost in costs[window * 11 + 9 : window * 11 + 11]]
+        self.assertAlmostEqual(last["mean_nats"] / np.mean(kept), 1, places=5)
         self.assertIn("one window of 80 is wanted", self.fails("perplexity", "model.plan", "text.txt", "--window=80"))
         self.assertIn("cannot read", self.fails("perplexity", "model.plan", "nowhere.txt"))
 

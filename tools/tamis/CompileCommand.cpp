@@ -17,7 +17,7 @@ namespace tamis::tool {
 
 namespace {
 struct Options {
-  std::string model, output, targets = "cpu", weights, attention, cache, lastPhase, dumpFolder;
+  std::string model, output, targets = "cpu", weights, attention, cache, decodeAttention, lastPhase, dumpFolder;
   std::string precision, precisionCandidates, precisionPolicy;
   std::string attentionWeights, maxError, candidates, report, gpuDecisions, gpuChoices, gpuPrecision;
   std::vector<std::string> dims, calibration;
@@ -186,16 +186,20 @@ static Result<void> readCache(const Options &options, CompileRequest &request) {
   bool hasGpu = std::any_of(request.targets.begin(), request.targets.end(),
                             [](const std::string &target) { return target.rfind("cuda:", 0) == 0; });
   bool isSparse = !options.attention.empty() && options.attention != "dense";
-  request.isCacheAsked = !options.cache.empty();
-  request.cache = request.isCacheAsked                                 ? options.cache
-                  : hasGpu || isSparse || !options.calibration.empty() ? "contiguous"
-                                                                       : "f32";
+  bool selects = !options.decodeAttention.empty() && options.decodeAttention != "dense";
+  request.isCacheAsked = !options.cache.empty() || selects;
+  request.decodeAttention = options.decodeAttention;
+  request.cache = options.cache;
+  if (request.cache.empty() && selects)
+    request.cache = "f32(page=16)"; // bounds of many keys are those of none
+  else if (request.cache.empty())
+    request.cache = hasGpu || isSparse || !options.calibration.empty() ? "contiguous" : "f32";
   if (request.cache.rfind("contiguous", 0) == 0)
     return {};
   if (hasGpu)
-    return Error(TAMIS_INVALID_ARGUMENT, "--cache=" + options.cache + " is for CPUs; plans for GPUs take contiguous");
+    return Error(TAMIS_INVALID_ARGUMENT, "--cache=" + request.cache + " is for CPUs; plans for GPUs take contiguous");
   if (isSparse)
-    return Error(TAMIS_INVALID_ARGUMENT, "--cache=" + options.cache + " does not go with --attention=" +
+    return Error(TAMIS_INVALID_ARGUMENT, "--cache=" + request.cache + " does not go with --attention=" +
                                              options.attention + " but contiguous does");
   return {};
 }
@@ -322,6 +326,11 @@ Command addCompileCommand(CLI::App &parent) {
          "place, also with (page=32); contiguous: the caller's, the default with --attention, --calibrate and "
          "GPUs")
       ->option_text("f32 | int8 | contiguous [f32]");
+  app->add_option(
+         "--decode-attention", options->decodeAttention,
+         "which pages of a long text single tokens read: dense, or page_bounds(pages=64), those whose keys may "
+         "fit best; pages have 16 tokens then, unless --cache says otherwise")
+      ->option_text("PATTERN [dense]");
   addList(*app, "--calibrate", options->calibration,
           "passages, NumPy arrays named as the model's inputs whose first axis counts passages; may be repeated")
       ->option_text("FILE.npz");

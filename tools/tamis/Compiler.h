@@ -35,6 +35,7 @@ struct CompileRequest {
   double maxError = 0.01;               ///< with "auto": one less the cosine of an output
   std::string candidates;               ///< with "auto": patterns, separated by commas; empty for the compiler's own
   std::string cache;         ///< of language models: "contiguous", "f32", "int8(page=32)"; empty for contiguous
+  std::string decodeAttention;          ///< what single tokens read of it: "page_bounds(pages=64)"; empty for all
   bool isCacheAsked = false; ///< a model without one is an error
   std::string gpuChoices;    ///< JSON of tiles of GPU kernels, a file; empty for the compiler's own
   std::string lastPhase;     ///< empty: all phases, and a plan; else stop there and print IR

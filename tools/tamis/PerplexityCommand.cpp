@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cmath>
 #include <fstream>
+#include <functional>
 #include <iterator>
 #include <memory>
 
@@ -16,7 +17,7 @@ namespace tamis::tool {
 namespace {
 struct Options {
   std::string path, file, level;
-  int64_t window = 512, windows = 0;
+  int64_t window = 512, windows = 0, chunk = 0, judged = 0;
   int threads = 0;
   bool isJson = false;
 };
@@ -59,21 +60,39 @@ static int measure(const Options &options) {
   if (!windows)
     return fail(options.file + ": has " + std::to_string(tokens.size()) + " tokens but one window of " +
                 std::to_string(window) + " is wanted");
+  int64_t judged = options.judged ? std::min(options.judged, window - 1) : window - window / 2, first = window - judged;
   if (Result<void> room = decoder.reserve(window, window); !room)
     return fail(options.path + ": " + room.error().message());
   ProgressLine progress;
   Cost cost;
   for (int64_t i = 0; i < windows; ++i) {
     progress.show("window " + std::to_string(i + 1) + " of " + std::to_string(windows));
-    const int32_t *first = tokens.data() + i * window;
+    const int32_t *text = tokens.data() + i * window;
     decoder.truncate(0);
     // Tokens of the first half have little before them, and are not judged.
     auto judge = [&](const float *logits, int64_t at, int64_t count) {
-      for (int64_t t = std::max(at, window / 2); t < at + count && t + 1 < window; ++t)
-        cost.add(logits + (t - at) * decoder.vocabulary(), decoder.vocabulary(), first[t + 1]);
+      for (int64_t t = std::max(at, first); t < at + count && t + 1 < window; ++t)
+        cost.add(logits + (t - at) * decoder.vocabulary(), decoder.vocabulary(), text[t + 1]);
     };
-    if (Result<const float *> read = decoder.read({first, first + window}, judge); !read)
-      return fail(options.path + ": " + read.error().message());
+    // Those before come as a prompt does, in chunks of hundreds, and without logits of all.
+    constexpr int64_t promptChunk = 512;
+    auto read = [&](int64_t begin, int64_t end, int64_t chunk, bool isJudged) -> Result<void> {
+      if (begin == end)
+        return {};
+      if (Result<void> room = decoder.reserve(window, chunk); !room)
+        return room;
+      std::function<void(const float *, int64_t, int64_t)> each;
+      if (isJudged)
+        each = judge;
+      Result<const float *> done = decoder.read({text + begin, text + end}, each);
+      return done ? Result<void>() : Result<void>(done.error());
+    };
+    int64_t split = options.chunk ? first : 0;
+    Result<void> done = read(0, split, promptChunk, false);
+    if (done)
+      done = read(split, window, options.chunk ? options.chunk : window, true);
+    if (!done)
+      return fail(options.path + ": " + done.error().message());
   }
   progress.clear();
   double perplexity = std::exp(cost.mean());
@@ -97,9 +116,18 @@ Command addPerplexityCommand(CLI::App &parent) {
   app->add_option("PLAN", options->path, "a plan of a language model, with its tokenizer")->required();
   app->add_option("FILE", options->file, "a text, UTF-8")->required();
   app->add_option("--window", options->window,
-                  "tokens that are read at once, from a cold start; those of its second half are judged")
+                  "tokens that are read from a cold start; those of its second half are judged")
       ->check(CLI::Range(int64_t(4), int64_t(1) << 24))
       ->option_text("N [512]");
+  app->add_option("--judge", options->judged, "how many tokens at the end of a window are judged; 0: its second half")
+      ->check(CLI::Range(int64_t(0), int64_t(1) << 24))
+      ->option_text("N [0]");
+  app->add_option(
+         "--chunk", options->chunk,
+         "read those that are judged so many at a time, after the others as a prompt: 1 is how text is written; "
+         "0: the window at once")
+      ->check(CLI::Range(int64_t(0), int64_t(1) << 24))
+      ->option_text("N [0]");
   app->add_option("--windows", options->windows, "how many at most; 0: all of the text")
       ->check(CLI::Range(int64_t(0), int64_t(1) << 40))
       ->option_text("N [0]");

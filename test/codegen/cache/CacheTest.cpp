@@ -24,7 +24,7 @@ std::string tensor(const std::vector<std::string> &sizes, const std::string &ele
 
 struct Shape {
   int64_t heads = 6, keyHeads = 2, width = 16, valueWidth = 16, page = 16;
-  bool isByte = false;
+  bool isByte = false, hasBounds = false;
 };
 
 /// Texts of a batch, by the tokens that each has and those of them that are new.
@@ -42,6 +42,8 @@ protected:
                                    tensor({"pages", heads, page, number(s.valueWidth)}, element)};
     if (s.isByte)
       types.resize(4, tensor({"pages", heads, page}, "f32"));
+    if (s.hasBounds)
+      types.push_back(tensor({"pages", heads, "2", number(s.width)}, "f32"));
     return types;
   }
 
@@ -90,17 +92,19 @@ protected:
     compile(arguments + "%k: " + key + ", %v: " + value + ", " + placeArguments(),
             "cache.append pools(" + names + ") rows(%k, %v) at(%table, %texts, %positions) : (" + types + "), " + key +
                 ", " + value + ", " + places() + " -> " + types,
-            types, s.isByte ? 4 : 2, s.isByte ? 4 : 2);
+            types, unsigned(poolTypes(s).size()), unsigned(poolTypes(s).size()));
   }
 
-  void compileAttend(const Shape &s, const std::string &parts = "") {
+  void compileAttend(const Shape &s, const std::string &parts = "", int64_t listed = 0) {
     std::string names, types, arguments = poolArguments(s, names, types);
     std::string query = tensor({"tokens", number(s.heads * s.width)}, "f32");
     std::string result = parts.empty() ? tensor({"tokens", number(s.heads * s.valueWidth)}, "f32")
                                        : tensor({"tokens", parts, number(s.heads), number(s.valueWidth + 1)}, "f32");
-    compile(arguments + "%q: " + query + ", " + placeArguments(),
-            "cache.attend %q pools(" + names + ") at(%table, %texts, %positions) heads " + number(s.heads) +
-                " scale 3.000000e-01 : " + query + ", (" + types + "), " + places() + " -> " + result,
+    std::string index = tensor({"tokens", number(s.keyHeads), number(listed + 1)}, "i32");
+    compile(arguments + "%q: " + query + ", " + placeArguments() + (listed ? ", %i: " + index : ""),
+            "cache.attend %q pools(" + names + ") at(%table, %texts, %positions) " + (listed ? "index %i " : "") +
+                "heads " + number(s.heads) + " scale 3.000000e-01 : " + query + ", (" + types + "), " + places() +
+                (listed ? ", " + index : "") + " -> " + result,
             result, 0, 1);
   }
 
@@ -111,18 +115,24 @@ protected:
 
   /// Pools whose slots hold numbers, or NaN where no token is.
   std::vector<HostTensor> pools(const Shape &s, int64_t pages) {
-    if (!s.isByte)
-      return {numbers({pages, s.keyHeads, s.width, s.page}), numbers({pages, s.keyHeads, s.page, s.valueWidth})};
-    auto bytes = [&](std::vector<int64_t> shape) {
-      std::vector<int8_t> values(size_t(*reference::elementCount(shape)));
-      for (int8_t &value : values)
-        value = int8_t(random() % 255) - 127;
-      return HostTensor::of<int8_t>(IntegerType::get(harness->context(), 8), shape, values);
-    };
+    std::vector<HostTensor> result;
     std::vector<int64_t> lines{pages, s.keyHeads, s.page};
-    return {bytes({pages, s.keyHeads, s.width, s.page}), bytes({pages, s.keyHeads, s.page, s.valueWidth}),
-            uniform(harness->context(), lines, random, 0.001f, 0.01f),
-            uniform(harness->context(), lines, random, 0.001f, 0.01f)};
+    if (s.isByte) {
+      auto bytes = [&](std::vector<int64_t> shape) {
+        std::vector<int8_t> values(size_t(*reference::elementCount(shape)));
+        for (int8_t &value : values)
+          value = int8_t(random() % 255) - 127;
+        return HostTensor::of<int8_t>(IntegerType::get(harness->context(), 8), shape, values);
+      };
+      result = {bytes({pages, s.keyHeads, s.width, s.page}), bytes({pages, s.keyHeads, s.page, s.valueWidth}),
+                uniform(harness->context(), lines, random, 0.001f, 0.01f),
+                uniform(harness->context(), lines, random, 0.001f, 0.01f)};
+    } else {
+      result = {numbers({pages, s.keyHeads, s.width, s.page}), numbers({pages, s.keyHeads, s.page, s.valueWidth})};
+    }
+    if (s.hasBounds)
+      result.push_back(numbers({pages, s.keyHeads, 2, s.width}));
+    return result;
   }
 
   /// Table, texts and positions; pages in random order, as few as the texts need. `unused`: places of the table that no
@@ -199,6 +209,97 @@ TEST_P(CacheTest, Appends) {
       harness->expectMatch(inputs, 0, shape.isByte ? 1e-6 : 0);
     }
   }
+}
+
+TEST_P(CacheTest, AppendsToBounds) {
+  for (const Shape &shape : {Shape{6, 2, 16, 16, 16, false, true}, Shape{3, 3, 21, 16, 32, true, true}}) {
+    compileAppend(shape);
+    for (const std::vector<Text> &batch : batches(shape.page)) {
+      int64_t pages;
+      std::vector<HostTensor> at = place(shape, batch, pages), inputs = pools(shape, pages);
+      inputs.push_back(numbers({at[1].shape[0], shape.keyHeads * shape.width}));
+      inputs.push_back(numbers({at[1].shape[0], shape.keyHeads * shape.valueWidth}));
+      inputs.insert(inputs.end(), at.begin(), at.end());
+      harness->expectMatch(inputs, 0, shape.isByte ? 1e-6 : 0);
+    }
+  }
+}
+
+/// Small integers: sums are exact, and many bounds are equal.
+TEST_P(CacheTest, SelectsPages) {
+  for (auto [shape, count] : {std::pair(Shape{6, 2, 16, 16, 16}, 4), std::pair(Shape{9, 3, 20, 16, 16}, 7),
+                              std::pair(Shape{8, 1, 64, 64, 32}, 33)}) {
+    std::string query = tensor({"tokens", number(shape.heads * shape.width)}, "f32"),
+                bounds = tensor({"pages", number(shape.keyHeads), "2", number(shape.width)}, "f32"),
+                result = tensor({"tokens", number(shape.keyHeads), number(count + 1)}, "i32");
+    compile("%q: " + query + ", %b: " + bounds + ", " + placeArguments(),
+            "cache.select %q bounds %b at(%table, %texts, %positions) heads " + number(shape.heads) + " count " +
+                number(count) + " page " + number(shape.page) + " : " + query + ", " + bounds + ", " + places() +
+                " -> " + result,
+            result, 0, 1);
+    int64_t page = shape.page;
+    for (const std::vector<Text> &batch : std::vector<std::vector<Text>>{{{count * page, 1}},
+                                                                         {{count * page - 1, 1}},
+                                                                         {{40 * page, 1}, {3, 1}, {17 * page + 5, 1}},
+                                                                         {{40 * page, 2}, {50 * page + 3, 1}, {0, 30}},
+                                                                         {{0, 0}},
+                                                                         {{127 * page, 1}}}) {
+      int64_t pages;
+      std::vector<HostTensor> at = place(shape, batch, pages);
+      auto whole = [&](std::vector<int64_t> shape) {
+        std::vector<double> values(size_t(*reference::elementCount(shape)));
+        for (double &value : values)
+          value = double(random() % 5) - 2;
+        return HostTensor::ofNumbers(Float32Type::get(harness->context()), shape, values);
+      };
+      std::vector<HostTensor> inputs{whole({at[1].shape[0], shape.heads * shape.width}),
+                                     whole({pages, shape.keyHeads, 2, shape.width})};
+      inputs.insert(inputs.end(), at.begin(), at.end());
+      // What is behind the pages of a row is unspecified.
+      auto told = [&, count = count](const HostTensor &index) {
+        std::vector<std::vector<int32_t>> rows;
+        for (int64_t row = 0; row < index.size() / (count + 1); ++row) {
+          auto *first = index.values<int32_t>().data() + row * (count + 1);
+          rows.emplace_back(first, first + 1 + std::max(0, first[0]));
+        }
+        return rows;
+      };
+      EXPECT_EQ(told(harness->run(inputs)[0]), told(harness->evaluate(inputs)[0]));
+    }
+  }
+}
+
+/// Rows of the index that list pages, and rows that say all.
+TEST_P(CacheTest, AttendsToSelectedPages) {
+  for (Shape shape : {Shape{6, 2, 16, 16, 16}, Shape{9, 3, 64, 64, 16}, Shape{6, 2, 16, 16, 32, true}})
+    for (std::string parts : {"", "3"}) {
+      constexpr int64_t count = 5;
+      compileAttend(shape, parts, count);
+      int64_t pages, page = shape.page;
+      std::vector<HostTensor> at = place(shape, {{9 * page, 1}, {3, 20}, {20 * page + 5, 1}, {2, 1}}, pages),
+                              inputs = pools(shape, pages);
+      int64_t tokens = at[1].shape[0];
+      inputs.push_back(numbers({tokens, shape.heads * shape.width}));
+      inputs.insert(inputs.end(), at.begin(), at.end());
+      std::vector<int32_t> index;
+      for (int64_t token = 0; token < tokens; ++token)
+        for (int64_t head = 0; head < shape.keyHeads; ++head) {
+          bool isLong = token == 0 || token == 21;
+          std::vector<int32_t> row{isLong ? int32_t(count) : -1, 0, 2, 3, 7, token == 0 ? 9 : 20};
+          if (token == 21 && head == 1)
+            row = {2, 0, 20, 99, 99, 99};
+          index.insert(index.end(), row.begin(), row.end());
+        }
+      inputs.push_back(integers(index, {tokens, shape.keyHeads, count + 1}));
+      harness->expectMatch(inputs, 1e-5, 1e-4);
+      int32_t status = 0;
+      auto *first = reinterpret_cast<int32_t *>(inputs.back().bytes.data());
+      for (int32_t wrong : {10, -2}) {
+        first[3] = wrong;
+        harness->run(inputs, &status);
+        EXPECT_EQ(status, 1) << wrong;
+      }
+    }
 }
 
 TEST_P(CacheTest, AppendsRowsOfZeros) {

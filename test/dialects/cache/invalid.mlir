@@ -76,3 +76,52 @@ func.func @merge_c1(%p: tensor<4x2x4x17xf32>) {
   %o = cache.merge %p : tensor<4x2x4x17xf32> -> tensor<4x68xf32>
   return
 }
+
+// -----
+
+func.func @attend_c1_bounds(%q: tensor<4x64xf32>, %k: tensor<8x2x16x16xf32>, %b: tensor<8x2x2x16xf32>, %table: tensor<1x8xi32>,
+                            %t: tensor<4xi32>) {
+  // expected-error @below {{takes bounds, which it does not read}}
+  %o = cache.attend %q pools(%k, %k, %b) at(%table, %t, %t) heads 4 scale 1.0
+      : tensor<4x64xf32>, (tensor<8x2x16x16xf32>, tensor<8x2x16x16xf32>, tensor<8x2x2x16xf32>), tensor<1x8xi32>, tensor<4xi32>,
+        tensor<4xi32> -> tensor<4x64xf32>
+  return
+}
+
+// -----
+
+func.func @attend_c1_index(%q: tensor<4x64xf32>, %k: tensor<8x2x16x16xf32>, %table: tensor<1x8xi32>, %t: tensor<4xi32>,
+                           %i: tensor<4x3x5xi32>) {
+  // expected-error @below {{expected an index [4, 2, count + 1] of 4 pages or more but found [4, 3, 5]}}
+  %o = cache.attend %q pools(%k, %k) at(%table, %t, %t) index %i heads 4 scale 1.0
+      : tensor<4x64xf32>, (tensor<8x2x16x16xf32>, tensor<8x2x16x16xf32>), tensor<1x8xi32>, tensor<4xi32>, tensor<4xi32>,
+        tensor<4x3x5xi32> -> tensor<4x64xf32>
+  return
+}
+
+// -----
+
+func.func @select_c1(%q: tensor<4x64xf32>, %b: tensor<8x2x2x16xf32>, %table: tensor<1x8xi32>, %t: tensor<4xi32>) {
+  // expected-error @below {{expected queries of 6 heads and bounds [pages, heads, 2, width] but found [4, 64] and [8, 2, 2, 16]}}
+  %i = cache.select %q bounds %b at(%table, %t, %t) heads 6 count 4 page 16
+      : tensor<4x64xf32>, tensor<8x2x2x16xf32>, tensor<1x8xi32>, tensor<4xi32>, tensor<4xi32> -> tensor<4x2x5xi32>
+  return
+}
+
+// -----
+
+func.func @select_c2(%q: tensor<4x64xf32>, %b: tensor<8x2x2x16xf32>, %table: tensor<1x8xi32>, %t: tensor<3xi32>) {
+  // expected-error @below {{expected a table of two axes and a text and a position for each of 4 tokens}}
+  %i = cache.select %q bounds %b at(%table, %t, %t) heads 4 count 4 page 16
+      : tensor<4x64xf32>, tensor<8x2x2x16xf32>, tensor<1x8xi32>, tensor<3xi32>, tensor<3xi32> -> tensor<4x2x5xi32>
+  return
+}
+
+// -----
+
+func.func @select_c3(%q: tensor<4x64xf32>, %b: tensor<8x2x2x16xf32>, %table: tensor<1x8xi32>, %t: tensor<4xi32>) {
+  // expected-error @below {{gives an index of 6 numbers a row but 5 are wanted}}
+  %i = cache.select %q bounds %b at(%table, %t, %t) heads 4 count 4 page 16
+      : tensor<4x64xf32>, tensor<8x2x2x16xf32>, tensor<1x8xi32>, tensor<4xi32>, tensor<4xi32> -> tensor<4x2x6xi32>
+  return
+}

@@ -142,6 +142,9 @@ public:
         return printError("--cache: " + llvm::toString(cache.takeError())), false;
       options.import.cache = *cache;
       options.import.cache.isRequired = request.isCacheAsked;
+      if (!request.decodeAttention.empty())
+        if (llvm::Error error = parseDecodeAttention(request.decodeAttention, options.import.cache))
+          return printError("--decode-attention: " + llvm::toString(std::move(error))), false;
     }
     options.activity = request.activity;
     for (const DimRange &dim : request.dims)
