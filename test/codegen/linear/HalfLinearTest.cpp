@@ -152,6 +152,19 @@ TEST_P(HalfLinearTest, Epilogue) {
     }
 }
 
+// Nothing is written beyond the last column, of which one may be left for a vector.
+TEST_P(HalfLinearTest, RoundedWidths) {
+  for (int64_t N : {1, 2, 3, 17, 21, 33, 47, 49}) {
+    Text kernel{40, N};
+    kernel.tail = "%1 = model.cast %0 : " + Text::rows(N, "f32") + " -> " + Text::rows(N, "bf16");
+    kernel.last = "%1";
+    kernel.element = "bf16";
+    compile(kernel);
+    for (int64_t n : {1, 9, 33})
+      check(n, {}, 0x1p-7);
+  }
+}
+
 // What follows a layer is rounded as the evaluator does: every number of 16 bits, those beside it and halfway to the
 // next.
 TEST_P(HalfLinearTest, RoundsEveryNumber) {
