@@ -6,14 +6,16 @@
     python -m benchmarks.passages embed REQUEST    {"library": libtamis.so, "threads": 1, "plans": {name: plan},
                                                     "passages": FILE.npz, "dense": name}
     python -m benchmarks.passages quantize REQUEST {"model": FILE.onnx, "output": FILE.onnx, "method": "dynamic",
-                                                    "passages": FILE.npz}
+                                                    "passages": FILE.npz}, or "method": "nncf", "ctranslate2"
 
 `cut` writes two archives of model inputs: passages in pairs of neighbours, so that most have one they belong to, and
 others, from the last tenth of each source, to calibrate by. `embed` prints one JSON object a plan; ONNX Runtime runs those that
-are ONNX files. `quantize` has ONNX Runtime make weights of 8 bits, one scale an output, for activations quantized as they come
-or, where the method is "static", by constants that passages set.
+are ONNX files, OpenVINO those of its own, CTranslate2 folders. `quantize` has ONNX Runtime make weights of 8 bits, one scale an output,
+for activations quantized as they come or, where the method is "static", by constants that passages set; or OpenVINO's NNCF, by
+passages; or CTranslate2, whose model is a folder of Hugging Face.
 """
 
+import contextlib
 import json
 import pathlib
 import sys
@@ -81,7 +83,69 @@ def onnxruntime(_library, file, threads):
     return bind
 
 
+def openvino(_library, file, threads):
+    import openvino as ov
+
+    options = {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY"}
+    model = ov.Core().compile_model(file, "CPU", options)
+    names, answers = {name for value in model.inputs for name in value.names}, []
+
+    def bind(feeds):
+        feeds = {name: values for name, values in feeds.items() if name in names}
+
+        def run():
+            answers[:] = [np.array(value) for value in model(feeds).values()]
+
+        return run, lambda: answers
+
+    return bind
+
+
+def ctranslate2(_library, folder, threads):
+    import ctranslate2
+
+    encoder = ctranslate2.Encoder(folder, compute_type="int8", intra_threads=threads, inter_threads=1)
+    answers = []
+
+    def bind(feeds):
+        def run():
+            answers[:] = [np.array(encoder.forward_batch(feeds["input_ids"].tolist()).last_hidden_state)]
+
+        return run, lambda: answers
+
+    return bind
+
+
+def engine_of(file):
+    if pathlib.Path(file).is_dir():
+        return ctranslate2
+    return {".onnx": onnxruntime, ".xml": openvino}.get(pathlib.Path(file).suffix, tamis)
+
+
+def quantize_by_nncf(request):
+    import nncf
+    import openvino as ov
+
+    model = ov.Core().read_model(request["model"])
+    names = {name for value in model.inputs for name in value.names}
+    passages = {name: values for name, values in np.load(request["passages"]).items() if name in names}
+    count = len(passages["input_ids"])
+    data = nncf.Dataset([{name: values[i : i + 1] for name, values in passages.items()} for i in range(count)])
+    quantized = nncf.quantize(model, data, subset_size=count, model_type=nncf.ModelType.TRANSFORMER)
+    ov.save_model(quantized, request["output"], compress_to_fp16=False)
+
+
+def quantize_by_ctranslate2(request):
+    from ctranslate2.converters import TransformersConverter
+
+    TransformersConverter(request["model"]).convert(request["output"], quantization="int8", force=True)
+
+
 def quantize(request):
+    others = {"nncf": quantize_by_nncf, "ctranslate2": quantize_by_ctranslate2}
+    if request.get("method") in others:
+        with contextlib.redirect_stdout(sys.stderr):  # they tell of their progress
+            return others[request["method"]](request)
     from onnxruntime import quantization
 
     bytes_of = {"weight_type": quantization.QuantType.QInt8, "per_channel": True}
@@ -134,8 +198,7 @@ def embed(request):
     dense = None
     for name in [request["dense"], *(n for n in request["plans"] if n != request["dense"])]:
         file = request["plans"][name]
-        engine = onnxruntime if file.endswith(".onnx") else tamis
-        rows, seconds = embeddings(engine(request["library"], file, request["threads"]), passages)
+        rows, seconds = embeddings(engine_of(file)(request["library"], file, request["threads"]), passages)
         if dense is None:
             dense = rows
         cosines = (rows * dense).sum(axis=1)
