@@ -261,8 +261,9 @@ private:
       Value rows = model::EmbeddingOp::create(builder, loc, picked, all, ids);
       return reshape(rows, {count, DimExpr(1), DimExpr(half)}, loc);
     };
-    cosine = table("rotary_embedding.cosine", bytes([](double angle) { return std::cos(angle); }));
-    sine = table("rotary_embedding.sine", bytes([](double angle) { return std::sin(angle); }));
+    double scale = config.rotaryScale;
+    cosine = table("rotary_embedding.cosine", bytes([scale](double angle) { return scale * std::cos(angle); }));
+    sine = table("rotary_embedding.sine", bytes([scale](double angle) { return scale * std::sin(angle); }));
   }
 
   /// The last two axes of `x` are [heads, headWidth].
@@ -393,4 +394,27 @@ std::vector<double> tamis::llama3Divisors(int64_t headWidth, double base, double
     divisors.push_back(1 / ((1 - left) / factor + left));
   }
   return divisors;
+}
+
+std::vector<double> Yarn::divisors(int64_t headWidth, double base) const {
+  // The pair that turns so many times in the original context.
+  auto pairOf = [&](double turns) {
+    return double(headWidth) * std::log(originalPositions / (turns * 2 * std::numbers::pi)) / (2 * std::log(base));
+  };
+  double low = pairOf(fast), high = pairOf(slow);
+  if (truncates)
+    low = std::floor(low), high = std::ceil(high);
+  low = std::max(low, 0.0), high = std::min(high, double(headWidth - 1));
+  if (low == high)
+    high += 0.001;
+  std::vector<double> divisors;
+  for (int64_t pair = 0; pair < headWidth / 2; ++pair) {
+    double slowed = std::clamp((double(pair) - low) / (high - low), 0.0, 1.0);
+    divisors.push_back(1 / (slowed / factor + 1 - slowed));
+  }
+  return divisors;
+}
+
+double Yarn::scale() const {
+  return factor <= 1 ? 1 : 0.1 * std::log(factor) + 1;
 }

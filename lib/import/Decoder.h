@@ -18,6 +18,7 @@ struct DecoderConfig {
   double epsilon;                  ///< of the RMS norms
   double rotaryBase;               ///< pair i turns by position * base^(-2i / headWidth)
   std::vector<double> turnDivisor; ///< of each pair, where it turns more slowly; empty: 1
+  double rotaryScale = 1;          ///< of turned queries and of turned keys
   bool isInterleaved;              ///< a pair is elements 2i and 2i + 1 of a head; else i and i + headWidth / 2
   model::ActivationKind activation;
 };
@@ -55,5 +56,16 @@ ImportedModule buildDecoder(const DecoderConfig &config, const DecoderNames &nam
 /// `factor`, fast ones are left, those between are interpolated.
 std::vector<double> llama3Divisors(int64_t headWidth, double base, double factor, double lowFactor, double highFactor,
                                    double originalPositions);
+
+/// How a rotary embedding reaches `factor` times its context by the rule of YaRN (Peng et al., 2023, arXiv:2309.00071):
+/// pairs that turn more than `fast` times in the original context are left, those below `slow` turns are slowed by the
+/// factor, those between are interpolated by their number.
+struct Yarn {
+  double factor, originalPositions, fast = 32, slow = 1;
+  bool truncates = true; ///< the bounds between them are whole numbers
+  std::vector<double> divisors(int64_t headWidth, double base) const;
+  /// DecoderConfig::rotaryScale where a model does not give it.
+  double scale() const;
+};
 
 } // namespace tamis

@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // A GGUF file: one file with a decoder's weights, its description and its tokenizer.
+#define JSON_NOEXCEPTION // a syntax error gives a discarded value
 #include "lib/import/Decoder.h"
+#include "lib/import/GgufTokenizer.h"
 #include "lib/support/Gguf.h"
 
 #include "llvm/ADT/StringSwitch.h"
 #include <cmath>
-
-// No exceptions here: a syntax error gives a discarded value.
-#define JSON_NOEXCEPTION
-#include <nlohmann/json.hpp>
-
 using namespace mlir;
 using namespace tamis;
 using Json = nlohmann::json;
@@ -83,12 +80,19 @@ public:
   /// What generating text needs: see docs/generate.md.
   void addTexts() {
     Json generation{{"context", config.positions}, {"begin", nullptr}, {"end", Json::array()}};
-    if (file.boolean("tokenizer.ggml.add_bos_token").value_or(false))
+    // SentencePiece's files begin every text with a mark unless they say otherwise.
+    bool isSentencePiece = file.text("tokenizer.ggml.model").value_or("") == "llama";
+    if (file.boolean("tokenizer.ggml.add_bos_token").value_or(isSentencePiece))
       if (auto begin = file.integer("tokenizer.ggml.bos_token_id"))
         generation["begin"] = *begin;
     for (const char *key : {"tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id"})
       if (auto end = file.integer(key))
         generation["end"].push_back(*end);
+    if (auto tokens = file.texts("tokenizer.ggml.tokens"))
+      for (auto [key, name] : {std::pair("tokenizer.ggml.bos_token_id", "bos_token"),
+                               std::pair("tokenizer.ggml.eos_token_id", "eos_token")})
+        if (auto id = file.integer(key); id && *id >= 0 && size_t(*id) < tokens->size())
+          generation[name] = (*tokens)[size_t(*id)].str();
     if (auto chat = file.text("tokenizer.chat_template"))
       generation["chat_template"] = chat->str();
     weights.addText("generation", dump(generation));
@@ -161,8 +165,23 @@ private:
     StringRef scaling = file.text(key("rope.scaling.type")).value_or("none");
     if (scaling == "linear")
       config.turnDivisor.assign(pairs, file.number(key("rope.scaling.factor")).value_or(1));
-    else if (scaling != "none")
-      return emitError(loc) << "scales its rotary embedding by '" << scaling << "' but none and linear are supported";
+    else if (scaling == "yarn") {
+      Yarn yarn{file.number(key("rope.scaling.factor")).value_or(1),
+                file.number(key("rope.scaling.original_context_length")).value_or(double(config.positions)),
+                file.number(key("rope.scaling.yarn_beta_fast")).value_or(32),
+                file.number(key("rope.scaling.yarn_beta_slow")).value_or(1)};
+      if (!(yarn.factor >= 1 && yarn.originalPositions >= 1 && yarn.fast > yarn.slow && yarn.slow > 0) ||
+          !std::isfinite(yarn.factor) || !(config.rotaryBase > 1))
+        return emitError(loc)
+               << "scales its rotary embedding by yarn with a factor below 1, no original context, or turns "
+                  "out of order";
+      config.turnDivisor = yarn.divisors(config.headWidth, config.rotaryBase);
+      config.rotaryScale = file.number(key("rope.scaling.attn_factor")).value_or(1) * yarn.scale();
+      if (!(config.rotaryScale > 0) || !std::isfinite(config.rotaryScale))
+        return emitError(loc) << "has a '" << key("rope.scaling.attn_factor") << "' that is not above 0";
+    } else if (scaling != "none")
+      return emitError(loc) << "scales its rotary embedding by '" << scaling
+                            << "' but none, linear and yarn are supported";
     for (const GgufFile::Tensor &tensor : file.tensors())
       if (tensor.name == "rope_freqs.weight") {
         if (tensor.type != GgufType::F32 || tensor.dims != ArrayRef<int64_t>{int64_t(pairs)})
@@ -212,8 +231,14 @@ private:
       return "";
     };
     StringRef kind = file.text("tokenizer.ggml.model").value_or("none");
+    if (kind == "llama") {
+      Json json = sentencePieceTokenizer(file);
+      return json.is_null() ? warn("the file's has no tokens, or scores or kinds of other tokens") : dump(json);
+    }
     if (kind != "gpt2")
-      return warn("the file's is of kind '" + kind + "' and 'gpt2' (byte pairs) is supported");
+      return warn("the file's is of kind '" + kind +
+                  "' and 'gpt2' (pairs of bytes) and 'llama' (SentencePiece's pairs) "
+                  "are supported");
     Json before = splitter();
     if (before.is_null())
       return warn("the file's splits words by the rule '" + file.text("tokenizer.ggml.pre").value_or("") +
@@ -227,7 +252,7 @@ private:
     for (auto [id, token] : llvm::enumerate(*tokens)) {
       int64_t kind = kinds ? (*kinds)[id] : 1;
       if (kind == control || kind == userDefined)
-        added.push_back({{"id", id}, {"content", token.str()}, {"special", kind == control}});
+        added.push_back({{"id", id}, {"content", token.str()}, {"special", kind == control}, {"normalized", false}});
       vocabulary.push_back({token.str(), id});
     }
     for (StringRef merge : *merges)

@@ -64,8 +64,16 @@ public:
       generation["chat_template"] = std::string(chat->begin(), chat->end());
     else
       llvm::consumeError(chat.takeError());
-    if (Json settings = optionalJson("tokenizer_config.json"); !generation.contains("chat_template"))
+    Json settings = optionalJson("tokenizer_config.json");
+    if (!generation.contains("chat_template"))
       generation["chat_template"] = text(settings, "chat_template", "");
+    for (const char *name : {"bos_token", "eos_token"}) {
+      auto mark = settings.find(name);
+      if (mark != settings.end() && mark->is_object()) // an added token with its settings
+        generation[name] = text(*mark, "content", "");
+      else
+        generation[name] = text(settings, name, "");
+    }
     Json tokenizer = optionalJson("tokenizer.json");
     if (tokenizer.is_object()) {
       generation["begin"] = begin(tokenizer);
@@ -152,12 +160,38 @@ private:
         return emitError(loc) << "has a rotary embedding of type llama3 without low_freq_factor, a larger "
                                  "high_freq_factor and original_max_position_embeddings";
       config.turnDivisor = llama3Divisors(config.headWidth, config.rotaryBase, factor, low, high, original);
+    } else if (type == "yarn") {
+      if (failed(readYarn(*rules, factor)))
+        return failure();
+    } else if (type == "dynamic") {
+      // Within the original context it is the default; the base of longer ones follows from their length.
+      emitWarning(loc) << "scales its rotary embedding by the length of a text; the context is limited to the "
+                       << config.positions << " tokens within which it does not";
     } else if (type != "default") {
       return emitError(loc) << "has a rotary embedding of type '" << type
-                            << "' but default, linear and llama3 are supported";
+                            << "' but default, linear, dynamic, yarn and llama3 are supported";
     }
     if (number(json, "partial_rotary_factor", 1) != 1)
       return emitError(loc) << "turns a part of each head (partial_rotary_factor), which is not supported";
+    return success();
+  }
+
+  LogicalResult readYarn(const Json &rules, double factor) {
+    Yarn yarn{factor, number(rules, "original_max_position_embeddings", double(config.positions)),
+              number(rules, "beta_fast", 32), number(rules, "beta_slow", 1)};
+    if (auto truncate = rules.find("truncate"); truncate != rules.end() && truncate->is_boolean())
+      yarn.truncates = truncate->get<bool>();
+    double one = number(rules, "mscale", 0), all = number(rules, "mscale_all_dim", 0);
+    double scale = number(rules, "attention_factor", 0);
+    if (!(yarn.fast > yarn.slow && yarn.slow > 0 && yarn.originalPositions >= 1 && config.rotaryBase > 1) ||
+        !std::isfinite(scale) || scale < 0 || !std::isfinite(one) || !std::isfinite(all))
+      return emitError(loc)
+             << "has a rotary embedding of type yarn without a beta_fast above its beta_slow, an "
+                "original_max_position_embeddings of 1 at least, or with an attention_factor or mscale that "
+                "is no number";
+    config.turnDivisor = yarn.divisors(config.headWidth, config.rotaryBase);
+    auto grown = [&](double by) { return 1 + by * (yarn.scale() - 1); };
+    config.rotaryScale = scale > 0 ? scale : one != 0 && all != 0 ? grown(one) / grown(all) : yarn.scale();
     return success();
   }
 

@@ -13,7 +13,7 @@ using Json = nlohmann::json;
 
 FailureOr<Json> tamis::readJsonObject(StringRef path, WeightStore &weights, Location loc) {
   constexpr int maxDepth = 64;
-  constexpr size_t maxBytes = 16 << 20;
+  constexpr size_t maxBytes = 64 << 20; // tokenizers of 256k tokens take half of that
   auto text = weights.mapFile(path);
   if (!text)
     return reportError(loc, text.takeError());

@@ -280,6 +280,7 @@ ImportedModule tamis::importHuggingFace(StringRef folder, const ImportOptions &o
   BertConfig config;
   if (failed(ConfigReader(*json, loc).read(config)) || failed(addFolderWeights(folder, weights, context)))
     return failure();
+  addEncoderTokenizer(folder, weights, context);
   SizeRules rules(options);
   return BertBuilder(config, rules, weights, fileLocation(inFolder("model.safetensors"), context)).build();
 }

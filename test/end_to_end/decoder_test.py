@@ -132,6 +132,18 @@ class DecoderTest(unittest.TestCase):
             logits = self.run_chunks(self.compile(folder), shape, ids, (11,))[0]
             self.compare(logits, decoders.logits_of(shape, narrow, ids))
 
+    def test_yarn(self):
+        """Rotary embeddings of a longer context, from both formats."""
+        for number, yarn in enumerate(((4.0, 12, 32.0, 1.0), (2.5, 40, 3.0, 0.5))):
+            shape = decoders.Shape(architecture="qwen2", bias=True, layers=1, yarn=yarn, base=10000.0)
+            weights = decoders.random_weights(shape, number)
+            ids = np.arange(33) * 7 % shape.vocabulary
+            decoders.write_gguf(self.folder / f"yarn{number}.gguf", shape, weights)
+            decoders.write_folder(self.folder / f"yarn{number}", shape, weights)
+            expected = decoders.logits_of(shape, weights, ids)
+            for model in (f"yarn{number}.gguf", f"yarn{number}"):
+                self.compare(self.run_chunks(self.compile(model), shape, ids, (20, 13))[0], expected)
+
     def test_context_ends(self):
         shape = decoders.Shape(layers=1, positions=8)
         decoders.write_gguf(self.folder / "model.gguf", shape, decoders.random_weights(shape, 1))

@@ -30,6 +30,7 @@ class Shape:
     qk_norm: bool = False
     tied: bool = True
     rope_freqs: bool = False
+    yarn: tuple = ()  # factor, original positions, fast, slow
 
     @property
     def interleaved(self):
@@ -70,6 +71,15 @@ def random_weights(shape, seed):
     return weights
 
 
+def yarn_turns(shape, turns):
+    """Turns by the rule of YaRN, and what turned queries and keys are multiplied with."""
+    factor, original, fast, slow = shape.yarn
+    bounds = [shape.head_width * math.log(original / (n * 2 * math.pi)) / (2 * math.log(shape.base)) for n in (fast, slow)]
+    low, high = max(math.floor(bounds[0]), 0), min(math.ceil(bounds[1]), shape.head_width - 1)
+    slowed = np.clip((np.arange(len(turns)) - low) / max(high - low, 0.001), 0, 1)
+    return turns / factor * slowed + turns * (1 - slowed), 0.1 * math.log(factor) + 1
+
+
 def logits_of(shape, weights, ids):
     """[tokens, vocabulary] of one text, in f64."""
     weights = {name: value.astype("f8") for name, value in weights.items()}
@@ -77,8 +87,11 @@ def logits_of(shape, weights, ids):
     turns = shape.base ** (-np.arange(half) / half)
     if "rope_freqs.weight" in weights:
         turns = turns / weights["rope_freqs.weight"]
+    scale = 1
+    if shape.yarn:
+        turns, scale = yarn_turns(shape, turns)
     angles = np.arange(tokens)[:, None] * turns
-    cosine, sine = np.cos(angles)[:, None], np.sin(angles)[:, None]
+    cosine, sine = scale * np.cos(angles)[:, None], scale * np.sin(angles)[:, None]
 
     def norm(x, name):
         return x / np.sqrt((x * x).mean(-1, keepdims=True) + shape.epsilon) * weights[f"{name}.weight"]
@@ -134,7 +147,21 @@ def write_gguf(path, shape, weights, packings={}, tokenizer=None):
     writer.add_value_length(shape.head_width)
     writer.add_layer_norm_rms_eps(shape.epsilon)
     writer.add_rope_freq_base(shape.base)
-    if tokenizer:
+    if shape.yarn:
+        factor, original, fast, slow = shape.yarn
+        writer.add_rope_scaling_type(gguf.RopeScalingType.YARN)
+        writer.add_rope_scaling_factor(factor)
+        writer.add_rope_scaling_orig_ctx_len(original)
+        writer.add_rope_scaling_yarn_beta_fast(fast)
+        writer.add_rope_scaling_yarn_beta_slow(slow)
+    if tokenizer and "scores" in tokenizer:
+        writer.add_tokenizer_model("llama")
+        writer.add_token_list(tokenizer["tokens"])
+        writer.add_token_scores(tokenizer["scores"])
+        writer.add_token_types(tokenizer["types"])
+        writer.add_bos_token_id(tokenizer["begin"])
+        writer.add_unk_token_id(0)
+    elif tokenizer:
         writer.add_tokenizer_model("gpt2")
         writer.add_tokenizer_pre(tokenizer.get("pre", "smollm"))
         writer.add_token_list(tokenizer["tokens"])
@@ -194,6 +221,9 @@ def write_folder(folder, shape, weights, shards=1):
         "rms_norm_eps": shape.epsilon, "hidden_act": "silu", "rope_parameters": {"rope_theta": shape.base, "rope_type": "default"},
         "eos_token_id": 1,
     }  # fmt: skip
+    if shape.yarn:
+        names = ("factor", "original_max_position_embeddings", "beta_fast", "beta_slow")
+        config["rope_parameters"] |= {"rope_type": "yarn", **dict(zip(names, shape.yarn))}
     (folder / "config.json").write_text(json.dumps(config))
     renamed = {}
     for name, value in weights.items():

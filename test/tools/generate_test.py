@@ -11,6 +11,7 @@ from command import CommandTest
 sys.path.insert(0, str(Path(__file__).parents[1] / "end_to_end"))
 import decoders  # noqa: E402
 import numpy as np  # noqa: E402
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers  # noqa: E402
 
 CHAT = (
     "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + '\\n'}}{% endfor %}"
@@ -151,6 +152,34 @@ class Generate(CommandTest):
         self.assertEqual(result["prompt_tokens"], len(turns))
         self.assertEqual(result["tokens"], self.greedy(weights, turns, 6))
         self.assertIn("the user's content holds '<|im_end|>'", self.fails("generate", "model.plan", "--chat", "--prompt=a<|im_end|>"))
+
+    def test_sentence_piece(self):
+        """Of a GGUF file that gives scores: the tokens that its merges make."""
+        trained = Tokenizer(models.BPE(unk_token="<unk>", fuse_unk=True))
+        trained.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+        trained.pre_tokenizer = pre_tokenizers.Metaspace()
+        bytes_ = [f"<0x{byte:02X}>" for byte in range(256)]
+        texts = [path.read_text() for path in sorted((Path(__file__).parents[2] / "docs").glob("*.md"))]
+        size = 600
+        trainer = trainers.BpeTrainer(
+            vocab_size=size, show_progress=False, special_tokens=["<unk>", "<s>", "</s>", *bytes_], limit_alphabet=90
+        )
+        trained.train_from_iterator(texts, trainer)
+        data = json.loads(trained.to_str())
+        data["pre_tokenizer"], data["model"]["byte_fallback"] = None, True
+        data["added_tokens"] = data["added_tokens"][:3]
+        judge = Tokenizer.from_str(json.dumps(data))
+        words = sorted(data["model"]["vocab"], key=data["model"]["vocab"].get)
+        made = {left + right: number for number, (left, right) in enumerate(data["model"]["merges"])}
+        scores = [-float(made.get(word, 1e6)) for word in words]
+        types = [2, 3, 3] + [6] * 256 + [1] * (len(words) - 259)
+        shape = decoders.Shape(layers=1, width=32, heads=1, kv_heads=1, head_width=32, inner=32, vocabulary=len(words), positions=256)
+        given = {"tokens": words, "scores": scores, "types": types, "begin": 1}
+        decoders.write_gguf(self.folder / "sp.gguf", shape, decoders.random_weights(shape, 1), tokenizer=given)
+        self.tamis("compile", "sp.gguf", "-o", "sp.plan", "-q", "--target=x86-64-v3")
+        for text in ("Once upon a time", " two  blanks ", "plan </s> of", "日本 😀 x", "tokens tokenizer tokenization", "a"):
+            result = self.generate(f"--prompt={text}", "--tokens=1", plan="sp.plan")
+            self.assertEqual(result["prompt_ids"], [1, *judge.encode(text, add_special_tokens=False).ids], text)
 
     def test_chat_template(self):
         """What it cannot execute, and what it refuses itself, is said."""

@@ -240,6 +240,17 @@ class Serve(CommandTest):
                 self.assertIn(message, answer["error"]["message"])
             self.assertEqual(server.ask(TEXT, {"prompt": [1]})[0], 404)
 
+        # The same folder with BERT's vocabulary: texts, with the marks around them.
+        letters = [chr(c) for c in range(97, 123)]
+        words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "hello", "##s", *letters, *(f"##{c}" for c in letters)]
+        (self.folder / "bert" / "vocab.txt").write_text("\n".join(words[: shape.vocabulary]) + "\n")
+        self.tamis("compile", "bert", "-o", "text.plan", "-q", "--target=x86-64-v3")
+        with Server(self.folder / "text.plan") as server:
+            answer = server.ask(path, {"input": ["Hellos, a"]})[1]
+            ids = [2, words.index("hello"), words.index("##s"), 1, words.index("a"), 3]
+            np.testing.assert_allclose(answer["data"][0]["embedding"], expected(ids), atol=1e-5)
+            self.assertEqual(answer["usage"]["total_tokens"], len(ids))
+
     def test_refused(self):
         self.assertIn("is neither a language model nor an encoder", self.fails("serve", self.small_plan(), "--port=0"))
         self.assertIn("--mode", self.fails("serve", self.plan, "--mode=fast", code=2))
