@@ -4,7 +4,7 @@
 
 #include "dialects/model/ModelConstants.h"
 #include "dialects/model/ModelShapes.h"
-#include "lib/driver/KnownValue.h"
+#include "lib/driver/KnownValues.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "passes/precision/Passes.h"
 
@@ -23,7 +23,7 @@ public:
     for (Operation &op : main.getOps()) {
       auto mark = op.getAttrOfType<StringAttr>(precision::kPrecision);
       Value weight = layerWeight(&op);
-      if (mark && mark.getValue() == kBFloat16 && weight && isKnownValue(weight))
+      if (mark && mark.getValue() == kBFloat16 && weight && isKnown(weight))
         layers.push_back(&op);
     }
     for (auto [done, op] : llvm::enumerate(layers)) {
@@ -39,7 +39,7 @@ public:
 private:
   /// The rounded weight, in the store and as a value.
   FailureOr<Value> rounded(Value weight) {
-    auto tensor = knownValue(weight, builder.getBF16Type(), weights);
+    auto tensor = valueOf(weight, weights, builder.getBF16Type());
     if (failed(tensor))
       return failure();
     auto type = RankedTensorType::get(tensor->shape, tensor->element);

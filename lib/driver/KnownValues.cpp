@@ -3,6 +3,7 @@
 #include "lib/driver/KnownValues.h"
 
 #include "dialects/model/ModelConstants.h"
+#include "dialects/model/ModelShapes.h"
 #include "lib/reference/Evaluator.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/IRMapping.h"
@@ -24,7 +25,7 @@ bool tamis::isKnown(Value value, llvm::SetVector<Operation *> &ops) {
   return true;
 }
 
-FailureOr<reference::HostTensor> tamis::valueOf(Value value, const WeightStore &weights) {
+FailureOr<reference::HostTensor> tamis::valueOf(Value value, const WeightStore &weights, Type element) {
   llvm::SetVector<Operation *> ops;
   if (!isKnown(value, ops))
     return failure();
@@ -32,12 +33,16 @@ FailureOr<reference::HostTensor> tamis::valueOf(Value value, const WeightStore &
   OpBuilder builder(value.getContext());
   OwningOpRef<ModuleOp> module = ModuleOp::create(loc);
   builder.setInsertionPointToEnd(module->getBody());
-  auto function = func::FuncOp::create(builder, loc, "known", builder.getFunctionType({}, value.getType()));
+  Type type = element ? tensorType(element, dimsOf(value.getType())) : value.getType();
+  auto function = func::FuncOp::create(builder, loc, "known", builder.getFunctionType({}, type));
   builder.setInsertionPointToEnd(function.addEntryBlock());
   IRMapping map;
   for (Operation *op : ops)
     builder.clone(*op, map);
-  func::ReturnOp::create(builder, loc, map.lookup(value));
+  Value result = map.lookup(value);
+  if (result.getType() != type)
+    result = CastOp::create(builder, loc, type, result);
+  func::ReturnOp::create(builder, loc, result);
   auto results = reference::evaluate(function, {}, weights);
   if (!results)
     return emitError(loc) << llvm::toString(results.takeError());

@@ -13,9 +13,14 @@ namespace tamis {
 
 /// Whether the value follows from weights and constants alone, by the ops that it collects, each behind what it reads.
 bool isKnown(mlir::Value value, llvm::SetVector<mlir::Operation *> &ops);
+inline bool isKnown(mlir::Value value) {
+  llvm::SetVector<mlir::Operation *> ops;
+  return isKnown(value, ops);
+}
 
-/// The tensor that such a value is; failure, without a diagnostic, for another value.
-mlir::FailureOr<reference::HostTensor> valueOf(mlir::Value value, const WeightStore &weights);
+/// The tensor that such a value is, cast to `element` where one is given; failure, without a diagnostic, for another
+/// value.
+mlir::FailureOr<reference::HostTensor> valueOf(mlir::Value value, const WeightStore &weights, mlir::Type element = {});
 
 /// The key of the first weight that a value follows from; "constant" where there is none.
 std::string keyOf(mlir::Value value);

@@ -7,6 +7,7 @@
 
 #include "llvm/ADT/StringSwitch.h"
 #include <cmath>
+
 using namespace mlir;
 using namespace tamis;
 using Json = nlohmann::json;
