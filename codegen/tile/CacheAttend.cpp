@@ -124,7 +124,7 @@ private:
   }
 
   void run(Value head, Value part, Value first, Value end) {
-    Run run{head, part, first, end, places.text(first), b.mul(b.sub(end, first), kernel.groupSize), {}};
+    Run run{head, part, first, end, places.text(first), b.mul(b.sub(end, first), kernel.groupSize), {}, {}, {}};
     run.lastPosition = b.loop(first, end, 1, {b.index(0)}, [&](Value token, ValueRange most) {
       return Vectors{b.createOrFold<arith::MaxUIOp>(most[0], places.position(token))};
     })[0];
