@@ -170,13 +170,15 @@ AttentionScratch::AttentionScratch(const AttentionSchedule &schedule, int64_t D,
   take(D * schedule.blockKeys());
   blockValues = take(schedule.blockKeys() * llvm::alignTo(E, S::kMostLanes));
   blockBias = take(schedule.blockKeys());
+  blockFlag = take(1);
   blockSize = next;
 }
 
 DimExpr AttentionScratch::bytes(int64_t D, int64_t E, const DimExpr &keyCount) {
   using S = AttentionSchedule;
-  // The last block may be all padding but one key, and each of the block's parts is rounded up to a vector.
-  int64_t elementsOfKey = D + int64_t(llvm::alignTo(E, S::kMostLanes)) + 1, rounding = 3;
+  // The last block may be all padding but one key, each of the block's parts is rounded up to a vector, and a flag
+  // takes one of its own.
+  int64_t elementsOfKey = D + int64_t(llvm::alignTo(E, S::kMostLanes)) + 1, rounding = 4;
   DimExpr padded = keyCount + S::kMostBlockKeys;
   AttentionScratch widest({S::kMostLanes, 32, S::kMostBlockKeys / S::kMostLanes, {}, 0, 0}, D, E);
   return (padded * (elementsOfKey + rounding) + widest.blocks) * int64_t(sizeof(float));

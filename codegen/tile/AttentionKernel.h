@@ -88,6 +88,7 @@ struct AttentionScratch {
   // Parts of a block of keys, from its beginning.
   int64_t blockValues; ///< [blockKeys][E rounded up to lanes]; before it [D][blockKeys] of keys
   int64_t blockBias;   ///< [blockKeys], what is added to the scores of a key
+  int64_t blockFlag;   ///< [1], i32: whether a value of the block is infinite or no number
   int64_t blockSize;   ///< elements of a block
 
   AttentionScratch(const AttentionSchedule &schedule, int64_t D, int64_t E);

@@ -110,6 +110,31 @@ void AttentionTiler::packValueRow(Value source, Value target, Value key) {
           b.add(target, b.add(b.mul(key, paddedE), e)));
 }
 
+void AttentionTiler::setFlag(Value packed, bool isRaised) {
+  Value bits = arith::ConstantIntOp::create(b, isRaised, 32);
+  b.store(arith::BitcastOp::create(b, b.getF32Type(), bits), scratch, at(place.blockFlag, packed));
+}
+
+void AttentionTiler::packFiniteRow(Value source, Value packed, Value key) {
+  Value buffer = b.argument(kernel.value.source.getArgNumber()), zero = b.splat(0, lanes), nothing = zero;
+  Vectors row;
+  auto target = [&](int64_t e) { return at(place.blockValues, b.add(packed, b.add(b.mul(key, paddedE), e))); };
+  for (int64_t e = 0; e < kernel.E; e += lanes) {
+    row.push_back(load(buffer, b.add(source, e), std::min<int64_t>(lanes, kernel.E - e)));
+    store(row.back(), scratch, target(e));
+    nothing = vector::FMAOp::create(b, row.back(), zero, nothing); // no number where one of them is not finite
+  }
+  auto isNumber = [&](Value x) -> Value { return arith::CmpFOp::create(b, arith::CmpFPredicate::ORD, x, x); };
+  Value isSpecial = arith::CmpFOp::create(b, arith::CmpFPredicate::UNO, nothing, nothing);
+  b.branch(vector::ReductionOp::create(b, vector::CombiningKind::OR, isSpecial), [&] {
+    setFlag(packed, true);
+    for (int64_t e = 0; e < kernel.E; e += lanes) {
+      Value isFinite = isNumber(arith::MulFOp::create(b, row[e / lanes], zero));
+      store(arith::SelectOp::create(b, isFinite, row[e / lanes], zero), scratch, target(e));
+    }
+  });
+}
+
 void AttentionTiler::clearValueRow(Value target, Value key) {
   for (int64_t e = 0; e < kernel.E; e += lanes)
     store(b.splat(0, lanes), scratch, b.add(target, b.add(b.mul(key, paddedE), e)));
@@ -155,15 +180,17 @@ void AttentionTiler::packValues(const Group &group, Value firstKey) {
   Value base = valueBase(group);
   b.loop(firstKey, group.endKey, blockKeys, [&](Value firstKey) {
     Value target = b.mul(b.divFloor(firstKey, b.index(blockKeys)), place.blockSize);
-    target = b.add(target, place.blocks + place.blockValues);
+    Value packed = at(place.blocks, target);
+    target = at(place.blockValues, packed);
+    setFlag(packed, false);
     Value count = b.minimum(b.index(blockKeys), b.sub(group.endKey, firstKey));
     // Rows up to a whole vector of keys are zero, so that they may be multiplied by their weights.
     b.loop(count, b.mul(ceilDiv(count, lanes), lanes), 1, [&](Value key) { clearValueRow(target, key); });
     b.loop(b.index(0), count, 1, [&](Value key) {
-      packValueRow(b.add(base, b.mul(b.add(firstKey, key), kernel.value.rowStride)), target, key);
+      packFiniteRow(b.add(base, b.mul(b.add(firstKey, key), kernel.value.rowStride)), packed, key);
     });
     if (hasKeyMask())
-      clearExcludedValues(b.sub(target, b.index(place.blockValues)), count);
+      clearExcludedValues(packed, count);
   });
 }
 

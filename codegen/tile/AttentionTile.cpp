@@ -34,7 +34,7 @@ void AttentionTiler::score(const Tile &tile, WeighVector weigh) {
   if (kernel.mask.perQuery)
     fillTileBias(tile);
   multiplyKeys(tile, weigh);
-  excludeKeys(tile);
+  excludeKeys(tile, place.scores);
   raiseMaxima(tile);
 }
 
@@ -97,7 +97,7 @@ void AttentionTiler::multiplyKeys(const Tile &tile, WeighVector weigh) {
 
 /// Causal: query i keeps keys up to i + keys - queries, or where it stands. Only tiles on the diagonal hold others, and
 /// those of queries that do not exist.
-void AttentionTiler::excludeKeys(const Tile &tile) {
+void AttentionTiler::excludeKeys(const Tile &tile, int64_t part) {
   if (!kernel.causal && !kernel.positions)
     return;
   Value first = b.add(tile.firstQuery, tile.row);
@@ -121,7 +121,7 @@ void AttentionTiler::excludeKeys(const Tile &tile) {
       for (unsigned j = 0; j < tile.keyVectors; ++j) {
         Value laneLimit = arith::IndexCastOp::create(b, b.getI32Type(), b.sub(limit, b.index(j * lanes)));
         Value keeps = arith::CmpIOp::create(b, arith::CmpIPredicate::sle, lane, b.broadcast(laneLimit, lanes));
-        Value offset = at(place.scores, b.add(b.mul(i, blockKeys), int64_t(j) * lanes));
+        Value offset = at(part, b.add(b.mul(i, blockKeys), int64_t(j) * lanes));
         Value score = load(scratch, offset);
         store(arith::SelectOp::create(b, keeps, score, b.splat(kExcluded, lanes)), scratch, offset);
       }
@@ -283,6 +283,46 @@ void AttentionTiler::accumulateValues(const Tile &tile) {
       for (unsigned i = 0; i < rows; ++i)
         for (unsigned j = 0; j < count; ++j)
           store(sums[i * count + j], scratch, outputOf(i, j));
+    });
+  });
+  Value flag = arith::BitcastOp::create(b, b.getI32Type(), b.load(scratch, at(place.blockFlag, tile.packed)));
+  Value none = arith::ConstantIntOp::create(b, 0, 32);
+  b.branch(arith::CmpIOp::create(b, arith::CmpIPredicate::ne, flag, none), [&] { addSpecialValues(tile); });
+}
+
+Value AttentionTiler::keyOf(const Tile &tile, Value place) {
+  return b.add(tile.firstKey, place);
+}
+
+/// The weights of the tile are not needed any more: what is left out is marked in their place.
+void AttentionTiler::addSpecialValues(const Tile &tile) {
+  if (kernel.mask.perQuery)
+    fillTileBias(tile);
+  Value last = b.sub(keys, b.index(1)), base = valueBase(tile.group);
+  Value buffer = b.argument(kernel.value.source.getArgNumber());
+  b.loop(b.index(0), b.index(tile.rows), 1, [&](Value i) {
+    b.loop(b.index(0), b.index(int64_t(tile.keyVectors) * lanes), lanes, [&](Value column) {
+      Value offset = b.add(b.mul(i, blockKeys), column);
+      Value bias = kernel.mask.perQuery ? at(place.tileBias, offset) : at(place.blockBias, b.add(tile.packed, column));
+      store(load(scratch, bias), scratch, at(place.weights, offset));
+    });
+  });
+  excludeKeys(tile, place.weights);
+  Value limit = arith::ConstantOp::create(b, b.getF32FloatAttr(float(kExcluded / 2))), zero = b.splat(0, lanes);
+  b.loop(b.index(0), b.index(int64_t(tile.keyVectors) * lanes), 1, [&](Value column) {
+    Value source = b.add(base, b.mul(b.minimum(keyOf(tile, column), last), kernel.value.rowStride));
+    b.loop(b.index(0), b.index(tile.rows), 1, [&](Value i) {
+      Value mark = b.load(scratch, at(place.weights, b.add(b.mul(i, blockKeys), column)));
+      b.branch(arith::CmpFOp::create(b, arith::CmpFPredicate::OGT, mark, limit), [&] {
+        for (int64_t e = 0; e < kernel.E; e += lanes) {
+          Value value = load(buffer, b.add(source, e), std::min<int64_t>(lanes, kernel.E - e));
+          Value product = arith::MulFOp::create(b, value, zero);
+          Value isSpecial = arith::CmpFOp::create(b, arith::CmpFPredicate::UNO, product, product);
+          Value to = at(place.output, b.add(b.mul(b.add(tile.row, i), paddedE), e)), sum = load(scratch, to);
+          value = arith::AddFOp::create(b, sum, arith::SelectOp::create(b, isSpecial, value, zero));
+          store(value, scratch, to);
+        }
+      });
     });
   });
 }

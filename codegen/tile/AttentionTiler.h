@@ -69,6 +69,10 @@ protected:
   /// given, may hold anything and becomes zeros.
   void packKeyVector(llvm::ArrayRef<mlir::Value> rowOffsets, mlir::Value target, mlir::Value bias = {});
   void packValueRow(mlir::Value source, mlir::Value target, mlir::Value key);
+  /// The same of a block: values that are infinite or no number are left out, for some queries leave their keys out,
+  /// and the block's flag is raised. `packed`: of the block.
+  void packFiniteRow(mlir::Value source, mlir::Value packed, mlir::Value key);
+  void setFlag(mlir::Value packed, bool isRaised);
   void clearValueRow(mlir::Value target, mlir::Value key);
   /// Zeros for the values that the bias of their key excludes; blocks of all queries.
   void clearExcludedValues(mlir::Value packed, mlir::Value count);
@@ -94,8 +98,13 @@ protected:
   void accumulateValues(const Tile &tile);
 
   void multiplyKeys(const Tile &tile, WeighVector weigh);
-  /// Scores of keys that queries of the tile do not keep, masks apart, become kExcluded.
-  virtual void excludeKeys(const Tile &tile);
+  /// What lies for keys that queries of the tile do not keep, masks apart, becomes kExcluded, in a part of scratch as
+  /// that of scores.
+  virtual void excludeKeys(const Tile &tile, int64_t part);
+  /// Adds the values that packFiniteRow left out, for the pairs that are kept.
+  void addSpecialValues(const Tile &tile);
+  /// The key of a place in a tile's block; any where there is none.
+  virtual mlir::Value keyOf(const Tile &tile, mlir::Value place);
   void raiseMaxima(const Tile &tile);
   /// Multiplies what is summed for a row so far.
   void rescale(mlir::Value row, mlir::Value factor);

@@ -160,9 +160,11 @@ void SparseAttentionTiler::sumListed(Value row, Value first, Value count) {
     Vectors sums(sets * width, b.splat(0, lanes));
     for (unsigned j = 0; j < width; ++j)
       sums[j] = load(scratch, b.add(output, int64_t(firstVector + j) * lanes));
-    sums = b.loop(b.index(0), count, sets, sums, [&](Value number, ValueRange carried) {
+    // A key that is not there has the value of another, which may be infinite: not even 0 times it is added.
+    Value pairs = b.mul(b.divFloor(count, b.index(sets)), sets);
+    auto add = [&](Value number, ValueRange carried, unsigned several) {
       Vectors next(carried);
-      for (unsigned set = 0; set < sets; ++set) {
+      for (unsigned set = 0; set < several; ++set) {
         Value each = b.add(number, set), weight = splatOf(at(place.weights, each));
         Value offset = b.add(listedRow(b.add(first, each)), paddedD);
         for (unsigned j = 0; j < width; ++j) {
@@ -171,7 +173,11 @@ void SparseAttentionTiler::sumListed(Value row, Value first, Value count) {
         }
       }
       return next;
-    });
+    };
+    auto both = [&](Value number, ValueRange carried) { return add(number, carried, sets); };
+    auto last = [&](Value number, ValueRange carried) { return add(number, carried, 1); };
+    sums = b.loop(b.index(0), pairs, sets, sums, both);
+    sums = b.loop(pairs, count, 1, sums, last);
     for (unsigned j = 0; j < width; ++j) {
       Value sum = arith::AddFOp::create(b, sums[j], sums[width + j]);
       store(sum, scratch, b.add(output, int64_t(firstVector + j) * lanes));

@@ -59,7 +59,8 @@ private:
   void gatherPool(const Group &group, const Rows *rows);
   mlir::Value gatheredBias(const Group &group, mlir::Value query, mlir::Value positions);
   void fillTileBias(const Tile &tile) override;
-  void excludeKeys(const Tile &tile) override;
+  void excludeKeys(const Tile &tile, int64_t part) override;
+  mlir::Value keyOf(const Tile &tile, mlir::Value place) override;
 
   // SparseAttentionLists.cpp: keys that are read one by one.
   void readLists(const Rows &rows);

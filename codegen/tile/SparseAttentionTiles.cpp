@@ -36,11 +36,12 @@ void SparseAttentionTiler::packBlock(const Group &group, Value block) {
       store(bias, scratch, at(place.blockBias, b.add(target, column)));
   });
   Value values = at(place.blockValues, target);
+  setFlag(target, false);
   b.loop(b.index(0), b.index(blockKeys), 1, [&](Value i) {
     Value key = loadInteger(b.add(positions, i));
     b.branch(
         compare(CmpIPredicate::slt, key, keys),
-        [&] { packValueRow(b.add(valueOffset, b.mul(key, kernel.value.rowStride)), values, i); },
+        [&] { packFiniteRow(b.add(valueOffset, b.mul(key, kernel.value.rowStride)), target, i); },
         [&] { clearValueRow(values, i); });
   });
   if (hasKeyMask())
@@ -118,9 +119,13 @@ void SparseAttentionTiler::fillTileBias(const Tile &tile) {
   b.branch(isSet(kGathered), fillGathered, fillInPlace);
 }
 
+Value SparseAttentionTiler::keyOf(const Tile &tile, Value place) {
+  return loadInteger(b.add(tile.positions, place));
+}
+
 /// Keys later than the query, keys of a block that bands or lists hold in part, and keys of the pool that bands hold
 /// already.
-void SparseAttentionTiler::excludeKeys(const Tile &tile) {
+void SparseAttentionTiler::excludeKeys(const Tile &tile, int64_t part) {
   if (!kernel.causal && sparse.bands.empty() && sparse.lists.empty())
     return;
   auto isSet = [&](Flag flag) { return compare(CmpIPredicate::ne, both(tile.flags, b.index(flag)), b.index(0)); };
@@ -156,7 +161,7 @@ void SparseAttentionTiler::excludeKeys(const Tile &tile) {
           Value isEarlier = compare(CmpIPredicate::sle, key, limit);
           keeps = keeps ? both(keeps, isEarlier) : isEarlier;
         }
-        Value offset = at(place.scores, b.add(b.mul(i, blockKeys), column));
+        Value offset = at(part, b.add(b.mul(i, blockKeys), column));
         store(arith::SelectOp::create(b, keeps, load(scratch, offset), b.splat(kExcluded, lanes)), scratch, offset);
       });
     });

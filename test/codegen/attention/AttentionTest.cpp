@@ -309,4 +309,27 @@ TEST_P(AttentionTest, NaNStaysInItsRow) {
   check(inputs);
 }
 
+// What a pair that is left out has is not in the result, whatever it is: by order, by a mask of pairs or of keys.
+TEST_P(AttentionTest, SpecialValuesOfKeysThatAreLeftOut) {
+  for (bool causal : {true, false})
+    for (std::vector<std::string> mask : {std::vector<std::string>{}, {"1", "1", "q", "k"}, {"b", "1", "1", "k"}}) {
+      SCOPED_TRACE(std::to_string(causal) + " " + std::to_string(mask.size()));
+      AttentionText attention{2, 72};
+      attention.causal = causal;
+      attention.mask = mask;
+      compile(attention);
+      for (auto [Q, K] : {std::pair<int64_t, int64_t>{130, 130}, {9, 70}, {1, 33}}) {
+        auto inputs = operands(2, Q, K);
+        auto *values = reinterpret_cast<float *>(inputs[2].bytes.data());
+        for (int64_t i = 0; i < 2 * K * 144; ++i)
+          if (random() % 997 == 0)
+            values[i] = random() % 2 ? NAN : random() % 2 ? INFINITY : -INFINITY;
+        if (!mask.empty())
+          inputs.push_back(maskOf({mask[0] == "b" ? 2 : 1, 1, mask[2] == "q" ? Q : 1, K},
+                                  [&](int64_t) { return random() % 3 ? -INFINITY : 0; }));
+        check(inputs);
+      }
+    }
+}
+
 INSTANTIATE_KERNEL_TEST(AttentionTest);
