@@ -23,8 +23,8 @@ struct CacheKernel {
   mlir::SmallVector<mlir::BlockArgument> pools; ///< keys, values, and scales of both
   mlir::BlockArgument table, texts, positions;
   DimExpr tokens, textCount, places; ///< the table is textCount x places
-  mlir::BlockArgument index; ///< of attend; null: all pages are read
-  int64_t room = 0;          ///< numbers of a row of it
+  mlir::BlockArgument index;         ///< of attend; null: all pages are read
+  int64_t room = 0;                  ///< numbers of a row of it
   // Of attend, and but for the last three of select.
   int64_t heads = 0, groupSize = 0; ///< groupSize: heads that share a key head
   double scale = 0;
