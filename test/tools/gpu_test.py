@@ -95,14 +95,15 @@ class Gpu(CommandTest):
         """Bytes are multiplied as on the CPU, and packed weights stay packed."""
         model = self.attentive_model()
         np.savez(self.folder / "in.npz", ids=np.random.default_rng(1).integers(0, 10, (2, 19)))
-        for weights, instruction in (("int8", "mma.sync.aligned.m16n8k32.row.col.s32.u8.s8.s32"),
-                                     ("int8(group=8)", "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32"),
-                                     ("int4(group=8)", "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32")):
+        of_bytes = "mma.sync.aligned.m16n8k32.row.col.s32.u8.s8.s32"
+        of_halves = {"sm_80": "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32", "sm_90a": "wgmma.mma_async"}
+        for weights in ("int8", "int8(group=8)", "int4(group=8)"):
             with self.subTest(weights=weights):
                 words = ["-o", "both.plan", f"--weights={weights}", "--target=x86-64-v3,cuda:sm_80,sm_90a"]
                 self.tamis("compile", model, *words)
                 self.tamis("compile", model, "-o", "cpu.plan", f"--weights={weights}", "--target=x86-64-v3")
                 for target in ("sm_80", "sm_90a"):
+                    instruction = of_bytes if weights == "int8" else of_halves[target]
                     self.assertIn(instruction, self.tamis("inspect", "both.plan", f"--code={target}").stdout)
                     found = self.answers("both.plan", "emulated", {"TAMIS_EMULATED_DEVICE": target})
                     np.testing.assert_allclose(found, self.answers("cpu.plan", "cpu"), atol=3e-2)
