@@ -346,6 +346,9 @@ FailureOr<GpuLaunch> tamis::tileGpuLinear(func::FuncOp kernel, const GpuTarget &
   if (!(element.isF32() || isHalf) || elementOf(linear.getWeight()) != element)
     return linear.emitOpError() << "has operands of type " << linear.getInput().getType() << " and "
                                 << linear.getWeight().getType() << " but f32, f16 or bf16 is wanted";
+  if (elementOf(linear.getResult()) != element)
+    return linear.emitOpError() << "multiplies " << element << " for results of " << elementOf(linear.getResult())
+                                << ", as --precision=bf16 has it on CPUs, but --gpu-precision=bf16 is wanted on GPUs";
   auto ops = GpuEpilogue::analyse(linear);
   if (failed(ops))
     return failure();

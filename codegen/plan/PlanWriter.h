@@ -34,7 +34,8 @@ struct CodeSection {
 struct DeviceProgram {
   mlir::ModuleOp module;
   std::vector<CodeSection> code;
-  std::string path = {}; ///< its name, where a plan has several for the CPU, which run by name; the first is the default
+  std::string path =
+      {}; ///< its name, where a plan has several for the CPU, which run by name; the first is the default
 };
 
 /// How something was decided, for `tamis inspect`; the runtime does not read it.

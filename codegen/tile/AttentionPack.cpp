@@ -182,12 +182,14 @@ void AttentionTiler::packValues(const Group &group, Value firstKey) {
     Value target = b.mul(b.divFloor(firstKey, b.index(blockKeys)), place.blockSize);
     Value packed = at(place.blocks, target);
     target = at(place.blockValues, packed);
-    setFlag(packed, false);
+    if (leavesOutPairs())
+      setFlag(packed, false);
     Value count = b.minimum(b.index(blockKeys), b.sub(group.endKey, firstKey));
     // Rows up to a whole vector of keys are zero, so that they may be multiplied by their weights.
     b.loop(count, b.mul(ceilDiv(count, lanes), lanes), 1, [&](Value key) { clearValueRow(target, key); });
     b.loop(b.index(0), count, 1, [&](Value key) {
-      packFiniteRow(b.add(base, b.mul(b.add(firstKey, key), kernel.value.rowStride)), packed, key);
+      Value row = b.add(base, b.mul(b.add(firstKey, key), kernel.value.rowStride));
+      leavesOutPairs() ? packFiniteRow(row, packed, key) : packValueRow(row, target, key);
     });
     if (hasKeyMask())
       clearExcludedValues(packed, count);

@@ -285,6 +285,8 @@ void AttentionTiler::accumulateValues(const Tile &tile) {
           store(sums[i * count + j], scratch, outputOf(i, j));
     });
   });
+  if (!leavesOutPairs())
+    return;
   Value flag = arith::BitcastOp::create(b, b.getI32Type(), b.load(scratch, at(place.blockFlag, tile.packed)));
   Value none = arith::ConstantIntOp::create(b, 0, 32);
   b.branch(arith::CmpIOp::create(b, arith::CmpIPredicate::ne, flag, none), [&] { addSpecialValues(tile); });

@@ -69,6 +69,8 @@ protected:
   /// given, may hold anything and becomes zeros.
   void packKeyVector(llvm::ArrayRef<mlir::Value> rowOffsets, mlir::Value target, mlir::Value bias = {});
   void packValueRow(mlir::Value source, mlir::Value target, mlir::Value key);
+  /// Whether some queries of a block may keep a key that others leave out.
+  virtual bool leavesOutPairs() const { return kernel.causal || kernel.positions || kernel.mask.perQuery; }
   /// The same of a block: values that are infinite or no number are left out, for some queries leave their keys out,
   /// and the block's flag is raised. `packed`: of the block.
   void packFiniteRow(mlir::Value source, mlir::Value packed, mlir::Value key);

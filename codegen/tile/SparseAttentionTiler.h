@@ -59,6 +59,7 @@ private:
   void gatherPool(const Group &group, const Rows *rows);
   mlir::Value gatheredBias(const Group &group, mlir::Value query, mlir::Value positions);
   void fillTileBias(const Tile &tile) override;
+  bool leavesOutPairs() const override { return true; }
   void excludeKeys(const Tile &tile, int64_t part) override;
   mlir::Value keyOf(const Tile &tile, mlir::Value place) override;
 

@@ -26,8 +26,8 @@ struct CacheOptions {
 /// "contiguous", "f32", "int8", the last two also with "(page=32)". Errors: anything else.
 llvm::Expected<CacheOptions> parseCacheOptions(llvm::StringRef text);
 
-/// Sets what single tokens read: "dense", "page_bounds(pages=64)", also with "dense_layers=2". Errors: anything else, or
-/// a cache without pages.
+/// Sets what single tokens read: "dense", "page_bounds(pages=64)", also with "dense_layers=2". Errors: anything else,
+/// or a cache without pages.
 llvm::Error parseDecodeAttention(llvm::StringRef text, CacheOptions &options);
 
 } // namespace tamis

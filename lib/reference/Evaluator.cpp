@@ -141,8 +141,9 @@ llvm::Error evaluateAny(Operation *op, const Scope &scope, MutableArrayRef<HostT
             sattn::ScoreOp, sattn::WeighOp, sattn::SelectOp, sattn::BandsOp, sattn::CoarsenOp, sattn::DiagonalsOp,
             sattn::UnionOp, sattn::IntersectOp, sattn::RefineOp, sattn::TransposeOp, sattn::ShareOp, sattn::AttendOp,
             sattn::LinearAttendOp, sattn::MergeOp, sattn::CompactOp, sattn::ExpandOp, sattn::AttendAtOp,
-            sattn::StoreIndexOp, sattn::LoadIndexOp, sattn::StorePartialOp, sattn::LoadPartialOp, cache::AttendOp, cache::SelectOp,
-            cache::MergeOp>([&](auto concrete) { return evaluateOp(concrete, scope, results.front()); })
+            sattn::StoreIndexOp, sattn::LoadIndexOp, sattn::StorePartialOp, sattn::LoadPartialOp, cache::AttendOp,
+            cache::SelectOp, cache::MergeOp>(
+          [&](auto concrete) { return evaluateOp(concrete, scope, results.front()); })
       .Default([](Operation *other) { return fail(other, "the reference evaluator does not know this op"); });
 }
 } // namespace

@@ -231,6 +231,13 @@ class Generate(CommandTest):
         self.assertIn("the prompt is empty", self.fails("generate", "model.plan", "--prompt", ""))
         self.assertIn("--temperature", self.fails("generate", "model.plan", "--prompt=x", "--temperature=-1", code=2))
 
+    def test_verify(self):
+        self.model(cache="contiguous")
+        self.tamis("verify", "model.plan", "model.gguf", "--against=reference", "--dim=past=5", "--dim=sequence=3", "--dim=kept=2",
+                   "--input=logits_at=2x2xi64=0,2,1,2", "--input=input_ids=random(1,0,300)", "--tolerance=1e-3")  # fmt: skip
+        self.model(name="pages")
+        self.assertIn("--cache=contiguous", self.fails("verify", "pages.plan", "pages.gguf"))
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -142,7 +142,7 @@ class Precision(CommandTest):
         self.assertIn("is for --precision=auto", self.fails(*compile, "--precision=int8", "--precision-policy=p", code=2))
         self.assertIn("'int3'", self.fails(*compile, "--precision=int3"))
         self.assertIn("or bf16", self.fails(*compile, "--precision=f16"))
-        self.assertIn("but f32 or f16 is wanted", self.fails("compile", "model.mlir", "-o", "x.plan", "--precision=bf16",
+        self.assertIn("but --gpu-precision=bf16 is wanted on GPUs", self.fails("compile", "model.mlir", "-o", "x.plan", "--precision=bf16",
                                             "--target=cuda:sm_80"))
         self.assertIn("'f8'", self.fails(*compile, "--precision=auto", "--calibrate=passages.npz",
                                          "--precision-candidates=int8,f8"))

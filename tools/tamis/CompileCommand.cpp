@@ -298,7 +298,8 @@ Command addCompileCommand(CLI::App &parent) {
   app->add_option("-o,--output", options->output, "the plan; with --compile-to the IR")->option_text("FILE");
   app->add_option("--target", options->targets,
                   "what to generate code for, separated by commas: cpu (x86-64-v4 and x86-64-v3 in one plan), host, "
-                  "x86-64-v2, x86-64-v3, x86-64-v4, cpu:NAME such as cpu:znver4, aarch64, aarch64+dotprod; cuda:sm_80 and other NVIDIA "
+                  "x86-64-v2, x86-64-v3, x86-64-v4, cpu:NAME such as cpu:znver4, aarch64, aarch64+dotprod; cuda:sm_80 "
+                  "and other NVIDIA "
                   "GPUs, as PTX")
       ->option_text("LIST [cpu]");
   addList(*app, "--dim", options->dims, "range of a named size, or the size itself; may be repeated")

@@ -34,14 +34,14 @@ struct CompileRequest {
   int64_t denseBelow = -1;              ///< attention of fewer keys stays dense; negative: as the policy says, or 0
   double maxError = 0.01;               ///< with "auto": one less the cosine of an output
   std::string candidates;               ///< with "auto": patterns, separated by commas; empty for the compiler's own
-  std::string cache;         ///< of language models: "contiguous", "f32", "int8(page=32)"; empty for contiguous
-  std::string decodeAttention;          ///< what single tokens read of it: "page_bounds(pages=64)"; empty for all
-  bool isCacheAsked = false; ///< a model without one is an error
-  std::string gpuChoices;    ///< JSON of tiles of GPU kernels, a file; empty for the compiler's own
-  std::string lastPhase;     ///< empty: all phases, and a plan; else stop there and print IR
-  bool bytecode = false;     ///< IR in MLIR's binary form
-  bool withWeights = false;  ///< beside IR that names weights, write them: NAME.safetensors for NAME.mlir
-  std::string dumpFolder;    ///< empty for none
+  std::string cache;           ///< of language models: "contiguous", "f32", "int8(page=32)"; empty for contiguous
+  std::string decodeAttention; ///< what single tokens read of it: "page_bounds(pages=64)"; empty for all
+  bool isCacheAsked = false;   ///< a model without one is an error
+  std::string gpuChoices;      ///< JSON of tiles of GPU kernels, a file; empty for the compiler's own
+  std::string lastPhase;       ///< empty: all phases, and a plan; else stop there and print IR
+  bool bytecode = false;       ///< IR in MLIR's binary form
+  bool withWeights = false;    ///< beside IR that names weights, write them: NAME.safetensors for NAME.mlir
+  std::string dumpFolder;      ///< empty for none
   std::vector<std::string> mlirFlags;                              ///< MLIR's own, "--mlir-print-ir-after-all"
   int threads = 0;                                                 ///< of the compiler; 0 means one for each CPU
   std::function<void(const char *phase, double seconds)> progress; ///< seconds are negative before the phase

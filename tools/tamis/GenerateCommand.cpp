@@ -122,15 +122,9 @@ static int generate(const Options &options) {
       return fail(saved.error());
   double promptRate = double(promptSize - *known) / promptSeconds, rate = double(made.size()) / seconds;
   if (options.isJson) {
-    Json result{{"text", stream.all()},
-                {"tokens", made},
-                {"prompt_tokens", promptSize},
-                {"prompt_ids", promptTokens},
-                {"reason", reason},
-                {"prompt_tokens_per_second", promptRate},
-                {"tokens_per_second", rate},
-                {"cached_tokens", *known},
-                {"cache_bytes", decoder.cacheBytes()}};
+    Json result{{"text", stream.all()},       {"tokens", made},          {"prompt_tokens", promptSize},
+                {"prompt_ids", promptTokens}, {"reason", reason},        {"prompt_tokens_per_second", promptRate},
+                {"tokens_per_second", rate},  {"cached_tokens", *known}, {"cache_bytes", decoder.cacheBytes()}};
     if (cache::PagedCache *pages = decoder.pages()) {
       cache::Statistics now = pages->statistics();
       result["cache"] = {{"page_tokens", pages->pageTokens()},

@@ -2,6 +2,7 @@
 //
 // tamis verify: does a plan compute what its model says, by someone else's word?
 
+#include "runtime/cache/PagedCache.h"
 #include "tools/tamis-run/DeviceOption.h"
 #include "tools/tamis/Command.h"
 #include "tools/tamis/Comparison.h"
@@ -291,6 +292,9 @@ static int verify(const Options &options) {
   Result<Plan> plan = openPlan(options.plan, load);
   if (!plan)
     return fail(plan.error());
+  if (cache::PagedCache::isPaged(*plan))
+    return fail(options.plan + ": the cache lies in pages, which no random inputs describe; a plan compiled with "
+                               "--cache=contiguous has the same layers");
   Result<bool> agrees = Verification(options, load, *plan).run();
   if (!agrees)
     return fail(agrees.error());

@@ -30,7 +30,8 @@ protected:
 
   OwningOpRef<plan::ConstantOp> constant(plan::Layout layout, ArrayRef<Attribute> pieces, ArrayRef<bool> transposed,
                                          int64_t axis, ArrayRef<int64_t> shape) {
-    return plan::ConstantOp::create(builder, builder.getUnknownLoc(), RankedTensorType::get(shape, builder.getF32Type()),
+    return plan::ConstantOp::create(builder, builder.getUnknownLoc(),
+                                    RankedTensorType::get(shape, builder.getF32Type()),
                                     plan::LayoutAttr::get(&context, layout), builder.getArrayAttr(pieces),
                                     builder.getDenseBoolArrayAttr(transposed), builder.getI64IntegerAttr(axis));
   }
